@@ -1,0 +1,1 @@
+"""Gateware: streams, windows, lanes, neuron units and the network top, in Amaranth."""

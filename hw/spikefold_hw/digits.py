@@ -1,0 +1,42 @@
+"""Turning levels into digits, and picking digits one at a time."""
+
+from amaranth.hdl import Cat, Const, Mux, Value, unsigned
+from amaranth.lib import data
+
+from spikefold.ir.coding import Coding, shifts_of
+
+
+class PendingDigits(data.StructLayout):
+    """Digits of one level that are still to be issued.
+
+    `pending` is a mask of positions, for "unary" a count; `negative` marks the -1 digits of "naf".
+    """
+
+    def __init__(self, levels: int, coding: Coding):
+        width = levels.bit_length() if coding == "unary" else shifts_of(levels, coding)
+        fields = {"pending": unsigned(width)}
+        if coding == "naf":
+            fields["negative"] = unsigned(width)
+        super().__init__(fields)
+
+
+def encode(level: Value, levels: int, coding: Coding) -> Value:
+    """Digits of a level as the bits of a `PendingDigits`."""
+    if coding != "naf":
+        return level
+    width = shifts_of(levels, coding)
+    wide = Cat(level, Const(0, 2))
+    triple = ((level << 1) + level)[: len(wide)]
+    positive, negative = (triple & ~wide)[1:], (wide & ~triple)[1:]
+    return Cat((positive | negative)[:width], negative[:width])
+
+
+def lowest(pending: Value, coding: Coding) -> tuple[Value, Value]:
+    """`(shift, rest)`: the lowest pending digit, and what is pending after it."""
+    rest = (pending - 1)[: len(pending)]
+    if coding == "unary":
+        return Value.cast(0), rest
+    shift = Value.cast(0)
+    for position in reversed(range(len(pending))):
+        shift = Mux(pending[position], position, shift)
+    return shift, pending & rest

@@ -1,0 +1,49 @@
+"""Memories: images read from files, and buffers without contents."""
+
+from collections.abc import Mapping, Sequence
+
+from amaranth.hdl import Shape, ShapeLike
+from amaranth.lib.memory import Memory
+
+from spikefold.errors import InputError
+
+Contents = Mapping[str, Sequence[int]]
+"""Rows of every image by file name; what Amaranth's own simulator runs with."""
+
+
+class Rom(Memory):
+    """A read-only memory whose rows come from `<name>.mem`; reads take one cycle.
+
+    In Verilog it is an instance of `spikefold_rom`, so the Verilog does not depend on the rows.
+
+    Parameters
+    ----------
+    name
+        Stem of the file.
+    contents
+        Rows by name, for simulation in Amaranth; None elsewhere.
+
+    Raises
+    ------
+    InputError
+        If a row does not fit.
+    """
+
+    def __init__(self, name: str, shape: ShapeLike, depth: int, contents: Contents | None = None):
+        rows = [] if contents is None else list(contents[name])
+        width = Shape.cast(shape).width
+        if len(rows) > depth:
+            raise InputError(f"Memory {name!r} must have at most {depth} rows, not {len(rows)}")
+        for row in rows:
+            if not 0 <= row < 1 << width:
+                raise InputError(f"Row of memory {name!r} must fit {width} bits, not {row!r}")
+        # As plain bits: rows of a layout would be truncated without a warning.
+        super().__init__(shape=width, depth=depth, init=rows)
+        self.file = f"{name}.mem"
+
+
+class Ram(Memory):
+    """A memory with one write and one synchronous read port; in Verilog an instance of `spikefold_ram`."""
+
+    def __init__(self, shape: ShapeLike, depth: int):
+        super().__init__(shape=Shape.cast(shape).width, depth=depth, init=[])

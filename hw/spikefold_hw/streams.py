@@ -1,0 +1,79 @@
+"""The streams that join the blocks, and a connect that checks shapes."""
+
+from amaranth.hdl import Module, Shape, ShapeCastable, signed, unsigned
+from amaranth.lib import data, stream, wiring
+
+from spikefold.errors import InputError
+
+
+def index_bits(count: int) -> int:
+    """Bits of an index below `count`; at least one, since zero-width ports break Verilog tools."""
+    return max(1, (count - 1).bit_length())
+
+
+class Event(data.StructLayout):
+    """`(index, level)` of a neuron that fired, with the flags that end a position, step and sample.
+
+    Every position ends with a mark: the flag `end_position` on its last event, or on a bare mark
+    (level 0) where nothing fires after it. `end_step` and `end_sample` come with a mark only.
+    """
+
+    def __init__(self, neurons: int, levels: int):
+        super().__init__(
+            {
+                "index": unsigned(index_bits(neurons)),
+                "level": unsigned(levels.bit_length()),
+                "end_position": unsigned(1),
+                "end_step": unsigned(1),
+                "end_sample": unsigned(1),
+            }
+        )
+
+
+class Digit(data.StructLayout):
+    """One digit of a replayed event: add or subtract weight row `row` shifted left by `shift`.
+
+    With `flush` set nothing is added: the block's sums are complete and go to the drain.
+    """
+
+    def __init__(self, rows: int, shifts: int):
+        super().__init__(
+            {
+                "row": unsigned(index_bits(rows)),
+                "shift": unsigned(index_bits(shifts)),
+                "negative": unsigned(1),
+                "flush": unsigned(1),
+            }
+        )
+
+
+class Logit(data.StructLayout):
+    """One class's logit; `winner` is the class of the largest so far, so the last beat has the argmax."""
+
+    def __init__(self, classes: int, bits: int):
+        super().__init__(
+            {
+                "logit": signed(bits),
+                "index": unsigned(index_bits(classes)),
+                "winner": unsigned(index_bits(classes)),
+                "last": unsigned(1),
+            }
+        )
+
+
+def connect(m: Module, source: stream.Interface, sink: stream.Interface) -> None:
+    """Connect two streams whose payloads have the same shape, signedness and fields included.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ (`wiring.connect` compares widths only).
+    """
+    ours, theirs = _shape(source), _shape(sink)
+    if ours != theirs:
+        raise InputError(f"Stream payloads must have one shape to be connected, not {ours!r} and {theirs!r}")
+    wiring.connect(m, source, sink)
+
+
+def _shape(interface: stream.Interface) -> Shape | ShapeCastable:
+    return interface.signature.members["payload"].shape

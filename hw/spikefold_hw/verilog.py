@@ -1,0 +1,183 @@
+"""Verilog of a design: deterministic text that depends on the hardware profile alone."""
+
+import re
+from collections.abc import Mapping
+
+from amaranth.back import verilog
+from amaranth.hdl import ClockSignal, Instance, Module, Shape
+from amaranth.lib.memory import Memory
+
+from spikefold.ir.profile import Profile
+from spikefold_hw.memory import Rom
+from spikefold_hw.network import NetworkTop
+
+_PARAMETER = "MEM_DIR"
+
+ROM_VERILOG = """\
+// A read-only memory filled from the file MEM_DIR/FILE; reads take one cycle.
+module spikefold_rom #(
+  parameter WIDTH = 1,
+  parameter DEPTH = 1,
+  parameter ADDRESS = 1,
+  parameter FILE = "",
+  parameter MEM_DIR = "mem"
+) (
+  input wire clk,
+  input wire enable,
+  input wire [ADDRESS-1:0] address,
+  output reg [WIDTH-1:0] data
+);
+  (* rom_style = "block", ram_style = "block" *)
+  reg [WIDTH-1:0] rows [0:DEPTH-1];
+  initial $readmemh({MEM_DIR, "/", FILE}, rows);
+  always @(posedge clk) if (enable) data <= rows[address];
+endmodule
+"""
+
+RAM_VERILOG = """\
+// One write port, one synchronous read port. Reading a row while it is written gives no promise.
+module spikefold_ram #(
+  parameter WIDTH = 1,
+  parameter DEPTH = 1,
+  parameter ADDRESS = 1
+) (
+  input wire clk,
+  input wire read_enable,
+  input wire [ADDRESS-1:0] read_address,
+  output reg [WIDTH-1:0] read_data,
+  input wire write_enable,
+  input wire [ADDRESS-1:0] write_address,
+  input wire [WIDTH-1:0] write_data
+);
+  (* no_rw_check *)
+  reg [WIDTH-1:0] rows [0:DEPTH-1];
+  always @(posedge clk) if (write_enable) rows[write_address] <= write_data;
+  always @(posedge clk) if (read_enable) read_data <= rows[read_address];
+endmodule
+"""
+
+
+class VerilogPlatform:
+    """Replaces every memory by an instance of `spikefold_rom` or `spikefold_ram`."""
+
+    def get_memory(self, memory: Memory) -> Module:
+        """Called by Amaranth for each memory."""
+        return self._rom(memory) if isinstance(memory, Rom) else self._ram(memory)
+
+    def _rom(self, memory: Rom) -> Module:
+        (read,) = memory.read_ports
+        m = Module()
+        m.submodules.rom = Instance(
+            "spikefold_rom",
+            *_geometry(memory),
+            ("p", "FILE", memory.file),
+            ("p", _PARAMETER, f"@{_PARAMETER}@"),
+            ("i", "enable", read.en),
+            ("i", "address", read.addr),
+            ("o", "data", read.data),
+        )
+        return m
+
+    def _ram(self, memory: Memory) -> Module:
+        (read,), (write,) = memory.read_ports, memory.write_ports
+        m = Module()
+        m.submodules.ram = Instance(
+            "spikefold_ram",
+            *_geometry(memory),
+            ("i", "read_enable", read.en),
+            ("i", "read_address", read.addr),
+            ("o", "read_data", read.data),
+            ("i", "write_enable", write.en),
+            ("i", "write_address", write.addr),
+            ("i", "write_data", write.data),
+        )
+        return m
+
+
+def _geometry(memory: Memory) -> list[tuple[str, str, object]]:
+    return [
+        ("p", "WIDTH", memory.data.shape),
+        ("p", "DEPTH", memory.depth),
+        ("p", "ADDRESS", len(memory.read_ports[0].addr)),
+        ("i", "clk", ClockSignal()),
+    ]
+
+
+def top_name(profile: Profile) -> str:
+    """Name of the top module."""
+    return f"{profile.name}_top"
+
+
+def emit(profile: Profile) -> Mapping[str, str]:
+    """Verilog files of a design by name: top, core, and the two memories they are built on.
+
+    The top module has a string parameter `MEM_DIR`, the folder of the memory images.
+    """
+    core = f"{profile.name}_core"
+    network = NetworkTop(profile)
+    text = verilog.convert(
+        network, platform=VerilogPlatform(), name=core, emit_src=False, strip_internal_attrs=True
+    )
+    return {
+        f"{top_name(profile)}.v": _top(profile, network),
+        f"{core}.v": _with_parameter(_plain_names(text, core)),
+        "spikefold_rom.v": ROM_VERILOG,
+        "spikefold_ram.v": RAM_VERILOG,
+    }
+
+
+def _plain_names(text: str, core: str) -> str:
+    """Turn Amaranth's escaped hierarchical module names (`\\core.layer `) into plain ones (`core__layer`)."""
+    return re.sub(
+        rf"\\({re.escape(core)}\.[\w.$]+) ", lambda match: re.sub(r"\W+", "__", match[1]) + " ", text
+    )
+
+
+def _with_parameter(text: str) -> str:
+    """Hand the folder of the images down from the core to every memory."""
+    modules = re.findall(r"^module (\w+)\s*\(", text, re.MULTILINE)
+    text = re.sub(
+        r"^module (\w+)\s*\(", rf'module \1 #(parameter {_PARAMETER} = "mem") (', text, flags=re.MULTILINE
+    )
+    names = "|".join(map(re.escape, modules))
+    text = re.sub(
+        rf"^(\s+)({names})\s+(\S+)\s+\(",
+        rf"\1\2 #(.{_PARAMETER}({_PARAMETER})) \3 (",
+        text,
+        flags=re.MULTILINE,
+    )
+    return text.replace(f'"@{_PARAMETER}@"', _PARAMETER)
+
+
+def _top(profile: Profile, network: NetworkTop) -> str:
+    """The top: one port per field of a payload, signed where the field is. Amaranth would merge them."""
+    ports, joins = ["input wire clk", "input wire rst"], [".clk(clk)", ".rst(rst)"]
+    for name, interface, outwards in (("i", network.i, False), ("o", network.o, True)):
+        forward, backward = ("output", "input") if outwards else ("input", "output")
+        ports += [f"{forward} wire {name}__valid", f"{backward} wire {name}__ready"]
+        joins += [f".{name}__valid({name}__valid)", f".{name}__ready({name}__ready)"]
+        fields = []
+        for field, shape in interface.payload.shape().members.items():
+            ports.append(f"{forward} wire {_range(Shape.cast(shape))}{name}__payload__{field}")
+            fields.append(f"{name}__payload__{field}")
+        joins.append(f".{name}__payload({{{', '.join(reversed(fields))}}})")
+    for name, direction in (("counter_select", "input"), ("counter_value", "output")):
+        ports.append(f"{direction} wire {_range(getattr(network, name).shape())}{name}")
+        joins.append(f".{name}({name})")
+    separator = ",\n  "
+    return f"""\
+module {top_name(profile)} #(
+  parameter {_PARAMETER} = "mem"
+) (
+  {separator.join(ports)}
+);
+{profile.name}_core #(.{_PARAMETER}({_PARAMETER})) core (
+  {separator.join(joins)}
+);
+endmodule
+"""
+
+
+def _range(shape: Shape) -> str:
+    sign = "signed " if shape.signed else ""
+    return f"{sign}[{shape.width - 1}:0] " if shape.width > 1 else sign

@@ -1,0 +1,33 @@
+"""The errors a user can cause, each with its own exit code on the command line."""
+
+
+class SpikefoldError(Exception):
+    """Base of every error that names something the user can mend."""
+
+    exit_code = 1
+
+
+class InputError(SpikefoldError, ValueError):
+    """A value the user gave breaks a rule; the message names the thing, the rule and the value."""
+
+    exit_code = 3
+
+
+class ModelError(InputError):
+    """A model or network that cannot be represented."""
+
+
+class BuildError(InputError):
+    """A build directory that is incomplete, edited or not a build directory at all."""
+
+
+class MissingToolError(SpikefoldError):
+    """A program this step needs is not installed; the message says how to install it."""
+
+    exit_code = 4
+
+
+class ToolError(SpikefoldError):
+    """An external program failed; the message carries the end of its output."""
+
+    exit_code = 5

@@ -1,0 +1,169 @@
+"""Worst-case ranges of everything a population computes, and from them the widths of the hardware."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikefold.errors import ModelError
+from spikefold.ir.network import Network, Population
+from spikefold.ir.neuron import Integers, Neuron, ShiftSum, ladder_weights
+
+Range = tuple[int, int]
+
+MAX_MAGNITUDE = 1 << 50
+MAX_SUM = 1 << 62
+
+
+def signed_bits(*ranges: Range) -> int:
+    """Width of the two's complement number that holds all of the ranges."""
+    low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
+    return max((high if high >= 0 else ~high).bit_length(), (low if low >= 0 else ~low).bit_length()) + 1
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Ranges (inclusive) over all channels, time steps and possible inputs.
+
+    Attributes
+    ----------
+    accumulator
+        `Σ A`, the final integer sum of a window.
+    current
+        `I = (Σ A << F) + b`.
+    leak
+        Sums inside the leak and reset factor, before their shift right; (0, 0) where there are none.
+    potential
+        `u` before any saturation, `u + h`, and every difference the ladder forms.
+    membrane
+        `v` as it is kept for the next step (for a readout: the sum of currents).
+    """
+
+    accumulator: Range
+    current: Range
+    leak: Range
+    potential: Range
+    membrane: Range
+
+
+@dataclass(frozen=True)
+class _Interval:
+    """One range per channel."""
+
+    low: Integers
+    high: Integers
+
+    def __add__(self, other: "_Interval") -> "_Interval":
+        return _Interval(self.low + other.low, self.high + other.high)
+
+    def hull(self, other: "_Interval") -> "_Interval":
+        return _Interval(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+
+    @property
+    def range(self) -> Range:
+        return int(self.low.min()), int(self.high.max())
+
+
+def _zero(channels: int) -> _Interval:
+    return _Interval(np.zeros(channels, np.int64), np.zeros(channels, np.int64))
+
+
+def accumulator_interval(network: Network, population: Population, step: int) -> _Interval:
+    """Range per channel of the window's sum at one time step, exact for independent source levels."""
+    total = _zero(population.channels)
+    for projection in population.projections:
+        largest = network.levels_of(projection.source)
+        w = projection.at(step)
+        total += _Interval(np.minimum(w, 0).sum(axis=1) * largest, np.maximum(w, 0).sum(axis=1) * largest)
+    return total
+
+
+def _through(factor: ShiftSum, v: _Interval) -> _Interval:
+    """Image of an interval: the factor is monotone, in the direction of its sign."""
+    a, b = factor.apply(v.low), factor.apply(v.high)
+    return _Interval(np.minimum(a, b), np.maximum(a, b))
+
+
+def _inside(factor: ShiftSum, v: _Interval) -> Range:
+    """Range of every partial sum of shifted terms, rounding term included."""
+    precision = factor.precision
+    weight = sum(1 << (precision - shift) for _, shift in factor.terms)
+    low, high = v.range
+    peak = max(-low, high, 0) * weight + (1 << precision)
+    if peak >= MAX_SUM:
+        raise ModelError(f"Leak and reset factor must stay within 63 bits, but a sum reaches {peak}")
+    return -peak, peak
+
+
+def _kept(neuron: Neuron, u: _Interval, step: int) -> _Interval:
+    """Range per channel of `v` after the reset."""
+    theta, half = neuron.at(step)
+    silent_high = theta - half - 1 if neuron.fire_floor is None else neuron.fire_floor - 1
+    if neuron.reset == "subtract":
+        quiet = theta - half - 1
+        if neuron.fire_floor is not None:
+            quiet = np.maximum(quiet, silent_high)
+        return _Interval(
+            np.minimum(u.low, -half),
+            np.maximum(np.minimum(u.high, quiet), u.high - neuron.levels * theta),
+        )
+    if neuron.reset == "zero":
+        return _Interval(np.minimum(u.low, 0), np.maximum(0, np.minimum(u.high, silent_high)))
+    return u
+
+
+def _ladder(neuron: Neuron, u: _Interval, step: int) -> _Interval:
+    """Range per channel of `u`, `u + h` and the differences of the ladder."""
+    theta, half = neuron.at(step)
+    deepest = max(ladder_weights(neuron.levels)) * theta
+    low = np.minimum(u.low, np.minimum(u.low + half, 0) - deepest)
+    return _Interval(low, u.high + half)
+
+
+def population_bounds(network: Network, population: Population) -> Bounds:
+    """Worst-case ranges of a population, by interval arithmetic over its time steps.
+
+    Raises
+    ------
+    ModelError
+        If a value needs more than 51 bits.
+    """
+    neuron = population.neuron
+    v = _zero(population.channels)
+    accumulator = current = membrane = potential = v
+    leak: Range = (0, 0)
+    for step in range(network.steps):
+        sums = accumulator_interval(network, population, step)
+        bias = population.bias_at(step)
+        flow = _Interval((sums.low << population.fraction) + bias, (sums.high << population.fraction) + bias)
+        accumulator, current = accumulator.hull(sums), current.hull(flow)
+        if neuron is None:
+            v = v + flow
+            potential = potential.hull(v)
+        else:
+            if step > 0:
+                leak = _join(leak, _inside(neuron.leak, v))
+            u = _through(neuron.leak, v) + flow
+            potential = potential.hull(u)
+            if neuron.factor is not None and step > 0:
+                leak = _join(leak, _inside(neuron.factor, u))
+                u = u.hull(_through(neuron.factor, u))
+                potential = potential.hull(u)
+            u = _Interval(neuron.saturate(u.low), neuron.saturate(u.high))
+            potential = potential.hull(_ladder(neuron, u, step))
+            v = _kept(neuron, u, step)
+            v = _Interval(neuron.saturate(v.low), neuron.saturate(v.high))
+        membrane = membrane.hull(v)
+        _check_magnitude(population.name, potential.range)
+    return Bounds(accumulator.range, current.range, leak, potential.range, membrane.range)
+
+
+def _join(a: Range, b: Range) -> Range:
+    return min(a[0], b[0]), max(a[1], b[1])
+
+
+def _check_magnitude(name: str, values: Range) -> None:
+    if max(-values[0], values[1]) >= MAX_MAGNITUDE:
+        raise ModelError(
+            f"Membrane of {name!r} must stay within 51 bits, but reaches {values[0]}..{values[1]}; "
+            "use fewer weight bits or cap the membrane"
+        )

@@ -1,0 +1,44 @@
+"""Argument checks shared by the layers; each returns the value it accepted."""
+
+import math
+from numbers import Real
+
+from spikefold.errors import ModelError
+
+
+def integer(subject: str, value: object, low: int, high: int | None = None) -> int:
+    """Accept an integer in ``low..high`` (no upper bound if None). Raises ModelError naming ``subject``."""
+    rule = f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ModelError(f"{subject} must be {rule}, not {value!r}")
+    if high is not None and value > high:
+        raise ModelError(f"{subject} must be {rule}, not {value!r}")
+    return value
+
+
+def number(subject: str, value: object, low: float = -math.inf, high: float = math.inf) -> float:
+    """Accept a finite real number in the closed range ``low..high``. Raises ModelError naming ``subject``."""
+    ok = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if ok and low <= value <= high:
+        return float(value)
+    if math.isinf(low) and math.isinf(high):
+        rule = "a finite number"
+    elif math.isinf(high):
+        rule = f"a finite number of at least {low:g}"
+    else:
+        rule = f"a number from {low:g} to {high:g}"
+    raise ModelError(f"{subject} must be {rule}, not {value!r}")
+
+
+def positive(subject: str, value: object) -> float:
+    """Accept a finite number above zero. Raises ModelError naming ``subject``."""
+    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value) and value > 0:
+        return float(value)
+    raise ModelError(f"{subject} must be a finite number above 0, not {value!r}")
+
+
+def choice(subject: str, value: object, allowed: tuple[str, ...]) -> str:
+    """Accept one of ``allowed``. Raises ModelError naming ``subject`` and every allowed value."""
+    if isinstance(value, str) and value in allowed:
+        return value
+    raise ModelError(f"{subject} must be one of {', '.join(map(repr, allowed))}, not {value!r}")

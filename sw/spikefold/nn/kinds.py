@@ -1,0 +1,94 @@
+"""The layer kinds spikefold knows: what may appear in a graph and in a model file.
+
+A kind names the classes it covers, the class a model file is rebuilt with, and how its constructor
+parameters are read back. Adding a layer means adding one entry here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from spikefold.nn.layers import BatchNorm, Dense, Dropout, Flatten, Input, Readout
+from spikefold.nn.neurons import ILIF, LIF, PIT
+
+_NEURON = ("channels", "levels", "steps", "leak", "rectify", "reset")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One layer kind: ``build(**config(module))`` makes an equal layer with fresh tensors."""
+
+    name: str
+    build: type[torch.nn.Module]
+    config: Callable[[Any], dict[str, Any]]
+    aliases: tuple[type[torch.nn.Module], ...] = ()
+
+    @property
+    def types(self) -> tuple[type[torch.nn.Module], ...]:
+        """Every class of this kind."""
+        return (self.build, *self.aliases)
+
+
+def _attributes(*names: str) -> Callable[[Any], dict[str, Any]]:
+    return lambda module: {name: getattr(module, name) for name in names}
+
+
+def _input(module: Input) -> dict[str, Any]:
+    config = _attributes("levels", "minimum", "maximum", "steps", "static")(module)
+    config["shape"] = list(module.shape)
+    config["mean"] = None if module.mean is None else module.mean.tolist()
+    config["std"] = None if module.std is None else module.std.tolist()
+    return config
+
+
+def _dense(module: torch.nn.Linear) -> dict[str, Any]:
+    bias = module.bias is not None
+    return {"in_features": module.in_features, "out_features": module.out_features, "bias": bias}
+
+
+def _batch_norm(module: torch.nn.BatchNorm1d) -> dict[str, Any]:
+    return {"channels": module.num_features, "eps": module.eps, "momentum": module.momentum}
+
+
+def _lif(module: LIF) -> dict[str, Any]:
+    config = _attributes("channels", "steps", "leak", "rectify", "reset")(module)
+    return config | {"threshold": module.firing_threshold}
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("input", Input, _input),
+        Kind("dense", Dense, _dense, (torch.nn.Linear,)),
+        Kind("batch_norm", BatchNorm, _batch_norm, (torch.nn.BatchNorm1d,)),
+        Kind("pit", PIT, _attributes(*_NEURON)),
+        Kind("ilif", ILIF, _attributes(*_NEURON)),
+        Kind("lif", LIF, _lif),
+        Kind("dropout", Dropout, _attributes("p"), (torch.nn.Dropout,)),
+        Kind("identity", torch.nn.Identity, _attributes()),
+        Kind("flatten", Flatten, _attributes(), (torch.nn.Flatten,)),
+        Kind("readout", Readout, _attributes()),
+    )
+}
+
+LAYERS = tuple(layer for kind in KINDS.values() for layer in kind.types)
+
+
+def kind_of(module: torch.nn.Module) -> Kind | None:
+    """Return the kind of ``module``, or None.
+
+    A subclass that brings its own ``forward`` computes something else and is no layer of that kind.
+    """
+    for kind in KINDS.values():
+        for base in kind.types:
+            if isinstance(module, base) and type(module).forward is base.forward:
+                return kind
+    return None
+
+
+def supported() -> str:
+    """Return the supported layers as a list for messages."""
+    names = [f"spikefold.nn.{kind.build.__name__}" for kind in KINDS.values() if kind.name != "identity"]
+    return ", ".join([*names, "torch.nn.Linear, BatchNorm1d, Dropout, Identity, Flatten"])
