@@ -43,6 +43,8 @@ class NetworkTop(wiring.Component):
         Input levels: one position per sample if the input is static, else one per time step.
     o : Out(stream(Logit))
         One beat per class; on the last, `winner` is the class.
+    layers : dict[str, LayerCore]
+        The layers by name.
     counter_select : In
         Which counter to read, an index into `counter_names`.
     counter_value : Out
@@ -51,7 +53,7 @@ class NetworkTop(wiring.Component):
 
     def __init__(self, profile: Profile, contents: Contents | None = None):
         self.profile = profile
-        self._contents = contents
+        self.layers = {layer.name: LayerCore(layer, profile.steps, contents) for layer in profile.layers}
         readout = profile.layers[-1]
         super().__init__(
             {
@@ -64,17 +66,15 @@ class NetworkTop(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        layers = []
         source = wiring.flipped(self.i)
-        for profile in self.profile.layers:
-            layer = LayerCore(profile, self.profile.steps, self._contents)
-            m.submodules[profile.name] = layer
+        for name, layer in self.layers.items():
+            m.submodules[name] = layer
             connect(m, source, layer.i)
             source = layer.o
-            layers.append(layer)
+        connect(m, source, wiring.flipped(self.o))
+        layers = list(self.layers.values())
         for layer in layers[:-1]:
             _probe(m, layer)
-        connect(m, source, wiring.flipped(self.o))
         self._count(m, layers)
         return m
 
@@ -98,10 +98,11 @@ def _event(source: stream.Interface) -> Value:
 
 
 def _probe(m: Module, layer: LayerCore) -> None:
-    """A named signal `probe_<layer>` of a layer's events for simulation; synthesis drops it.
+    """A named signal `probe_<layer>` of a layer's output stream for simulation; synthesis drops it.
 
-    `{fire, end_sample, end_step, end_position, level, index}`, `fire` being the handshake.
+    `{ready, valid, end_sample, end_step, end_position, level, index}`. Ports of inner instances
+    have no dependable names in the Verilog; this one has.
     """
-    value = Cat(layer.o.payload, layer.o.valid & layer.o.ready)
+    value = Cat(layer.o.payload, layer.o.valid, layer.o.ready)
     probe = Signal(len(value), name=f"probe_{layer.profile.name}")
     m.d.comb += probe.eq(value)

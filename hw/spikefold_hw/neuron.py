@@ -23,6 +23,15 @@ def neuron_latency(profile: LayerProfile, steps: int) -> int:
     return 2 + leak + factor + (neuron.membrane_bits is not None) + half + len(ladder_weights(neuron.levels))
 
 
+def state_bits(profile: LayerProfile, steps: int) -> int:
+    """Bits kept per neuron between steps: the membrane, and with a reset factor whether it fired."""
+    return profile.widths.membrane + _counts_fired(profile, steps)
+
+
+def _counts_fired(profile: LayerProfile, steps: int) -> bool:
+    return profile.neuron is not None and profile.neuron.reset == "scale" and steps > 1
+
+
 class NeuronUnit(wiring.Component):
     """Turns sums into levels: spec section 4, every reset, rounding, leak and D.
 
@@ -79,8 +88,7 @@ class NeuronUnit(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # State: the membrane, and whether the neuron fired where a reset factor asks for it.
-        bits = self._profile.widths.membrane + self._counts_fired
+        bits = state_bits(self._profile, self._steps)
         sequence = DrainSequence(self._profile, self._steps, bits, self._contents)
         m.submodules.drain = sequence
         advance = ~self.o.valid | self.o.ready
@@ -112,10 +120,6 @@ class NeuronUnit(wiring.Component):
             ]
         return m
 
-    @property
-    def _counts_fired(self) -> bool:
-        return self._neuron.reset == "scale" and self._steps > 1
-
     def _potential(self, value: Value) -> Value:
         """Cut to the proven width of the membrane potential."""
         bits = self._profile.widths.potential
@@ -136,7 +140,7 @@ class NeuronUnit(wiring.Component):
         bits = self._profile.widths.membrane
         if self._steps > 1:
             parameters["v"] = Mux(p.first_step, 0, sequence.state[:bits].as_signed())
-        if self._counts_fired:
+        if _counts_fired(self._profile, self._steps):
             parameters["fired"] = sequence.state[bits] & ~p.first_step
         p.stage(**parameters)
 
@@ -211,4 +215,4 @@ class NeuronUnit(wiring.Component):
         elif neuron.reset == "zero":
             kept = Mux(fired, 0, kept)
         state = kept[:bits]
-        p.stage(state=Cat(state, fired) if self._counts_fired else state)
+        p.stage(state=Cat(state, fired) if _counts_fired(self._profile, self._steps) else state)

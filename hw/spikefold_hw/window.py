@@ -33,7 +33,7 @@ class EventBuffer(wiring.Component):
     """Two banks of events: one is filled while the other is replayed, once per block.
 
     A full bank is replayed `blocks` times, for a static input that often for every time step.
-    Zeros are never stored. A bank is free again when its last flush has been fetched.
+    Zeros are never stored. A bank is free again when its last flush has left.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class EventBuffer(wiring.Component):
         Every event of a position and a flush, for every block.
     """
 
-    latency = 2
+    latency = 3
     """Cycles from the mark's handshake to the first slot on the output."""
 
     def __init__(self, profile: WindowProfile, blocks: int, steps: int):
@@ -67,57 +67,69 @@ class EventBuffer(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        profile = self._profile
-        bits = index_bits(profile.inputs)
+        profile, bits = self._profile, index_bits(self._profile.inputs)
         entry = data.StructLayout(
             {"index": index_bits(profile.inputs), "digits": PendingDigits(profile.levels, profile.coding)}
         )
         m = Module()
         m.submodules.event_memory = memory = Ram(entry, 2 << bits)
+        # A bank is full until its last slot has left, and fresh until that has been fetched.
         full = Array(Signal(name=f"full{k}") for k in range(2))
+        fresh = Array(Signal(name=f"fresh{k}") for k in range(2))
         count = Array(Signal(bits + 1, name=f"count{k}") for k in range(2))
+        self._fill(m, memory, full, fresh, count)
+        self._replay(m, memory, full, fresh, count)
+        return m
 
-        # Fill: one event per cycle into the bank being written.
+    def _fill(self, m: Module, memory: Ram, full: Array, fresh: Array, count: Array) -> None:
+        """Write one event per cycle into the bank that is being filled."""
+        profile, event = self._profile, self.i.payload
         write = memory.write_port()
-        bank, fill = Signal(), Signal(bits + 1)
-        event = self.i.payload
+        bank, fill = Signal(), Signal.like(count[0])
         stored = fill + (event.level != 0)
         taken = self.i.valid & self.i.ready
         m.d.comb += [
             self.i.ready.eq(~full[bank]),
-            write.addr.eq(Cat(fill[:bits], bank)),
+            write.addr.eq(Cat(fill[:-1], bank)),
             write.data.eq(Cat(event.index, encode(event.level, profile.levels, profile.coding))),
             write.en.eq(taken & (event.level != 0)),
         ]
         with m.If(taken):
             m.d.sync += fill.eq(Mux(event.end_position, 0, stored))
             with m.If(event.end_position):
-                m.d.sync += [bank.eq(~bank), count[bank].eq(stored), full[bank].eq(1)]
+                m.d.sync += [bank.eq(~bank), count[bank].eq(stored), full[bank].eq(1), fresh[bank].eq(1)]
 
-        # Replay: the memory's output register is the stage on `o`.
+    def _replay(self, m: Module, memory: Ram, full: Array, fresh: Array, count: Array) -> None:
+        """Read slots: the memory's output is one stage, the output a second, since block RAM is slow."""
         read = memory.read_port()
-        source, pointer = Signal(), Signal(bits + 1)
-        flush, fetch, last, rewind = Signal(), Signal(), Signal(), Signal()
+        bank, pointer = Signal(), Signal.like(count[0])
+        valid, slot, final = Signal(), Signal.like(self.o.payload), Signal()
+        flush, last, rewind, fetch, move = Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            flush.eq(pointer == count[source]),
-            fetch.eq(full[source] & (self.o.ready | ~self.o.valid)),
-            read.addr.eq(Cat(pointer[:bits], source)),
+            flush.eq(pointer == count[bank]),
+            move.eq(self.o.ready | ~self.o.valid),
+            fetch.eq(fresh[bank] & (move | ~valid)),
+            read.addr.eq(Cat(pointer[:-1], bank)),
             read.en.eq(fetch),
-            Cat(self.o.payload.index, self.o.payload.digits).eq(read.data),
+            Cat(slot.index, slot.digits).eq(read.data),
         ]
         with m.If(fetch):
             m.d.sync += [
-                self.o.valid.eq(1),
-                self.o.payload.flush.eq(flush),
-                self.o.payload.rewind.eq(rewind),
+                slot.flush.eq(flush),
+                slot.rewind.eq(rewind),
+                final.eq(flush & last),
                 pointer.eq(Mux(flush, 0, pointer + 1)),
             ]
             with m.If(flush & last):
-                m.d.sync += [full[source].eq(0), source.eq(~source)]
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+                m.d.sync += [fresh[bank].eq(0), bank.eq(~bank)]
+        with m.If(fetch | move):
+            m.d.sync += valid.eq(fetch)
+        leaves, leaving = Signal(), Signal()
+        with m.If(move):
+            m.d.sync += [self.o.valid.eq(valid), self.o.payload.eq(slot), leaves.eq(final)]
+        with m.If(self.o.valid & self.o.ready & leaves):
+            m.d.sync += [full[leaving].eq(0), leaving.eq(~leaving)]
         self._count_replays(m, fetch & flush, last, rewind)
-        return m
 
     def _count_replays(self, m: Module, flushed: Signal, last: Signal, rewind: Signal) -> None:
         """Say which flush is a position's last, and which is the last of the weight rows."""

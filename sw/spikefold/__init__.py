@@ -1,3 +1,23 @@
-"""spikefold: integer-spike networks from PyTorch to multiplier-free Verilog, equal bit for bit."""
+"""spikefold: integer-spike networks from PyTorch to multiplier-free Verilog, equal bit for bit.
+
+`compile(model) -> Design`, `load(path) -> Design`; a design runs `golden`, `simulate`, `verify`,
+`synth`, `write`. Names are loaded on first use, so that `spikefold.ir` needs no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spikefold.compiler import compile
+    from spikefold.design import Design, load
 
 __version__ = "0.1.0"
+__all__ = ["Design", "compile", "load"]
+
+_HOMES = {"compile": "spikefold.compiler", "Design": "spikefold.design", "load": "spikefold.design"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

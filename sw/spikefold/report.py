@@ -1,0 +1,58 @@
+"""`report.html` of a build: one file, no scripts, the same bytes for the same summary."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import jinja2
+
+Summary = Mapping[str, Any]
+
+_TEMPLATE = "report.html.j2"
+
+
+def report_html(summary: Summary) -> str:
+    """Render a design's summary as a self-contained HTML page.
+
+    Parameters
+    ----------
+    summary
+        `spikefold.Design.summary`. Accuracies (percent), `calibration` and `quantization` may be None:
+        the page then says that they were not measured.
+
+    Returns
+    -------
+    str
+        The page, with bars as inline SVG; it holds no dates and no paths.
+    """
+    calibration, quantization = summary["calibration"], summary["quantization"]
+    return _template().render(
+        design=summary,
+        layers=list(summary["lanes"]),
+        sources=dict(zip(summary["lanes"], summary["coding"].items(), strict=True)),
+        calibration=calibration,
+        busiest=max((layer["cycles"] for layer in calibration["layers"].values()), default=0)
+        if calibration
+        else 0,
+        histograms={name: _shares(counts) for name, counts in calibration["levels"].items()}
+        if calibration
+        else {},
+        quantization=quantization["layers"] if quantization else [],
+    )
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("spikefold"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(_TEMPLATE)
+
+
+def _shares(counts: list[int]) -> list[float]:
+    """Share of each level among all neurons, samples and time steps; 0 to 1."""
+    return [count / max(1, sum(counts)) for count in counts]
