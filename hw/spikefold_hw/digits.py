@@ -31,12 +31,17 @@ def encode(level: Value, levels: int, coding: Coding) -> Value:
     return Cat((positive | negative)[:width], negative[:width])
 
 
-def lowest(pending: Value, coding: Coding) -> tuple[Value, Value]:
-    """`(shift, rest)`: the lowest pending digit, and what is pending after it."""
-    rest = (pending - 1)[: len(pending)]
+def lowest(pending: Value, coding: Coding) -> Value:
+    """Shift of the lowest pending digit."""
+    shift: Value = Const(0)
+    if coding != "unary":
+        for position in reversed(range(len(pending))):
+            shift = Mux(pending[position], position, shift)
+    return shift
+
+
+def without_lowest(pending: Value, coding: Coding) -> Value:
+    """What is pending after the lowest digit; without a carry chain where that is a mask."""
     if coding == "unary":
-        return Value.cast(0), rest
-    shift = Value.cast(0)
-    for position in reversed(range(len(pending))):
-        shift = Mux(pending[position], position, shift)
-    return shift, pending & rest
+        return (pending - 1)[: len(pending)]
+    return Cat(bit & pending[:position].any() for position, bit in enumerate(pending))

@@ -214,5 +214,6 @@ class NeuronUnit(wiring.Component):
             kept = p.r - half
         elif neuron.reset == "zero":
             kept = Mux(fired, 0, kept)
-        state = kept[:bits]
+        # Adding a zero of that width extends the sign where a membrane is capped wider than it gets.
+        state = (kept + Const(0, signed(bits)))[:bits]
         p.stage(state=Cat(state, fired) if _counts_fired(self._profile, self._steps) else state)

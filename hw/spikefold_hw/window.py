@@ -1,13 +1,13 @@
 """The window of a dense layer: keeps a position's events and replays their digits block by block."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikefold.ir.coding import digits_of, shifts_of
+from spikefold.ir.coding import Coding, digits_of, shifts_of
 from spikefold.ir.neuron import Integers
 from spikefold.ir.profile import WindowProfile
-from spikefold_hw.digits import PendingDigits, encode, lowest
+from spikefold_hw.digits import PendingDigits, encode, lowest, without_lowest
 from spikefold_hw.memory import Ram
 from spikefold_hw.streams import Digit, Event, connect, index_bits
 
@@ -175,27 +175,33 @@ class DigitIssuer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         profile, digit = self._profile, self.o.payload
         m = Module()
-        slot = Signal(Slot(profile))
+        slot, single = Signal(Slot(profile)), Signal()
         base = Signal(range(self._rows + profile.inputs))
-        pending = slot.digits.pending
-        shift, rest = lowest(pending, profile.coding)
-        done = Signal()
+        pending, arriving = slot.digits.pending, self.i.payload
+        rest = without_lowest(pending, profile.coding)
         m.d.comb += [
-            done.eq(self.o.ready & (slot.flush | (rest == 0))),
-            self.i.ready.eq(done | ~self.o.valid),
+            self.i.ready.eq(~self.o.valid | (self.o.ready & single)),
             digit.row.eq(base + slot.index),
-            digit.shift.eq(shift),
+            digit.shift.eq(lowest(pending, profile.coding)),
             digit.flush.eq(slot.flush),
         ]
         if profile.coding == "naf":
             m.d.comb += digit.negative.eq((slot.digits.negative & pending & ~rest).any())
         with m.If(self.i.ready):
-            m.d.sync += [slot.eq(self.i.payload), self.o.valid.eq(self.i.valid)]
+            m.d.sync += [
+                slot.eq(arriving),
+                single.eq(arriving.flush | _is_single(arriving.digits.pending, profile.coding)),
+                self.o.valid.eq(self.i.valid),
+            ]
         with m.Elif(self.o.ready):
-            m.d.sync += pending.eq(rest)
+            m.d.sync += [pending.eq(rest), single.eq(_is_single(rest, profile.coding))]
         with m.If(self.o.valid & self.o.ready & slot.flush):
             m.d.sync += base.eq(Mux(slot.rewind, 0, base + profile.inputs))
         return m
+
+
+def _is_single(pending: Value, coding: Coding) -> Value:
+    return without_lowest(pending, coding) == 0
 
 
 class DenseWindow(wiring.Component):
