@@ -1,0 +1,69 @@
+"""Random dense designs over everything that shapes hardware: sizes, T, D, neurons, lanes, codings."""
+
+import numpy as np
+
+from spikefold.design import Design
+from spikefold.ir import Input, Network, Neuron, Population, Projection, ShiftSum, profile_of
+from spikefold.ir.coding import CODINGS
+
+SAMPLES = 8
+
+
+def _shifts(rng, most=3):
+    terms = [(int(rng.choice([-1, 1])), int(rng.integers(0, 5))) for _ in range(rng.integers(0, most + 1))]
+    return ShiftSum(tuple(terms))
+
+
+def _neuron(rng, channels, steps):
+    reset = str(rng.choice(["subtract", "zero", "scale", "none"]))
+    rows = steps if rng.random() < 0.5 else 1
+    return Neuron(
+        levels=int(rng.choice([1, 2, 3, 4, 5, 15])),
+        threshold=rng.integers(1, 1 + int(rng.choice([5, 400, 4000])), (rows, channels)),
+        rounding=str(rng.choice(["half_up", "floor"])),
+        reset=reset,
+        leak=_shifts(rng),
+        factor=_shifts(rng) if reset == "scale" else None,
+        fire_floor=rng.integers(-50, 400, channels) if rng.random() < 0.3 else None,
+        membrane_bits=int(rng.integers(6, 12)) if rng.random() < 0.3 else None,
+    )
+
+
+def _population(rng, name, source, inputs, channels, steps, readout):
+    bits = int(rng.integers(1, 9))
+    sets = steps if rng.random() < 0.5 else 1
+    shape = (sets, channels, inputs)
+    low = -(1 << (bits - 1))
+    weight = rng.choice([-1, 1], shape) if bits == 1 else rng.integers(low, -low, shape)
+    bias = rng.integers(-200, 200, (steps if rng.random() < 0.5 else 1, channels))
+    neuron = None if readout else _neuron(rng, channels, steps)
+    return Population(name, (Projection(source, weight, bits),), bias, int(rng.integers(0, 4)), neuron)
+
+
+def random_design(seed):
+    """A chain of one to three layers, and samples for it that hold the corners."""
+    rng = np.random.default_rng(seed)
+    steps = int(rng.choice([1, 1, 2, 3]))
+    static = bool(rng.random() < 0.5)
+    inputs = int(rng.choice([1, 3, 20]))
+    levels = int(rng.choice([1, 3, 16]))
+    populations, source, width = [], "input", inputs
+    for k in range(rng.integers(0, 3)):
+        channels = int(rng.integers(1, 14))
+        populations.append(_population(rng, f"layer{k}", source, width, channels, steps, readout=False))
+        source, width = f"layer{k}", channels
+    classes = int(rng.integers(1, 7))
+    populations.append(_population(rng, "readout", source, width, classes, steps, readout=True))
+    network = Network(Input((inputs,), levels, static), steps, tuple(populations), f"random{seed}")
+    lanes = {name: int(rng.integers(1, 9)) for name in network.by_name}
+    coding = {name: str(rng.choice(CODINGS)) for name in ("input", *list(network.by_name)[:-1])}
+    design = Design(network, profile_of(network, lanes, coding))
+    return design, _samples(rng, network)
+
+
+def _samples(rng, network):
+    shape = (SAMPLES, *network.input.sample_shape(network.steps))
+    x = rng.integers(0, network.input.levels + 1, shape)
+    x *= rng.random(shape) < rng.random((SAMPLES, *[1] * (len(shape) - 1)))
+    x[2], x[5] = 0, network.input.levels
+    return x
