@@ -18,7 +18,7 @@ from spikefold.ir.profile import LayerProfile, Profile, WindowProfile
 from spikefold_hw.accumulate import AccumulateCore
 from spikefold_hw.neuron import neuron_latency
 from spikefold_hw.readout import readout_latency
-from spikefold_hw.window import EventBuffer
+from spikefold_hw.window import DenseWindow, EventBuffer
 
 _NEVER = -(1 << 60)
 
@@ -140,13 +140,10 @@ class _LayerClock:
         self.freezes = _Freezes()
         self.busy = self.digits = 0
         self._last_channel_lanes = (profile.channels - 1) % profile.lanes + 1
-        stateful = steps > 1
-        if profile.neuron is None:
-            self.latency = readout_latency(steps)
-            self._hold_back = self.latency - 1 if stateful else None
-        else:
-            self.latency = neuron_latency(profile, steps)
-            self._hold_back = self.latency + 1 if stateful else None
+        self.latency = _unit_latency(profile, steps)
+        # With state to keep, the first channel waits until the last one of the step before is written.
+        written = -1 if profile.neuron is None else 1
+        self._hold_back = self.latency + written if steps > 1 else None
 
     def free(self, position: int) -> int:
         """First cycle in which an event of `position` is accepted."""
@@ -196,6 +193,22 @@ class _LayerClock:
                 self.freezes.add(appears, free)
         self.entered = self.freezes.after(enter, width - 1)
         self.drained = 1 + (moved if width == 1 else self.freezes.after(enter, width - 2))
+
+
+def latencies(profile: Profile) -> dict[str, dict[str, int]]:
+    """Latency in cycles of every datapath, by layer: window, lanes, and neuron unit or readout."""
+    return {
+        layer.name: {
+            "window": DenseWindow.latency,
+            "accumulate": AccumulateCore.latency,
+            "neuron" if layer.neuron else "readout": _unit_latency(layer, profile.steps),
+        }
+        for layer in profile.layers
+    }
+
+
+def _unit_latency(layer: LayerProfile, steps: int) -> int:
+    return readout_latency(steps) if layer.neuron is None else neuron_latency(layer, steps)
 
 
 def predict(profile: Profile, levels: Mapping[str, NDArray[np.integer]]) -> Cycles:

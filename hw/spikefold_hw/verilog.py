@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from amaranth.back import verilog
-from amaranth.hdl import ClockSignal, Instance, Module, Shape
+from amaranth.back import rtlil, verilog
+from amaranth.hdl import ClockSignal, Const, Instance, Module, Shape, Value
 from amaranth.lib.memory import Memory
 
 from spikefold.ir.profile import Profile
@@ -12,6 +12,7 @@ from spikefold_hw.memory import Rom
 from spikefold_hw.network import NetworkTop
 
 _PARAMETER = "MEM_DIR"
+_MULTIPLIERS = re.compile(r"cell \$(?:mul|div|mod|divfloor|modfloor|pow|macc)\b")
 
 ROM_VERILOG = """\
 // A read-only memory filled from the file MEM_DIR/FILE; reads take one cycle.
@@ -73,7 +74,7 @@ class VerilogPlatform:
             ("p", "FILE", memory.file),
             ("p", _PARAMETER, f"@{_PARAMETER}@"),
             ("i", "enable", read.en),
-            ("i", "address", read.addr),
+            ("i", "address", _address(read.addr)),
             ("o", "data", read.data),
         )
         return m
@@ -85,10 +86,10 @@ class VerilogPlatform:
             "spikefold_ram",
             *_geometry(memory),
             ("i", "read_enable", read.en),
-            ("i", "read_address", read.addr),
+            ("i", "read_address", _address(read.addr)),
             ("o", "read_data", read.data),
             ("i", "write_enable", write.en),
-            ("i", "write_address", write.addr),
+            ("i", "write_address", _address(write.addr)),
             ("i", "write_data", write.data),
         )
         return m
@@ -98,14 +99,25 @@ def _geometry(memory: Memory) -> list[tuple[str, str, object]]:
     return [
         ("p", "WIDTH", memory.data.shape),
         ("p", "DEPTH", memory.depth),
-        ("p", "ADDRESS", len(memory.read_ports[0].addr)),
+        ("p", "ADDRESS", len(_address(memory.read_ports[0].addr))),
         ("i", "clk", ClockSignal()),
     ]
+
+
+def _address(address: Value) -> Value:
+    """A memory of one row has no address bits, but a port must have one."""
+    return address if len(address) else Const(0, 1)
 
 
 def top_name(profile: Profile) -> str:
     """Name of the top module."""
     return f"{profile.name}_top"
+
+
+def count_multipliers(profile: Profile) -> int:
+    """How many multiplications, divisions, remainders and powers the elaborated design holds."""
+    text = rtlil.convert(NetworkTop(profile), name=top_name(profile), emit_src=False)
+    return len(_MULTIPLIERS.findall(text))
 
 
 def emit(profile: Profile) -> Mapping[str, str]:
@@ -120,10 +132,24 @@ def emit(profile: Profile) -> Mapping[str, str]:
     )
     return {
         f"{top_name(profile)}.v": _top(profile, network),
-        f"{core}.v": _with_parameter(_plain_names(text, core)),
+        f"{core}.v": _with_parameter(_plain_names(_started(text), core)),
         "spikefold_rom.v": ROM_VERILOG,
         "spikefold_ram.v": RAM_VERILOG,
     }
+
+
+def _started(text: str) -> str:
+    """Let every `always @*` run once at time zero in SystemVerilog simulators too.
+
+    Yosys has each of them read a register that is set to 0 in its declaration. SystemVerilog sets
+    it before the processes start, so they miss the change; an `initial` they do not miss.
+    """
+    return re.sub(
+        r"^  reg (\\\$auto\$verilog_backend\S+)  = 0;$",
+        r"  reg \1 ;\n  initial \1  = 0;",
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 def _plain_names(text: str, core: str) -> str:

@@ -22,10 +22,10 @@ from spikefold.ir.words import memory_words
 from spikefold.report import report_html
 from spikefold_boards.result import SynthResult
 from spikefold_boards.synth import synthesize
-from spikefold_hw.cycles import Cycles, predict
+from spikefold_hw.cycles import Cycles, latencies, predict
 from spikefold_hw.geometry import memory_bits
 from spikefold_hw.network import NetworkTop
-from spikefold_hw.verilog import emit, top_name
+from spikefold_hw.verilog import count_multipliers, emit, top_name
 from spikefold_sim.amaranth_engine import AmaranthEngine
 from spikefold_sim.beats import encode_beats
 from spikefold_sim.build import Design as DesignUnderTest
@@ -148,6 +148,7 @@ class Design:
             "accuracy_float": self.info.get("accuracy_float"),
             "accuracy_integer": self.info.get("accuracy_integer"),
             "widths": {layer.name: asdict(layer.widths) for layer in layers},
+            "latencies": latencies(self.profile),
             "memory_bits": memory_bits(self.profile),
             "lanes": {layer.name: layer.lanes for layer in layers},
             "coding": {window.source: window.coding for layer in layers for window in layer.windows},
@@ -292,10 +293,13 @@ class Design:
             If `path` holds something else.
         """
         path = Path(path)
+        if count := count_multipliers(self.profile):
+            raise RuntimeError(f"Elaborated design must hold no multiplier, but holds {count}")
         files = {f"rtl/{name}": text.encode() for name, text in emit(self.profile).items()}
         files |= {f"mem/{name}": data for name, data in memory_images(self.network, self.profile).items()}
         files["report.html"] = report_html(self.summary).encode()
-        write_build(path, self.network, self.profile, top_name(self.profile), files, self.info)
+        top, cycles = top_name(self.profile), latencies(self.profile)
+        write_build(path, self.network, self.profile, top, cycles, files, self.info)
         self.path = path
 
     @contextmanager
