@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spikefold.compiler import compile
+    from spikefold.compiler import compile  # noqa: A004 - the verb of the trade
     from spikefold.design import Design, load
 
 __version__ = "0.1.0"

@@ -1,5 +1,6 @@
 """Choosing lanes and digit codings with the exact cycle model."""
 
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,7 +75,7 @@ def parse_lanes(text: str | int | Mapping[str, int], network: Network) -> dict[s
         if name not in network.by_name:
             raise InputError(f"Lanes must name one of {', '.join(network.by_name)}, not {name!r}")
         try:
-            fixed[name] = int(count)
+            fixed[name] = int(count) if isinstance(count, str) else operator.index(count)
         except (TypeError, ValueError):
             raise InputError(f"Lane count of {name!r} must be a positive integer, not {count!r}") from None
         if fixed[name] < 1:

@@ -1,5 +1,6 @@
 """The build directory: written whole or not at all, and checked before anything in it is used."""
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -45,12 +46,22 @@ class Build:
 
 
 def write_build(
-    path: Path, network: Network, profile: Profile, top: str, files: Mapping[str, bytes], info: dict[str, Any]
+    path: Path,
+    network: Network,
+    profile: Profile,
+    top: str,
+    latencies: Mapping[str, Mapping[str, int]],
+    files: Mapping[str, bytes],
+    info: dict[str, Any],
 ) -> None:
     """Write a build directory; an earlier build at `path` is replaced.
 
     Parameters
     ----------
+    top
+        Name of the top module.
+    latencies
+        Cycles of every datapath, by layer.
     files
         Contents by path relative to the directory (`rtl/..`, `mem/..`, `report.html`).
 
@@ -60,6 +71,7 @@ def write_build(
         If `path` holds something that is not a build.
     """
     check_target(path)
+    path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
@@ -75,8 +87,10 @@ def write_build(
             "rtl": [name for name in names if name.startswith("rtl/")],
             "files": {name: sha256(folder / name) for name in names},
             "profile": profile.to_json(),
+            "latencies": latencies,
             "info": info,
         }
+        manifest["sha256"] = _digest(manifest)
         write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
         folder.chmod(0o755)
         _replace(folder, path)
@@ -90,14 +104,15 @@ def check_target(path: Path) -> None:
     Raises
     ------
     BuildError
-        If `path` is a file, or a directory that is neither empty nor an earlier build.
+        If `path` is a file, or a directory that holds anything no build wrote.
     """
     if path.exists() and not path.is_dir():
         raise BuildError(f"Output must be a directory, but {str(path)!r} is a file; name another with -o")
-    if path.is_dir() and any(path.iterdir()) and not _is_build(path):
+    foreign = sorted(_files(path) - _written(path)) if path.is_dir() else []
+    if foreign:
         raise BuildError(
-            f"Output directory must be new, empty or an earlier build, but {str(path)!r} holds something "
-            "else; name another with -o"
+            f"Output directory must be new, empty or an earlier build, but {str(path)!r} holds "
+            f"{foreign[0]!r}, which is not part of one; remove it or name another with -o"
         )
 
 
@@ -137,17 +152,14 @@ def _manifest(path: Path) -> dict[str, Any]:
         )
     try:
         manifest = json.loads(file.read_text())
-        missing = {"schema", "top", "rtl", "files", "profile", "info"} - set(manifest)
-        names = [*manifest["files"], *manifest["rtl"]]
+        schema, digest = manifest["schema"], manifest.pop("sha256", None)
     except (ValueError, TypeError, KeyError, AttributeError):
         raise BuildError(f"Manifest of {str(path)!r} must be whole JSON, but is not; compile again") from None
-    if missing:
-        raise BuildError(f"Manifest of {str(path)!r} must hold {', '.join(sorted(missing))}; compile again")
-    if manifest["schema"] != SCHEMA:
-        raise BuildError(
-            f"Schema of {str(path)!r} must be {SCHEMA}, not {manifest['schema']!r}; compile again"
-        )
-    for name in names:
+    if schema != SCHEMA:
+        raise BuildError(f"Schema of {str(path)!r} must be {SCHEMA}, not {schema!r}; compile again")
+    if digest != _digest(manifest):
+        raise BuildError(f"Manifest of {str(path)!r} must be as written, but was edited; compile again")
+    for name in (*manifest["files"], *manifest["rtl"]):
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise BuildError(f"Manifest of {str(path)!r} must name files inside it, not {name!r}")
     if not set(manifest["rtl"]) <= set(manifest["files"]):
@@ -155,11 +167,22 @@ def _manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _is_build(path: Path) -> bool:
+def _digest(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 of a manifest without its own."""
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
+def _files(path: Path) -> set[str]:
+    return {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()}
+
+
+def _written(path: Path) -> set[str]:
+    """Files that the build at `path` is made of, changed or not; none if there is no build."""
     try:
-        return "schema" in json.loads((path / MANIFEST).read_text())
-    except (OSError, ValueError):
-        return False
+        manifest = json.loads((path / MANIFEST).read_text())
+        return {MANIFEST, *manifest["files"]} if "profile" in manifest else set()
+    except (OSError, ValueError, TypeError, KeyError):
+        return set()
 
 
 def _replace(folder: Path, path: Path) -> None:
@@ -168,6 +191,12 @@ def _replace(folder: Path, path: Path) -> None:
     if path.exists():
         old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent)) / "build"
         path.rename(old)
-    folder.rename(path)
-    if old is not None:
-        shutil.rmtree(old.parent)
+    try:
+        folder.rename(path)
+    except BaseException:
+        if old is not None:
+            old.rename(path)
+        raise
+    finally:
+        if old is not None:
+            shutil.rmtree(old.parent)
