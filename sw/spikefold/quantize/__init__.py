@@ -1,0 +1,7 @@
+"""Quantize a folded network to integers (spec section 3)."""
+
+from spikefold.quantize.leak import leak_shifts
+from spikefold.quantize.quantizer import quantize
+from spikefold.quantize.report import LayerReport, QuantizationReport
+
+__all__ = ["LayerReport", "QuantizationReport", "leak_shifts", "quantize"]
