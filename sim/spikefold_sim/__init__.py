@@ -1,0 +1,1 @@
+"""Simulation of compiled networks: tool chains, engines, scoreboard, traces."""

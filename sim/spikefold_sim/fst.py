@@ -1,0 +1,45 @@
+"""What an executable that writes FST traces needs beyond Verilator."""
+
+import subprocess
+from collections.abc import Mapping
+from importlib import resources
+
+from spikefold.errors import MissingToolError
+from spikefold_sim.toolchain import Toolchain
+
+_PROBE = """
+#include <lz4.h>
+#include <zlib.h>
+int main() { return LZ4_compressBound(1) + (int)compressBound(1) == 0; }
+"""
+
+
+def fst_support(tools: Toolchain) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Files to add to the build and flags for it.
+
+    Nothing where the machine has LZ4 and zlib for compilers; else `fst_codec.cpp` takes their place,
+    at the price of larger traces.
+
+    Raises
+    ------
+    MissingToolError
+        The libraries are missing and this Verilator has the older FST writer, which
+        uses more of zlib.
+    """
+    if _installed(tools):
+        return {}, ()
+    if tools.root is None or not (tools.root / "include" / "fstcpp").is_dir():
+        raise MissingToolError(
+            "FST traces need the headers of zlib and LZ4, not found: install them, on Debian with "
+            "`apt-get install zlib1g-dev liblz4-dev`, or write a .vcd instead"
+        )
+    codec = resources.files("spikefold_sim").joinpath("fst_codec.cpp").read_text()
+    return {"lz4.h": codec, "zlib.h": '#include "lz4.h"\n'}, ("-MAKEFLAGS", "LDLIBS=")
+
+
+def _installed(tools: Toolchain) -> bool:
+    command = ["g++", "-x", "c++", "-", "-o", "/dev/null", "-llz4", "-lz"]
+    done = subprocess.run(
+        command, input=_PROBE, env=tools.environment(), capture_output=True, text=True, check=False
+    )
+    return done.returncode == 0

@@ -1,0 +1,22 @@
+"""Memory images that a simulator did not find: it only warns, and computes with zeros."""
+
+import re
+
+from spikefold.errors import ToolError
+
+_MISSING = re.compile(r"%Warning: (.+?):\d+: \$readmem file not found|Unable to open (\S+) for reading")
+
+
+def check_images(output: str) -> None:
+    """Look through what Verilator or Icarus Verilog printed.
+
+    Raises
+    ------
+    ToolError
+        A memory image was missing.
+    """
+    match = _MISSING.search(output)
+    if match:
+        raise ToolError(
+            f"Memory image must be in the folder the design runs in, not be missing: {match[1] or match[2]!r}"
+        )

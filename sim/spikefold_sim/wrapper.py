@@ -1,0 +1,161 @@
+"""The harness around a design: `sim_top` in Verilog, and the C++ view of it for native runs.
+
+Hierarchical references bring the probed streams out as ports, so no inner signal has to be made public
+and the simulator may optimise the whole design. Ports of `sim_top`:
+
+```
+clk, rst
+i_beat          in   {valid, payload} of the input stream
+o_ready         in   ready of the result stream
+counter_select  in   8 bits (where the design has counters)
+status          out  {handshake of each probe, any stream broke valid/ready, o valid, i ready}
+o_word          out  payload of the result stream, 0 while not valid
+event_<k>       out  payload of probe k, 0 while it has no handshake
+streams         out  {ready, valid} of each probe, probe 0 lowest
+broken          out  sticky: bit 0 the result stream, bit k+1 probe k
+counter_value   out  32 bits
+```
+
+Words are packed as `ports.EventFormat` and `ports.ResultFormat` say. The design has one port for each
+field of its two payloads (`i__payload__index`, ...). On a four-state simulator any
+unknown valid or ready makes `status` unknown.
+"""
+
+from collections.abc import Iterator
+
+from spikefold_sim.ports import EventFormat, Ports, Probe, ResultFormat
+
+TOP = "sim_top"
+
+
+def wrapper_verilog(ports: Ports) -> str:
+    """Verilog text of `sim_top`; the same ports give the same text."""
+    body = [
+        *_design(ports),
+        *(line for number, probe in enumerate(ports.probes) for line in _probe(number, probe)),
+        *_checks(ports),
+    ]
+    return "\n".join(
+        ["`timescale 1ns/1ps", f"module {TOP} (", *_port_list(ports), ");", *body, "endmodule", ""]
+    )
+
+
+def wrapper_header(ports: Ports) -> str:
+    """C++ text that tells `native.cpp` the shape of `sim_top`."""
+    events = [f"        case {k}: return top.event_{k};" for k in range(len(ports.probes))]
+    select = "top.counter_select = counter;" if ports.counters else "(void)top; (void)counter;"
+    value = "top.counter_value" if ports.counters else "((void)top, 0)"
+    streams = "top.streams" if ports.probes else "((void)top, 0)"
+    return "\n".join(
+        [
+            "#pragma once",
+            "#include <cstdint>",
+            '#include "Vtop.h"',
+            "namespace harness {",
+            f"constexpr int PROBES = {len(ports.probes)};",
+            f"constexpr int STIMULUS_BITS = {ports.stimulus.bits};",
+            f"constexpr int RESULT_BITS = {ports.result.bits};",
+            "inline uint64_t event(const Vtop& top, int probe) {",
+            "    switch (probe) {",
+            *events,
+            "        default: (void)top; return 0;",
+            "    }",
+            "}",
+            f"inline uint64_t streams(const Vtop& top) {{ return {streams}; }}",
+            f"inline void select(Vtop& top, int counter) {{ {select} }}",
+            f"inline uint64_t counter(const Vtop& top) {{ return {value}; }}",
+            "}",
+            "",
+        ]
+    )
+
+
+def _port_list(ports: Ports) -> list[str]:
+    def port(direction: str, width: int, name: str) -> str:
+        access = "public_flat_rw" if direction == "input" else "public_flat_rd"
+        return f"  {direction} wire [{width - 1}:0] {name} /*verilator {access}*/"
+
+    scalars = [f"  input wire {name} /*verilator public_flat_rw*/" for name in ("clk", "rst", "o_ready")]
+    count = len(ports.probes)
+    lines = [
+        *scalars,
+        port("input", ports.stimulus.bits + 1, "i_beat"),
+        port("output", count + 3, "status"),
+        port("output", ports.result.bits, "o_word"),
+        port("output", count + 1, "broken"),
+    ]
+    lines += [port("output", probe.format.bits, f"event_{k}") for k, probe in enumerate(ports.probes)]
+    if ports.probes:
+        lines.append(port("output", 2 * count, "streams"))
+    if ports.counters:
+        lines += [port("input", 8, "counter_select"), port("output", 32, "counter_value")]
+    return [f"{line}," for line in lines[:-1]] + lines[-1:]
+
+
+def _design(ports: Ports) -> list[str]:
+    """The instance and its result stream."""
+    pins = [("clk", "clk"), ("rst", "rst")]
+    pins += [("i__valid", f"i_beat[{ports.stimulus.bits}]"), ("i__ready", "i_ready")]
+    pins += _fields("i", ports.stimulus, "i_beat")
+    pins += [("o__valid", "o_valid"), ("o__ready", "o_ready")]
+    pins += _fields("o", ports.result, "o_raw")
+    if ports.counters:
+        pins += [(name, name) for name in ("counter_select", "counter_value")]
+    connections = ",\n".join(f"    .{pin}({net})" for pin, net in pins)
+    return [
+        "  wire i_ready, o_valid;",
+        f"  wire [{ports.result.bits - 1}:0] o_raw;",
+        f"  {ports.top} dut (\n{connections}\n  );",
+        f"  assign o_word = o_valid ? o_raw : {ports.result.bits}'d0;",
+        *_stability("result", "o_valid", "o_ready", "o_raw", ports.result.bits, 0),
+    ]
+
+
+def _fields(stream: str, layout: EventFormat | ResultFormat, word: str) -> Iterator[tuple[str, str]]:
+    """Pins of a payload and the parts of the word that they are."""
+    offset = 0
+    for name, width in layout.fields:
+        yield f"{stream}__payload__{name}", f"{word}[{offset + width - 1}:{offset}]"
+        offset += width
+
+
+def _probe(number: int, probe: Probe) -> list[str]:
+    bits = probe.format.bits
+    valid, ready, raw = f"valid_{number}", f"ready_{number}", f"raw_{number}"
+    return [
+        f"  wire {valid}, {ready};",
+        f"  wire [{bits - 1}:0] {raw};",
+        f"  assign {{{ready}, {valid}, {raw}}} = dut.{probe.path};",
+        f"  assign event_{number} = ({valid} & {ready}) ? {raw} : {bits}'d0;",
+        *_stability(str(number), valid, ready, raw, bits, number + 1),
+    ]
+
+
+def _stability(name: str, valid: str, ready: str, raw: str, bits: int, flag: int) -> list[str]:
+    """A beat that waits must still be there, unchanged, in the next cycle."""
+    return [
+        f"  reg waits_{name}, broken_{name};",
+        f"  reg [{bits - 1}:0] kept_{name};",
+        "  always @(posedge clk) begin",
+        f"    waits_{name} <= ~rst & {valid} & ~{ready};",
+        f"    kept_{name} <= {raw};",
+        f"    if (rst) broken_{name} <= 1'b0;",
+        f"    else if (waits_{name} & (~{valid} | (kept_{name} != {raw}))) broken_{name} <= 1'b1;",
+        "  end",
+        f"  assign broken[{flag}] = broken_{name};",
+    ]
+
+
+def _checks(ports: Ports) -> list[str]:
+    numbers = range(len(ports.probes))
+    handshakes = [f"valid_{k} & ready_{k}" for k in reversed(numbers)]
+    pairs = [f"ready_{k}, valid_{k}" for k in reversed(numbers)]
+    every = ", ".join(["i_ready", "o_valid", *pairs])
+    lines = [f"  assign streams = {{{', '.join(pairs)}}};"] if pairs else []
+    status = ", ".join([*handshakes, "any_broken", "o_valid", "i_ready"])
+    return [
+        *lines,
+        f"  wire unknown = (^{{{every}}}) === 1'bx;",
+        "  wire any_broken = unknown ? 1'bx : |broken;",
+        f"  assign status = {{{status}}};",
+    ]

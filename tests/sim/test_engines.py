@@ -1,0 +1,306 @@
+"""The same traffic on every simulator: same beats, same cycles; faults are found and named."""
+
+import shutil
+
+import numpy as np
+import pytest
+from sim_toy import (
+    DROP,
+    DUPLICATE,
+    FAULTY,
+    FLAGS,
+    HANG,
+    PORTS,
+    RANGE,
+    UNSTABLE,
+    WRONG,
+    ToyTop,
+    golden,
+    random_levels,
+)
+
+from spikefold.errors import InputError, ToolError
+from spikefold_sim.amaranth_engine import AmaranthEngine
+from spikefold_sim.beats import decode_beats, encode_beats
+from spikefold_sim.build import Design
+from spikefold_sim.cocotb_engine import CocotbEngine
+from spikefold_sim.native_engine import NativeEngine
+from spikefold_sim.observation import HangError, ProtocolError, UnknownValueError
+from spikefold_sim.ports import BEAT, Ports
+from spikefold_sim.scoreboard import Mismatch, compare
+from spikefold_sim.stalls import Stalls
+
+LEVELS = random_levels(30)
+STALLS = [Stalls(), Stalls(0.3, 0.6, seed=5), Stalls(0.9, 0.0, seed=1), Stalls(0.0, 0.9, seed=2)]
+needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+ENGINES = ["native", "verilator", pytest.param("icarus", marks=needs_icarus), "amaranth"]
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request, toy, cache):
+    return make_engine(request.param, toy, cache)
+
+
+def make_engine(name, toy, cache, progress=None):
+    if name == "native":
+        return NativeEngine(toy, cache, progress)
+    if name == "amaranth":
+        top = ToyTop()
+        return AmaranthEngine(top, {"hidden": top.layer0.o}, PORTS, progress)
+    return CocotbEngine(toy, name, cache, progress)
+
+
+def contents(observation):
+    """Everything but wall time and the simulator's name, as plain values."""
+    log = observation.events["hidden"]
+    return {
+        "results": observation.results.tolist(),
+        "result cycles": observation.result_beat_cycles.tolist(),
+        "beats": log.beats.tolist(),
+        "beat cycles": log.cycles.tolist(),
+        "starts": observation.start_cycles.tolist(),
+        "cycles": observation.cycles,
+        "counters": dict(observation.counters),
+    }
+
+
+def faulty(fault, sample=3, step=1):
+    levels = LEVELS.copy()
+    levels[sample, step, [FAULTY, 2]] = fault, 1  # so the faulty event does not carry the mark
+    return levels
+
+
+@pytest.mark.parametrize("stalls", STALLS)
+def test_values_hold_under_stalls_and_every_engine_sees_the_same(engine, stalls):
+    observation = engine.run(encode_beats(LEVELS), stalls)
+    hidden, logits = golden(LEVELS)
+    assert compare(observation, {"hidden": hidden}, logits).first is None
+    assert (decode_beats(observation.events["hidden"].beats, 2, LEVELS.shape[2]) == hidden).all()
+    assert (observation.logits == logits).all()
+    assert (observation.winners == logits.argmax(axis=1)).all()
+    top = ToyTop()
+    reference = AmaranthEngine(top, {"hidden": top.layer0.o}, PORTS).run(encode_beats(LEVELS), stalls)
+    assert contents(observation) == contents(reference)
+
+
+def test_cycles_and_counters(engine):
+    """One register: a bare mark goes in at cycle 0, is summed at 1, its results come at 2, 3 and 4."""
+    observation = engine.run(np.array([(0, 0, 1, 1, 1)] * 2, BEAT), drain=4)
+    assert observation.start_cycles.tolist() == [0, 1]
+    assert observation.events["hidden"].cycles.tolist() == [1, 5]
+    assert observation.result_beat_cycles.tolist() == [2, 3, 4, 6, 7, 8]
+    assert observation.result_cycles.tolist() == [4, 8]
+    assert observation.cycles == 8 + 4 + 1
+    assert observation.counters == {"cycles": 8 + 4 + 2, "events": 0}
+
+
+@pytest.mark.parametrize("fault", [DROP, DUPLICATE, WRONG, RANGE])
+def test_the_scoreboard_names_an_injected_fault(toy, cache, fault):
+    levels = faulty(fault)
+    observation = NativeEngine(toy, cache).run(encode_beats(levels))
+    hidden, logits = golden(levels)
+    got = {DROP: 0, DUPLICATE: DUPLICATE, WRONG: WRONG ^ 1, RANGE: 0}[fault]
+    reason = "repeated event" if fault == DUPLICATE else "level differs"
+    assert compare(observation, {"hidden": hidden}, logits).first == Mismatch(
+        3, "hidden", FAULTY, 1, fault, got, reason
+    )
+
+
+def test_wrong_flags_of_an_inner_stream_are_found(toy, cache):
+    levels = faulty(FLAGS, step=0)
+    observation = NativeEngine(toy, cache).run(encode_beats(levels))
+    hidden, logits = golden(levels)
+    first = compare(observation, {"hidden": hidden}, logits).first
+    assert (first.sample, first.layer, first.reason) == (3, "hidden", "wrong end flags")
+
+
+def test_a_changed_payload_under_stall_is_a_protocol_error(engine):
+    levels = faulty(UNSTABLE, sample=1, step=0)  # waits while the readout sends the sample before
+    with pytest.raises(
+        ProtocolError, match=r"^Stream must hold valid and payload until ready, but 'hidden' "
+    ) as info:
+        engine.run(encode_beats(levels), Stalls(0.0, 0.9, seed=3), watchdog=1000)
+    assert len(info.value.observation.results) < 3 * len(levels)
+
+
+def test_the_watchdog_says_where_it_hangs(engine):
+    levels = faulty(HANG)
+    message = (
+        r"^Design must move within 300 cycles, but nothing did until cycle \d+ \(\d+ of \d+ beats accepted, "
+        r"3 of 30 results seen\): input valid, not ready; hidden not valid, ready; result not valid, ready\."
+    )
+    with pytest.raises(HangError, match=message) as info:
+        engine.run(encode_beats(levels), watchdog=300)
+    seen = info.value.observation
+    hidden, logits = golden(levels)
+    assert seen.cycles - seen.events["hidden"].cycles[-1] > 300
+    assert compare(seen, {"hidden": hidden}, logits).first.sample == 3
+
+
+UNDRIVEN = """
+module toy_top(input clk, input rst, input i__valid, output i__ready, input [3:0] i__payload__index,
+  input [2:0] i__payload__level, input i__payload__end_position, input i__payload__end_step,
+  input i__payload__end_sample, output o__valid, input o__ready, output [11:0] o__payload__logit,
+  output [1:0] o__payload__index, output [1:0] o__payload__winner, output o__payload__last);
+  {declare}
+  reg [11:0] logit; reg [1:0] index; reg full;
+  assign i__ready = ~full;
+  assign o__valid = full;
+  assign o__payload__logit = logit;
+  assign o__payload__index = index;
+  assign o__payload__winner = 0;
+  assign o__payload__last = index == 2;
+  always @(posedge clk) begin
+    if ({reset}) full <= 0;
+    else if (i__valid & ~full) begin full <= i__payload__end_sample; index <= 0; {load} end
+    else if (full & o__ready) begin index <= index + 1; full <= index != 2; end
+  end
+endmodule
+"""
+BARE = Ports("toy_top", PORTS.stimulus, PORTS.result)
+
+
+def undriven(folder, **parts):
+    (folder / "x.v").write_text(UNDRIVEN.format(**{"declare": "", "reset": "rst", "load": "", **parts}))
+    return Design((folder / "x.v",), BARE, folder)
+
+
+@needs_icarus
+def test_icarus_finds_a_register_that_nothing_drives(tmp_path, cache):
+    beats = encode_beats(np.ones((2, 1, 3), int))
+    design = undriven(tmp_path)
+    with pytest.raises(
+        UnknownValueError, match=r"^Signal must be 0 or 1 after reset, but result payload is '.*X"
+    ):
+        CocotbEngine(design, "icarus", cache).run(beats)
+    design = undriven(tmp_path, reset="1'b0", load="logit <= 0;")
+    with pytest.raises(
+        UnknownValueError, match=r"^Signal must be 0 or 1 after reset, but input ready is 'X'"
+    ):
+        CocotbEngine(design, "icarus", cache).run(beats)
+    design = undriven(tmp_path, load="logit <= 7;")
+    assert CocotbEngine(design, "icarus", cache).run(beats).logits.tolist() == [[7] * 3] * 2
+
+
+def lz4(block):
+    """What an LZ4 block holds."""
+    data, at = bytearray(), 0
+
+    def extended(value, at):
+        while value >= 15 and block[at] == 255:
+            value, at = value + 255, at + 1
+        return (value + block[at], at + 1) if value >= 15 else (value, at)
+
+    while True:
+        token = block[at]
+        count, at = extended(token >> 4, at + 1)
+        data += block[at : at + count]
+        at += count
+        if at == len(block):
+            return bytes(data)
+        offset = block[at] | block[at + 1] << 8
+        count, at = extended(token & 15, at + 2)
+        for _ in range(count + 4):
+            data.append(data[-offset])
+
+
+def fst_hierarchy(path):
+    """Names of scopes and signals in an FST file, as the raw bytes of its hierarchy."""
+    data, at = path.read_bytes(), 0
+    while at < len(data):
+        kind, length = data[at], int.from_bytes(data[at + 1 : at + 9])
+        if kind == 6:
+            block = data[at + 17 : at + 1 + length]
+            assert len(lz4(block)) == int.from_bytes(data[at + 9 : at + 17])
+            return lz4(block)
+        at += 1 + length
+    raise AssertionError("no hierarchy in the file")
+
+
+@pytest.mark.parametrize("suffix", ["fst", pytest.param("vcd", marks=pytest.mark.slow)])
+def test_traces(toy, cache, tmp_path, suffix):
+    trace = tmp_path / f"out.{suffix}"
+    engine = NativeEngine(toy, cache)
+    plain, traced = engine.run(encode_beats(LEVELS)), engine.run(encode_beats(LEVELS), trace=trace)
+    assert contents(plain) == contents(traced)
+    assert [path.name for path in tmp_path.iterdir()] == [trace.name]
+    names = fst_hierarchy(trace) if suffix == "fst" else trace.read_bytes()
+    assert trace.stat().st_size > 1000
+    assert b"layer0" in names
+    assert b"probe_hidden" in names
+
+
+def test_an_unknown_kind_of_trace_is_refused(toy, cache, tmp_path):
+    engine = NativeEngine(toy, cache)
+    with pytest.raises(InputError, match=r"^Trace file must end in \.fst or \.vcd, not 'out\.txt'$"):
+        engine.run(encode_beats(LEVELS), trace=tmp_path / "out.txt")
+    with pytest.raises(InputError, match=r"^Trace file's folder must exist, not be missing: "):
+        engine.run(encode_beats(LEVELS), trace=tmp_path / "no" / "out.vcd")
+
+
+def test_a_run_leaves_nothing_in_the_design_folder(engine, toy):
+    engine.run(encode_beats(LEVELS))
+    assert [path.name for path in toy.folder.iterdir()] == ["toy_top.v"]
+
+
+def test_progress_is_told(toy, cache):
+    """Amaranth's simulator reports every sample; the others every half second, so only in long runs."""
+    calls = []
+    make_engine("amaranth", toy, cache, lambda done, total: calls.append((done, total))).run(
+        encode_beats(LEVELS)
+    )
+    assert calls == [(k + 1, 30) for k in range(30)]
+    calls.clear()
+    long = np.tile(encode_beats(LEVELS), 500)
+    make_engine("verilator", toy, cache, lambda done, total: calls.append((done, total))).run(long)
+    assert calls
+    assert all(0 < done <= total == 15_000 for done, total in calls)
+
+
+@pytest.mark.parametrize("name", ["native", pytest.param("icarus", marks=needs_icarus)])
+def test_verilog_that_does_not_compile_is_a_tool_error(tmp_path, cache, name):
+    (tmp_path / "x.v").write_text("module toy_top(input nothing); endmodule\n")
+    design = Design((tmp_path / "x.v",), PORTS, tmp_path)
+    with pytest.raises(ToolError, match=r"^\w+( Verilog)? must compile the design, not fail with"):
+        make_engine(name, design, cache).run(encode_beats(LEVELS))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("icarus", marks=needs_icarus),
+        *(pytest.param(k, marks=pytest.mark.slow) for k in ENGINES[:2]),
+    ],
+)
+def test_a_missing_memory_image_is_a_tool_error(tmp_path, cache, name):
+    rom = 'reg [11:0] rom [0:3]; initial $readmemh("mem/rom.mem", rom);'
+    design = undriven(tmp_path, declare=rom, load="logit <= rom[1];")
+    beats = encode_beats(np.ones((1, 1, 3), int))
+    message = r"^Memory image must be in the folder the design runs in, not be missing: 'mem/rom\.mem'$"
+    with pytest.raises(ToolError, match=message):
+        make_engine(name, design, cache).run(beats)
+    (tmp_path / "mem").mkdir()
+    (tmp_path / "mem" / "rom.mem").write_text("1\n2\n3\n4\n")
+    assert make_engine(name, design, cache).run(beats).logits.tolist() == [[2] * 3]
+
+
+def test_bad_stimuli_are_refused(toy, cache):
+    engine = NativeEngine(toy, cache)
+    with pytest.raises(InputError, match=r"^Stimulus must end with end_sample, not False$"):
+        engine.run(encode_beats(LEVELS)[:-1])
+    with pytest.raises(InputError, match=r"^Stimulus must be a vector of ports\.BEAT, not "):
+        engine.run(np.zeros((3, 3)))
+    with pytest.raises(InputError, match=r"^Stimulus level must fit in 3 bits, not 8$"):
+        engine.run(encode_beats(np.full((1, 1, 3), 8)))
+    with pytest.raises(InputError, match=r"^Watchdog must be a positive number of cycles, not 0$"):
+        engine.run(encode_beats(LEVELS), watchdog=0)
+
+
+def test_an_unknown_simulator_is_refused(toy):
+    with pytest.raises(InputError, match=r"^cocotb simulator must be 'verilator' or 'icarus', not 'vcs'$"):
+        CocotbEngine(toy, "vcs")
+
+
+def test_a_missing_design_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"^Verilog file must exist, not be missing: "):
+        Design((tmp_path / "x.v",), PORTS, tmp_path)
