@@ -1,0 +1,85 @@
+"""The devices a build can be synthesized for, with what each one holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from spikefold.errors import InputError
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device: how the tools name it and which of their resource names are counted.
+
+    ``resources`` maps each reported figure (``lut``, ``ff``, ``bram``, ``dsp``) to the name nextpnr gives
+    the resource. A figure that is missing there is counted in the netlist instead. ``capacity`` is only
+    given where there is no place and route that knows it: the same figures, as the device holds them.
+    ``pins`` is the number of pins a design can use in the chosen package.
+    """
+
+    name: str
+    part: str
+    family: str
+    pins: int
+    place_and_route: str | None = None
+    arguments: tuple[str, ...] = ()
+    resources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    capacity: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+_ECP5_RESOURCES = MappingProxyType(
+    {"lut": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"}
+)
+# nextpnr's logic cell of iCE40 is a LUT with its flip-flop, so flip-flops come from the netlist.
+_ICE40_RESOURCES = MappingProxyType({"lut": "ICESTORM_LC", "bram": "ICESTORM_RAM", "dsp": "ICESTORM_DSP"})
+
+DEVICES: Mapping[str, Device] = MappingProxyType(
+    {
+        device.name: device
+        for device in (
+            Device(
+                name="ecp5-85k",
+                part="LFE5U-85F-6CABGA756",
+                family="ecp5",
+                pins=365,
+                place_and_route="nextpnr-ecp5",
+                arguments=("--85k", "--package", "CABGA756", "--speed", "6"),
+                resources=_ECP5_RESOURCES,
+            ),
+            Device(
+                name="ecp5-25k",
+                part="LFE5U-25F-6CABGA381",
+                family="ecp5",
+                pins=197,
+                place_and_route="nextpnr-ecp5",
+                arguments=("--25k", "--package", "CABGA381", "--speed", "6"),
+                resources=_ECP5_RESOURCES,
+            ),
+            Device(
+                name="ice40-up5k",
+                part="iCE40UP5K-SG48",
+                family="ice40",
+                pins=36,  # 39, less the three open-drain LED pins, which cannot drive a signal high
+                place_and_route="nextpnr-ice40",
+                arguments=("--up5k", "--package", "sg48"),
+                resources=_ICE40_RESOURCES,
+            ),
+            Device(
+                name="xc7",
+                part="XC7A35T",
+                family="xc7",
+                pins=250,
+                capacity=MappingProxyType({"lut": 20800, "ff": 41600, "bram": 50, "dsp": 90}),
+            ),
+        )
+    }
+)
+
+
+def find_device(name: str) -> Device:
+    """The device called ``name``; raises `InputError` for any other name."""
+    try:
+        return DEVICES[name]
+    except KeyError:
+        known = ", ".join(DEVICES)
+        raise InputError(f"Device must be one of {known}, not {name!r}") from None

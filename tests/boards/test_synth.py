@@ -1,0 +1,194 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+import spikefold_boards.tools
+from spikefold.errors import InputError, MissingToolError, ToolError
+from spikefold_boards import SynthResult, count_multipliers, synthesize
+
+Counter = tuple[list[Path], Path]
+
+
+def test_design_with_block_ram_fits_ecp5(counter: Counter, tmp_path: Path) -> None:
+    verilog, images = counter
+    steps: list[str] = []
+    result = synthesize(
+        verilog,
+        "counter",
+        "ecp5-85k",
+        mem_dir=images,
+        use_cache=False,
+        seed=3,
+        seeds=2,
+        progress=steps.append,
+    )
+    assert result.fits
+    assert result.reason is None
+    assert (result.bram, result.dsp, result.multipliers) == (1, 0, 0)
+    assert result.ff == 9  # the counter; `value` went into the block RAM's output register
+    assert 9 <= result.lut <= 30
+    assert result.fmax_mhz is not None
+    assert result.fmax_mhz > 100
+    assert result.critical_path[0].startswith("from ")
+    assert "ns to" in result.critical_path[1]
+    assert result.seed in (3, 4)
+    assert not result.harness
+    assert steps == ["elaborating", "mapping to ecp5-85k", "placing and routing on ecp5-85k"]
+    assert SynthResult.from_json(json.loads(json.dumps(result.to_json()))) == result
+    assert str(tmp_path) not in json.dumps(result.to_json())
+
+
+def test_second_call_reads_the_cache_until_an_image_changes(counter: Counter, tmp_path: Path) -> None:
+    verilog, images = counter
+
+    def run() -> SynthResult:
+        return synthesize(verilog, "counter", "xc7", mem_dir=images, cache=tmp_path / "cache")
+
+    first, second = run(), run()
+    assert (first.cached, second.cached) == (False, True)
+    assert second == dataclasses.replace(first, cached=True)
+    with (images / "counter.mem").open("r+") as image:
+        image.write("ff")
+    assert not run().cached
+
+
+def test_xc7_has_resources_but_no_clock_frequency(counter: Counter) -> None:
+    verilog, images = counter
+    result = synthesize(verilog, "counter", "xc7", mem_dir=images, use_cache=False)
+    assert result.fits
+    assert (result.fmax_mhz, result.critical_path, result.seed) == (None, (), None)
+    assert (result.bram, result.dsp, result.multipliers) == (1, 0, 0)
+    assert result.lut > 0
+    assert result.ff >= 17
+    assert list(result.tools) == ["yosys"]
+
+
+def test_multiplier_is_found_before_and_after_mapping(product: list[Path]) -> None:
+    assert count_multipliers(product, "product") == 1
+    result = synthesize(product, "product", "ecp5-25k", use_cache=False)
+    assert result.dsp == 1
+    assert result.multipliers == 2
+
+
+@pytest.mark.parametrize(
+    ("expression", "count"),
+    [("a * b", 1), ("a * 4", 0), ("a + b", 0), ("a / b", 1), ("a % 3", 1), ("(a << 2) - b", 0)],
+)
+def test_multiplier_count_of_an_expression(tmp_path: Path, expression: str, count: int) -> None:
+    verilog = tmp_path / "expression.v"
+    verilog.write_text(
+        f"module leaf(input [7:0] a, input [7:0] b, output [7:0] y); assign y = {expression}; endmodule\n"
+        "module top(input [7:0] a, input [7:0] b, output [7:0] x, output [7:0] y);\n"
+        "leaf first(a, b, x); leaf second(x, b, y); endmodule\n"
+    )
+    assert count_multipliers([verilog], "top") == 2 * count
+
+
+def test_multiplier_count_needs_no_images(counter: Counter) -> None:
+    verilog, _ = counter
+    assert count_multipliers(verilog, "counter") == 0
+
+
+def test_design_larger_than_the_device_does_not_fit(tmp_path: Path) -> None:
+    verilog = tmp_path / "large.v"
+    verilog.write_text(
+        "module large(input clk, input [31:0] a, input [31:0] b, output reg y);\n"
+        "reg [5999:0] s;\n"
+        "always @(posedge clk) begin s <= {s, a[0]}; y <= s[5999] ^ (^a) ^ (^b); end\n"
+        "endmodule\n"
+    )
+    result = synthesize([verilog], "large", "ice40-up5k", use_cache=False)
+    assert not result.fits
+    assert result.reason is not None
+    assert result.reason.startswith("ICESTORM_LC: needs 6")
+    assert result.reason.endswith(", the device has 5280")
+    assert result.harness  # 66 port bits, 36 pins
+    assert (result.fmax_mhz, result.critical_path) == (None, ())
+    assert result.lut > 6000
+    assert result.ff > 6000
+
+
+def test_design_with_more_ports_than_pins_is_placed_in_a_harness(tmp_path: Path) -> None:
+    verilog = tmp_path / "wide.v"
+    verilog.write_text(
+        "module wide(input clk, input rst, input [23:0] a, output reg [23:0] y);\n"
+        "always @(posedge clk) y <= rst ? 0 : y + a;\n"
+        "endmodule\n"
+    )
+    result = synthesize([verilog], "wide", "ice40-up5k", use_cache=False)
+    assert result.fits
+    assert result.harness
+    assert result.ff == 24 + 24 + 2 * 24  # sum, stimulus, captured and mixed response
+    assert result.fmax_mhz is not None
+
+
+def test_syntax_error_ends_in_the_tools_own_words(tmp_path: Path) -> None:
+    verilog = tmp_path / "broken.v"
+    verilog.write_text("module broken(input a, output b\nassign b = a;\nendmodule\n")
+    with pytest.raises(
+        ToolError,
+        match=r"\AProgram 'yosys' must end without an error, but ended with code 1:\n"
+        r"(?:.*\n)*broken\.v:2: ERROR: syntax error.*\Z",
+    ):
+        synthesize([verilog], "broken", "xc7", use_cache=False)
+
+
+def test_missing_image_ends_in_an_error(counter: Counter) -> None:
+    verilog, images = counter
+    (images / "counter.mem").unlink()
+    with pytest.raises(ToolError, match=r"Can not open file `mem/counter\.mem`"):
+        synthesize(verilog, "counter", "xc7", mem_dir=images, use_cache=False)
+
+
+def test_missing_tool_says_how_to_install_it(product: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spikefold_boards.tools.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(
+        MissingToolError, match=r"\AProgram 'yosys' must be installed .* pip install \"spikefold\[synth\]\"\Z"
+    ):
+        count_multipliers(product, "product")
+
+
+def test_system_tool_is_used_where_the_package_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "yosys"
+    program.write_text("#!/bin/sh\necho 'Yosys 0.99 (fake)'\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(spikefold_boards.tools.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    tool = spikefold_boards.tools.find_tool("yosys")
+    assert tool == spikefold_boards.tools.Tool("yosys", (str(program),), "Yosys 0.99 (fake)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"device": "ecp5"}, r"\ADevice must be one of ecp5-85k, .*, xc7, not 'ecp5'\Z"),
+        ({"top": "a; b"}, r"\ATop module must be named by a Verilog identifier, not 'a; b'\Z"),
+        ({"seed": -1}, r"\ASeed must be a non-negative integer, not -1\Z"),
+        ({"seeds": 0}, r"\ANumber of seeds must be a positive integer, not 0\Z"),
+        ({"verilog": []}, r"\AVerilog files must be given, not \[\]\Z"),
+        ({"verilog": [Path("none.v")]}, r"\AVerilog file must exist, but 'none\.v' does not\Z"),
+        ({"mem_dir": Path("none")}, r"\AFolder of memory images must exist, but 'none' does not\Z"),
+    ],
+)
+def test_bad_argument_is_refused(product: list[Path], arguments: dict[str, object], message: str) -> None:
+    good = {"verilog": product, "top": "product", "device": "xc7", "use_cache": False}
+    with pytest.raises(InputError, match=message):
+        synthesize(**(good | arguments))  # type: ignore[arg-type]
+
+
+def test_bad_file_names_are_refused(tmp_path: Path) -> None:
+    quoted = tmp_path / 'a".v'
+    quoted.write_text("")
+    with pytest.raises(InputError, match=r"\AVerilog file must have a name of letters.*, not 'a\"\.v'\Z"):
+        count_multipliers([quoted], "a")
+    plain = tmp_path / "a.v"
+    plain.write_text("")
+    with pytest.raises(
+        InputError, match=r"\AVerilog files must have distinct names, not \['a\.v', 'a\.v'\]\Z"
+    ):
+        count_multipliers([plain, plain], "a")
