@@ -1,0 +1,8 @@
+"""The command line: `spikefold train|compile|verify|simulate|synth|demo`.
+
+Results go to stdout, everything else to stderr. Nothing heavy is imported before a command runs.
+"""
+
+from spikefold.cli.group import main
+
+__all__ = ["main"]

@@ -1,0 +1,68 @@
+"""The group of all commands."""
+
+from typing import Any
+
+import click
+
+from spikefold import __version__
+from spikefold.cli.compile import compile_
+from spikefold.cli.demo import demo
+from spikefold.cli.frame import print_error
+from spikefold.cli.simulate import simulate
+from spikefold.cli.synth import synth
+from spikefold.cli.train import train
+from spikefold.cli.verify import verify
+
+_HELP = """Integer-spike networks from PyTorch to multiplier-free Verilog, equal bit for bit.
+
+Results are printed on stdout, everything else on stderr.
+
+\b
+Examples:
+  spikefold demo
+  spikefold train examples/digits.toml -o digits.safetensors
+  spikefold compile digits.safetensors -o build/
+  spikefold verify build/ --samples 1000 --stall 0.2
+  spikefold synth build/ --device ecp5-85k --json
+"""
+
+_EPILOG = """\b
+Exit codes:
+  0  done; for verify: everything equal
+  1  any other error
+  2  the command line itself is wrong: unknown option, missing argument
+  3  bad input: an option's value, a recipe, model, build or sample file
+  4  a tool is missing; the message says how to install it
+  5  an external tool failed, or the simulated design hung
+  6  verification failed: a value or a cycle differs
+"""
+
+
+class _Group(click.Group):
+    """A group whose usage errors, too, are one JSON object where `--json` was asked for."""
+
+    def main(self, args: list[str] | None = None, **extra: Any) -> Any:
+        """Run; `args` are those of the process if None."""
+        return super().main(args, **extra)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta["spikefold.json"] = "--json" in args
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            if ctx.meta["spikefold.json"]:
+                print_error(error.format_message(), "UsageError")
+            raise
+
+
+@click.group(cls=_Group, help=_HELP, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="spikefold %(version)s")
+def main() -> None:  # noqa: D103 - the help is above
+    pass
+
+
+for _command in (train, compile_, verify, simulate, synth, demo):
+    main.add_command(_command)

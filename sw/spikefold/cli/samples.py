@@ -1,0 +1,90 @@
+"""Where the samples of `verify` and `simulate` come from."""
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikefold.errors import InputError, SpikefoldError
+
+if TYPE_CHECKING:
+    from spikefold.design import Design
+    from spikefold.ir import Network
+
+Samples = NDArray[np.generic]
+DEFAULT_COUNT = 100
+
+
+def read_samples(path: Path) -> Samples:
+    """Read a `.npy` file.
+
+    Raises
+    ------
+    InputError
+        If it is missing, truncated, a pickle or no `.npy` file.
+    """
+    if not path.is_file():
+        raise InputError(f"Sample file must exist and be a .npy file, not {str(path)!r}")
+    try:
+        return np.lib.format.read_array(io.BytesIO(path.read_bytes()), allow_pickle=False)
+    except (ValueError, EOFError, TypeError, MemoryError) as error:
+        raise InputError(
+            f"Sample file {str(path)!r} must be a whole .npy file of plain numbers (numpy.save): {error}"
+        ) from None
+
+
+def choose_samples(design: "Design", count: int | None, path: Path | None, seed: int) -> tuple[Samples, str]:
+    """Samples to verify with, and in words where they are from.
+
+    From the file, all of them unless counted; else from the test part of the build's data; else random.
+    A smaller set is repeated. Files are as `Design.encode` takes them.
+
+    Raises
+    ------
+    InputError
+        If the count is not positive, or the file is bad or empty.
+    """
+    if count is not None and count < 1:
+        raise InputError(f"Number of samples must be a positive integer, not {count!r}")
+    if path is not None:
+        x = read_samples(path)
+        if x.ndim == 0 or not len(x):
+            raise InputError(f"Sample file {str(path)!r} must hold at least one sample, not none")
+        return _repeated(x, len(x) if count is None else count), str(path)
+    count = DEFAULT_COUNT if count is None else count
+    source = design.info.get("data")
+    why = "the build names no data"
+    if source is not None:
+        try:
+            return _repeated(_test_data(design, **source), count), f"test data of {source['name']}"
+        except SpikefoldError as error:
+            why = f"the build's data fails: {error}"
+    return random_levels(design.network, count, seed), f"random levels, as {why}"
+
+
+def random_levels(network: "Network", count: int, seed: int) -> Samples:
+    """Seeded levels over the input's whole range, every sample of another density.
+
+    The first sample is silent and the second at the maximum throughout.
+    """
+    rng = np.random.default_rng(seed)
+    shape = network.input.sample_shape(network.steps)
+    levels = rng.integers(1, network.input.levels + 1, (count, *shape))
+    density = rng.random((count, *(1 for _ in shape)))
+    levels *= rng.random(levels.shape) < density
+    levels[:1], levels[1:2] = 0, network.input.levels
+    return levels
+
+
+def _test_data(design: "Design", name: str, seed: int) -> Samples:
+    from spikefold.train import load_data
+
+    x = load_data(name, seed=seed).test_x
+    design.encode(x)
+    return x
+
+
+def _repeated(x: Samples, count: int) -> Samples:
+    return x[np.arange(count) % len(x)]

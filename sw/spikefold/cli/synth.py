@@ -1,0 +1,61 @@
+"""`spikefold synth`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from spikefold.cli.frame import Outcome, Sheet, framed
+from spikefold.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from spikefold_boards.result import SynthResult
+
+_HELP = """Synthesize the Verilog of BUILD for a device, and place and route it where an open tool can.
+
+A device that is too small is a result, not an error: fits is then no (false), with the reason. Results
+are cached by the content of the build.
+
+\b
+Examples:
+  spikefold synth build/ --device ecp5-85k
+  spikefold synth build/ --device ice40-up5k --seeds 3 --no-cache --json
+"""
+
+
+@click.command(help=_HELP)
+@click.argument("build", type=click.Path(path_type=Path))
+@click.option("--device", required=True, help="ecp5-85k, ecp5-25k, ice40-up5k or xc7 (resources only).")
+@click.option("--seeds", type=int, default=1, show_default=True, help="Placements to try.")
+@click.option("--cache/--no-cache", default=True, help="Use earlier results (default), or not.")
+@framed
+def synth(screen: Screen, build: Path, device: str, seeds: int, cache: bool) -> Outcome:
+    """Synthesize a build."""
+    with screen.status("checking the build"):
+        from spikefold.design import load
+        from spikefold_boards.devices import find_device
+
+        find_device(device)
+        design = load(build)
+    with screen.status(f"synthesizing for {device}") as progress:
+        found = design.synth(device, seeds=seeds, use_cache=cache, progress=progress)
+    return Outcome(found.to_json(), [_sheet(found)])
+
+
+def _sheet(found: "SynthResult") -> Sheet:
+    rows = [
+        ("fits", "yes" if found.fits else f"no: {found.reason}"),
+        ("LUTs", str(found.lut)),
+        ("flip-flops", str(found.ff)),
+        ("block RAMs", str(found.bram)),
+        ("DSP blocks", str(found.dsp)),
+        ("multipliers", str(found.multipliers)),
+        ("Fmax", fmax_text(found)),
+        ("seconds", f"{found.seconds:.1f}" + (" (cached)" if found.cached else "")),
+    ]
+    return Sheet(f"{found.device} ({found.part})", rows)
+
+
+def fmax_text(found: "SynthResult") -> str:
+    """Fmax for people."""
+    return "not known" if found.fmax_mhz is None else f"{found.fmax_mhz:.1f} MHz"

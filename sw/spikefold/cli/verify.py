@@ -1,0 +1,93 @@
+"""`spikefold verify`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spikefold.cli.frame import Outcome, Sheet, framed
+from spikefold.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from spikefold.design import Verification
+
+FAILED = 6
+
+_HELP = """Run the Verilog of BUILD and compare it with the golden model, value by value.
+
+Every level of every layer and every logit must be equal, and without --stall every result must come
+in the cycle that the cycle model predicts; otherwise the exit code is 6 and the first difference is named.
+
+Samples are taken from --input, else from the test data of the compiled model, else drawn at random.
+
+\b
+Examples:
+  spikefold verify build/
+  spikefold verify build/ --samples 1000 --stall 0.2 --seed 7 --junit verify.xml
+  spikefold verify build/ --input x.npy --simulator icarus --json
+"""
+
+
+@click.command(help=_HELP)
+@click.argument("build", type=click.Path(path_type=Path))
+@click.option("--samples", type=int, help="How many; default: 100, or all of --input.")
+@click.option("--stall", type=float, default=0.0, show_default=True, help="Chance that an end waits, 0..1.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of stalls and of random samples.")
+@click.option("--simulator", default="verilator", show_default=True, help="verilator, icarus or amaranth.")
+@click.option("--input", "path", type=click.Path(path_type=Path), help="Samples, a .npy file.")
+@click.option("--junit", type=click.Path(path_type=Path), help="JUnit XML report to write.")
+@framed
+def verify(
+    screen: Screen,
+    build: Path,
+    samples: int | None,
+    stall: float,
+    seed: int,
+    simulator: str,
+    path: Path | None,
+    junit: Path | None,
+) -> Outcome:
+    """Verify a build."""
+    with screen.status("checking the build"):
+        from spikefold.cli.junit import check_report, write_report
+        from spikefold.cli.samples import choose_samples
+        from spikefold.design import load
+
+        check_report(junit)
+        design = load(build)
+        x, source = choose_samples(design, samples, path, seed)
+    screen.note(f"Samples: {len(x)}, {source}")
+    with screen.samples("verifying") as progress:
+        found = design.verify(x, stall=stall, seed=seed, simulator=simulator, progress=progress)
+    if junit is not None:
+        write_report(junit, design.name, found)
+    fields = {**found.to_json(), "data": source, "stall": stall, "seed": seed}
+    failure = failure_of(found)
+    return Outcome(fields, [_sheet(build, found)], failure, FAILED if failure else 0)
+
+
+def failure_of(found: "Verification") -> str | None:
+    """What went wrong, in words; None if nothing did."""
+    if found.first is not None:
+        return f"{found.mismatches} mismatches; first: {found.first}"
+    if not found.passed:
+        return (
+            "results came in other cycles than the cycle model predicts: "
+            f"{found.cycles_per_sample:g} cycles per sample, not {found.cycles_predicted:g}"
+        )
+    return None
+
+
+def _sheet(build: Path, found: "Verification") -> Sheet:
+    exact: dict[bool | None, Any] = {True: "yes", False: "no", None: "not checked under stalls"}
+    rows = [
+        ("samples", str(found.samples)),
+        ("mismatches", str(found.mismatches)),
+        ("cycles per sample", f"{found.cycles_per_sample:.2f}"),
+        ("predicted without stalls", f"{found.cycles_predicted:.2f}"),
+        ("every cycle as predicted", exact[found.cycle_exact]),
+        ("events", str(found.events)),
+        ("seconds", f"{found.seconds:.1f}"),
+        ("simulator", found.simulator),
+    ]
+    return Sheet(str(build), rows)

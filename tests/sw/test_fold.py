@@ -1,0 +1,324 @@
+"""The folded network, evaluated in float64, against the model's own forward."""
+
+import numpy as np
+import pytest
+import torch
+
+from spikefold import nn
+from spikefold.errors import ModelError
+from spikefold.fold import fold
+from spikefold.fold.mathematics import fold_batch_norm, fold_source, merge_steps
+
+
+def randomize(model, seed, negative_gains=True):
+    """Give every parameter and statistic of a model a random value; scales stay above 0."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def uniform(tensor, low, high):
+        tensor.copy_(torch.rand(tensor.shape, generator=generator, dtype=tensor.dtype) * (high - low) + low)
+
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm1d):
+                uniform(module.running_mean, -0.5, 0.5)
+                uniform(module.running_var, 0.2, 2)
+                uniform(module.weight, -1.5 if negative_gains else 0.5, 1.5)
+                uniform(module.bias, -0.3, 0.5)
+            elif isinstance(module, nn.PIT):
+                uniform(module.log_scale, -2.5, -0.5)
+                module.initialised.fill_(True)
+    return model.double().eval()
+
+
+def evaluate(folded, levels):
+    """The equations of `fold.folded` on levels (samples, T or 1, size); returns logits and levels by name."""
+    levels = np.broadcast_to(levels, (len(levels), folded.steps, levels.shape[2]))
+    emitted = {"input": levels}
+    for p in folded.populations:
+        v, out, total = 0.0, [], 0.0
+        for t in range(folded.steps):
+            current = p.bias + sum(
+                emitted[q.source][:, t] @ q.weight[t if len(q.weight) > 1 else 0].T for q in p.projections
+            )
+            total = total + current
+            if p.neuron is None:
+                continue
+            a = p.neuron.threshold[t if len(p.neuron.threshold) > 1 else 0]
+            u = p.neuron.leak * v + current
+            half = 0.5 if p.neuron.rounding == "half_up" else 0.0
+            n = np.clip(np.floor(u / a + half), 0, p.neuron.levels)
+            v = {"subtract": u - n * a, "zero": np.where(n > 0, 0, u), "none": u}[p.neuron.reset]
+            out.append(n)
+        emitted[p.name] = np.stack(out, 1) if out else None
+    return total / folded.steps, emitted
+
+
+def check(model, x):
+    """Hold levels and logits of the folded network equal to the model's; return the folded network."""
+    spikes = []
+    neurons = [m for m in model.modules() if isinstance(m, nn.SpikingNeuron)]
+    hooks = [m.register_forward_hook(lambda m, _, out: spikes.append((m, out))) for m in neurons]
+    with torch.no_grad():
+        expected = model(x).numpy()
+    for hook in hooks:
+        hook.remove()
+    folded = fold(model)
+    got, emitted = evaluate(folded, folded.input.encode(x.numpy(), folded.steps))
+    for k, (neuron, out) in enumerate(spikes):
+        levels = (out / neuron.scale.detach()[:, None]).round().transpose(0, 1).numpy()
+        np.testing.assert_array_equal(emitted[f"layer{k}"], levels)
+        assert levels.max() > 0
+    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-9)
+    return folded
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("neuron", ["pit", "ilif", "lif"])
+def test_folded_networks_answer_as_the_model(neuron, steps):
+    torch.manual_seed(1)
+    model = nn.models.mlp(20, [30, 25], 5, neuron=neuron, steps=steps, dropout=0.2, minimum=-2.0, maximum=3.0)
+    model = randomize(model, seed=2)
+    folded = check(model, torch.rand(200, 20, dtype=torch.float64) * 5 - 2)
+    assert [p.name for p in folded.populations] == ["layer0", "layer1", "readout"]
+    assert folded.populations[1].modules == ("dense2", "norm2", "neuron2")
+    sets = [len(p.projections[0].weight) for p in folded.populations]
+    assert sets == ([1, steps, steps] if neuron == "pit" else [1, 1, 1])
+
+
+def test_negative_gains_flip_signs():
+    model = nn.Sequential(
+        nn.Input(3),
+        nn.Dense(3, 2, bias=False),
+        nn.BatchNorm(2, eps=1e-12),
+        nn.ILIF(2),
+        nn.Dense(2, 2),
+        nn.Readout(),
+    )
+    with torch.no_grad():
+        model[2].weight.copy_(torch.tensor([-2.0, 1.0]))
+    weight = model[1].weight.detach().double().numpy() / 16
+    np.testing.assert_allclose(fold(model).populations[0].projections[0].weight[0], weight * [[-2], [1]])
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero", "none"])
+@pytest.mark.parametrize("leak", [0.0, 0.3, 1.0])
+def test_every_reset_and_leak(reset, leak):
+    torch.manual_seed(3)
+    model = nn.Sequential(
+        nn.Input(10, 8, steps=4, static=False),
+        nn.Dense(10, 16),
+        nn.PIT(16, 5, 4, leak, reset=reset),
+        torch.nn.Identity(),
+        torch.nn.Linear(16, 12),
+        nn.BatchNorm(12),
+        nn.ILIF(12, 3, 4, leak, reset=reset),
+        nn.Dense(12, 3),
+        nn.BatchNorm(3),
+        nn.Readout(),
+    )
+    model = randomize(model, 4)
+    x = torch.rand(4, 50, 10, dtype=torch.float64)
+    with torch.no_grad():
+        expected = model(x).numpy()
+    folded = fold(model)
+    got, _ = evaluate(folded, folded.input.encode(x.transpose(0, 1).numpy(), 4))
+    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-9)
+    assert folded.populations[0].neuron.reset == reset
+    assert folded.populations[0].neuron.leak == leak
+
+
+def test_normalised_images_with_one_mean_a_feature():
+    torch.manual_seed(5)
+    mean, std = torch.rand(4, 5) * 100, torch.rand(4, 5) * 50 + 20
+    model = nn.Sequential(
+        nn.Input((4, 5), 15, 0.0, 255.0, mean, std, steps=2),
+        nn.Flatten(),
+        nn.Dense(20, 30),
+        nn.BatchNorm(30),
+        nn.PIT(30, 4, 2),
+        nn.Dense(30, 4),
+        nn.Readout(),
+    )
+    folded = check(randomize(model, 6), torch.rand(100, 4, 5, dtype=torch.float64) * 300 - 20)
+    assert (folded.input.shape, folded.input.levels, folded.input.maximum) == ((4, 5), 15, 255.0)
+
+
+def test_equal_scales_give_one_weight_set():
+    model = nn.models.mlp(4, [6], 3, steps=5)
+    randomize(model, 7)
+    with torch.no_grad():
+        model.neuron1.log_scale[:] = model.neuron1.log_scale[0]
+    folded = check(model, torch.rand(30, 4, dtype=torch.float64))
+    assert folded.populations[0].neuron.threshold.shape == (1, 6)
+    assert folded.populations[1].projections[0].weight.shape == (1, 3, 6)
+
+
+def test_models_are_left_alone():
+    model = randomize(nn.models.mlp(4, [6], 3, steps=2), 8).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    folded = fold(model, "digits")
+    assert folded.name == "digits"
+    assert model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    model.train()
+    np.testing.assert_array_equal(
+        fold(model.eval()).populations[0].projections[0].weight, folded.populations[0].projections[0].weight
+    )
+
+
+def test_custom_modules_are_folded_too():
+    class Block(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encode = nn.Input(6)
+            self.hidden = torch.nn.Sequential(nn.Dense(6, 8), torch.nn.Dropout(), nn.LIF(8, 0.25))
+            self.head = nn.Dense(8, 2)
+            self.out = nn.Readout()
+
+        def forward(self, x):
+            return self.out(self.head(self.hidden(self.encode(x))))
+
+    torch.manual_seed(9)
+    folded = check(randomize(Block(), 9), torch.rand(60, 6, dtype=torch.float64))
+    assert folded.populations[0].modules == ("hidden.0", "hidden.2")
+    np.testing.assert_allclose(folded.populations[0].neuron.threshold, 0.25)
+
+
+def test_pure_functions():
+    weight, bias = np.array([[1.0, 2.0]]), np.array([3.0])
+    folded, shifted = fold_source(weight, bias, np.array([[2.0, 10.0], [1.0, 1.0]]), np.array([5.0, 7.0]))
+    np.testing.assert_array_equal(folded, [[[2, 20]], [[1, 2]]])
+    np.testing.assert_array_equal(shifted, [22])
+    normed, offset = fold_batch_norm(folded, shifted, np.array([-2.0]), np.array([20.0]), np.array([0.5]))
+    np.testing.assert_array_equal(normed, [[[-4, -40]], [[-2, -4]]])
+    np.testing.assert_array_equal(offset, [-3.5])
+    assert merge_steps(np.ones((3, 2))).shape == (1, 2)
+    assert merge_steps(np.eye(2)).shape == (2, 2)
+
+
+def chain(*layers):
+    return nn.Sequential(nn.Input(4), *layers)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            nn.Sequential(nn.Dense(4, 3), nn.Readout()),
+            r"^Model must begin with spikefold\.nn\.Input, not with '0' \(dense\)$",
+        ),
+        (chain(nn.Dense(4, 3)), r"^Model must end with spikefold\.nn\.Readout, but has none$"),
+        (chain(nn.Dense(4, 3), nn.ILIF(3)), r"^Model must end with spikefold\.nn\.Readout, but has none$"),
+        (
+            chain(nn.Input(4), nn.Dense(4, 3), nn.Readout()),
+            r"^Model must hold one Input, its first layer, but '1' is another$",
+        ),
+        (
+            chain(nn.Dense(4, 3), nn.Dense(3, 2), nn.Readout()),
+            r"^Dense layer '2' must follow the input or a neuron, but follows the dense layer '1'; ",
+        ),
+        (
+            chain(nn.Dense(4, 3), nn.ILIF(3), nn.BatchNorm(3), nn.Dense(3, 2), nn.Readout()),
+            r"^Layer '3' \(batch_norm\) must follow a dense layer, but follows a neuron$",
+        ),
+        (
+            chain(nn.BatchNorm(4), nn.Dense(4, 2), nn.Readout()),
+            r"^Layer '1' \(batch_norm\) must .* follows the input$",
+        ),
+        (chain(nn.ILIF(4), nn.Dense(4, 2), nn.Readout()), r"^Layer '1' \(ilif\) must follow a dense layer"),
+        (chain(nn.Readout()), r"^Layer '1' \(readout\) must follow a dense layer, but follows the input$"),
+        (
+            chain(nn.Dense(4, 3), nn.ILIF(3), nn.Readout()),
+            r"^Layer '3' \(readout\) must .* follows a neuron$",
+        ),
+        (chain(nn.Dense(5, 3), nn.Readout()), r"^Dense layer '1' must have 4 inputs, .* not 5$"),
+        (
+            chain(nn.Dense(4, 3), nn.BatchNorm(2), nn.Readout()),
+            r"^Layer '2' must have 3 channels, .* not 2$",
+        ),
+        (
+            chain(nn.Dense(4, 3), nn.ILIF(2), nn.Dense(2, 2), nn.Readout()),
+            r"^Layer '2' must have 3 channels, ",
+        ),
+        (
+            chain(nn.Dense(4, 3), nn.ILIF(3, steps=2), nn.Dense(3, 2), nn.Readout()),
+            r"^Neuron '2' must have the input's 1 time steps, not 2$",
+        ),
+        (
+            chain(nn.Dense(4, 3), nn.Readout(), torch.nn.Identity()),
+            r"^Readout must be the last layer, but '3' follows it$",
+        ),
+        (
+            nn.Sequential(nn.Input((2, 2)), nn.Dense(4, 3), nn.Readout()),
+            r"^Dense layer '1' must read flat features, not shape \(2, 2\); put spikefold\.nn\.Flatten after",
+        ),
+        (
+            chain(nn.Dense(4, 3), torch.nn.BatchNorm1d(3, track_running_stats=False), nn.Readout()),
+            r"^Batch norm '2' must keep running statistics, but has track_running_stats=False$",
+        ),
+    ],
+)
+def test_wrong_models_are_refused_by_name(model, message):
+    with pytest.raises(ModelError, match=message):
+        fold(model)
+
+
+def test_branches_are_refused_by_name():
+    class Branch(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.source, self.a, self.b = nn.Input(4), nn.Dense(4, 3), nn.Dense(4, 3)
+            self.out = nn.Readout()
+
+        def forward(self, x):
+            x = self.source(x)
+            self.a(x)
+            return self.out(self.b(x))
+
+    fold(Branch())  # a layer whose result is not used is no branch
+
+    class Fork(Branch):
+        def forward(self, x):
+            self.x = x
+            return self.out(self.b(x))
+
+    with pytest.raises(
+        ModelError, match=r"^Model must begin with spikefold\.nn\.Input, not with 'b' \(dense\)$"
+    ):
+        fold(Fork())
+
+
+def full():
+    return nn.Sequential(
+        nn.Input(4), nn.Dense(4, 3), nn.BatchNorm(3), nn.PIT(3, steps=1), nn.Dense(3, 2), nn.Readout()
+    )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    ("layer", "parameter"),
+    [
+        (1, "weight"),
+        (1, "bias"),
+        (2, "weight"),
+        (2, "bias"),
+        (2, "running_mean"),
+        (2, "running_var"),
+        (4, "weight"),
+    ],
+)
+def test_parameters_that_are_not_finite_are_refused_by_name(layer, parameter, value):
+    model = full()
+    with torch.no_grad():
+        getattr(model[layer], parameter).view(-1)[1] = value
+    with pytest.raises(ModelError, match=rf"^Parameters of layer '{layer}' must be finite, but hold "):
+        fold(model)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), -1000.0])
+def test_scales_that_are_not_above_zero_are_refused(value):
+    model = full()
+    with torch.no_grad():
+        model[3].log_scale[0, 1] = value
+    with pytest.raises(ModelError, match=r"must be finite and above 0, not .*channel 1"):
+        fold(model)

@@ -1,0 +1,156 @@
+"""Worst-case ranges: never exceeded, and reached where an input can reach them."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from random_networks import LEAKS, random_levels, random_network, scalar_run
+
+from spikefold.errors import ModelError
+from spikefold.ir import Input, Network, Neuron, Population, Projection, ShiftSum, population_bounds
+from spikefold.ir.bounds import signed_bits
+from spikefold.ir.neuron import ladder_weights
+
+
+@pytest.mark.parametrize(
+    ("ranges", "bits"),
+    [
+        (((0, 0),), 1),
+        (((-1, 0),), 1),
+        (((0, 1),), 2),
+        (((-128, 127),), 8),
+        (((-129, 0),), 9),
+        (((0, 128), (-3, 1)), 9),
+    ],
+)
+def test_widths_of_ranges(ranges, bits):
+    assert signed_bits(*ranges) == bits
+
+
+def ladder_values(neuron, step, u):
+    """Everything the ladder forms from saturated potentials (samples, channels)."""
+    theta, half = neuron.at(step)
+    rest = u + half
+    values = [u, rest]
+    for weight in ladder_weights(neuron.levels):
+        values.append(rest - weight * theta)
+        rest = np.where(values[-1] >= 0, values[-1], rest)
+    return np.concatenate([v.ravel() for v in values])
+
+
+def observed(network, samples):
+    """Extremes of accumulator, current, potential and membrane over samples, by population."""
+    runs = [scalar_run(network, sample) for sample in samples]
+    found = {}
+    for p in network.populations:
+        emitted = {q.source: np.array([levels[q.source] for levels, *_ in runs]) for q in p.projections}
+        parts = {"accumulator": [], "current": [], "potential": []}
+        for t in range(network.steps):
+            sums = sum(emitted[q.source][:, t] @ q.at(t).T for q in p.projections)
+            u = np.array([potentials[p.name][t] for _, _, potentials, _ in runs])
+            parts["accumulator"].append(sums.ravel())
+            parts["current"].append(((sums << p.fraction) + p.bias_at(t)).ravel())
+            parts["potential"].append(u.ravel())
+            if p.neuron is not None:
+                parts["potential"].append(ladder_values(p.neuron, t, p.neuron.saturate(u)))
+        parts["membrane"] = [np.array([membranes[p.name] for _, membranes, _, _ in runs]).ravel()]
+        found[p.name] = {k: (int(min(map(np.min, v))), int(max(map(np.max, v)))) for k, v in parts.items()}
+    return found
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero", "scale", "none"])
+@pytest.mark.parametrize("fire_floor", [False, True])
+def test_nothing_exceeds_its_bounds(reset, fire_floor):
+    rng = np.random.default_rng(fire_floor)
+    for leak, cap, rounding in product(LEAKS, (None, 9), ("half_up", "floor")):
+        network = random_network(
+            rng,
+            steps=int(rng.integers(1, 5)),
+            size=3,
+            channels=3,
+            levels=int(rng.choice([1, 3, 4, 15])),
+            static=bool(rng.integers(2)),
+            reset=reset,
+            rounding=rounding,
+            fire_floor=fire_floor,
+            leak=leak,
+            membrane_bits=cap,
+        )
+        for name, values in observed(network, random_levels(rng, network, 12)).items():
+            bounds = population_bounds(network, network.by_name[name])
+            for field, (low, high) in values.items():
+                least, most = getattr(bounds, field)
+                assert least <= low, (name, field, leak, cap)
+                assert high <= most, (name, field, leak, cap)
+
+
+def single(neuron, steps=3, weights=(3, -2), bias=1, fraction=2):
+    """One spiking neuron on two inputs of levels 0..3, small enough to try every input."""
+    hidden = Population(
+        "hidden", (Projection("input", np.array([[weights]]), 4),), np.array([[bias]]), fraction, neuron
+    )
+    readout = Population("readout", (Projection("hidden", np.array([[[-8]]]), 4),), np.array([[5]]))
+    return Network(Input((2,), 3, static=False), steps, (hidden, readout))
+
+
+def every_sample(steps):
+    return np.array(list(product(range(4), repeat=2 * steps))).reshape(-1, steps, 2)
+
+
+@pytest.mark.parametrize(
+    "neuron",
+    [
+        Neuron(2, np.array([[5]])),
+        Neuron(2, np.array([[5]]), leak=LEAKS["half"]),
+        Neuron(7, np.array([[5]]), rounding="floor"),
+        Neuron(1, np.array([[7]]), rounding="floor", reset="zero"),
+        Neuron(3, np.array([[7]]), reset="zero", fire_floor=np.array([11])),
+        Neuron(2, np.array([[5]]), reset="none"),
+        Neuron(2, np.array([[5]]), reset="none", leak=LEAKS["negative"]),
+        Neuron(2, np.array([[5]]), membrane_bits=5),
+    ],
+    ids=lambda n: f"{n.reset}-D{n.levels}-{n.leak.value}-{n.membrane_bits}",
+)
+def test_bounds_are_reached(neuron):
+    """Over all 4096 inputs, every bound is an actual extreme."""
+    network = single(neuron)
+    values = observed(network, every_sample(3))
+    for name in ("hidden", "readout"):
+        bounds = population_bounds(network, network.by_name[name])
+        for field, extremes in values[name].items():
+            assert getattr(bounds, field) == extremes, (name, field)
+
+
+def test_sums_inside_the_leak_are_bounded():
+    leak = ShiftSum(((1, 0), (-1, 3), (1, 7)))
+    network = single(Neuron(2, np.array([[5]]), reset="none", leak=leak))
+    low, high = population_bounds(network, network.by_name["hidden"]).leak
+    for sample in every_sample(3)[::17]:
+        for v in scalar_run(network, sample)[1]["hidden"][:-1]:
+            partial = 0
+            for sign, shift in leak.terms:
+                partial += sign * (v[0] << (7 - shift))
+                assert low <= partial <= high
+            assert low <= partial + 64 <= high
+
+
+def test_without_a_second_step_nothing_leaks():
+    network = single(Neuron(2, np.array([[5]]), leak=LEAKS["half"]), steps=1)
+    assert population_bounds(network, network.by_name["hidden"]).leak == (0, 0)
+
+
+def test_membranes_beyond_51_bits_are_refused():
+    network = single(Neuron(2, np.array([[5]]), reset="none"), bias=1 << 49)
+    with pytest.raises(
+        ModelError, match=r"^Membrane of 'hidden' must stay within 51 bits, but reaches .* cap the"
+    ):
+        population_bounds(network, network.by_name["hidden"])
+
+
+def test_leaks_beyond_63_bits_are_refused():
+    leak = ShiftSum(((1, 0), (-1, 15)))
+    network = single(Neuron(2, np.array([[5]]), reset="none", leak=leak), bias=1 << 48)
+    with pytest.raises(
+        ModelError, match=r"^Leak and reset factor must stay within 63 bits, but a sum reaches \d+$"
+    ):
+        population_bounds(network, network.by_name["hidden"])

@@ -1,0 +1,107 @@
+"""Parameters of a neuron: what is refused, the shift sums, and the divider-free ladder."""
+
+from fractions import Fraction
+from math import floor
+
+import numpy as np
+import pytest
+
+from spikefold.errors import ModelError
+from spikefold.ir import Neuron, ShiftSum
+from spikefold.ir.neuron import ladder_weights
+
+
+@pytest.mark.parametrize(
+    ("terms", "value"),
+    [
+        ((), 0),
+        (((1, 0),), 1),
+        (((1, 1), (1, 2)), 0.75),
+        (((1, 0), (-1, 15)), 1 - 2**-15),
+        (((-1, 3),), -0.125),
+    ],
+)
+def test_shift_sums_round_half_up(terms, value):
+    shifts = ShiftSum(terms)
+    assert shifts.value == value
+    v = np.arange(-1000, 1000)
+    exact = [floor(Fraction(value) * int(x) + (Fraction(1, 2) if shifts.precision else 0)) for x in v]
+    assert shifts.apply(v).tolist() == exact
+
+
+@pytest.mark.parametrize(
+    ("term", "message"),
+    [
+        ((1, 16), r"^Shift must be 0\.\.15, not 16$"),
+        ((1, -1), r"^Shift must be 0\.\.15, not -1$"),
+        ((1, 2.0), r"^Shift must be 0\.\.15, not 2\.0$"),
+        ((0, 1), r"^Sign of a shift term must be -1 or \+1, not 0$"),
+        ((2, 1), r"^Sign of a shift term must be -1\.\.1, not 2$"),
+    ],
+)
+def test_wrong_shift_terms_are_refused(term, message):
+    with pytest.raises(ModelError, match=message):
+        ShiftSum((term,))
+
+
+@pytest.mark.parametrize("levels", [*range(1, 40), 63, 64, 100, 127, 128, 200, 254, 255])
+def test_ladder_is_a_clipped_division(levels):
+    weights = ladder_weights(levels)
+    assert sum(weights) == levels
+    assert len(weights) == levels.bit_length()
+    for theta in (1, 3, 7):
+        r = np.arange(-2 * theta, (levels + 3) * theta)
+        rest, n = r.copy(), np.zeros_like(r)
+        for weight in weights:
+            taken = rest >= weight * theta
+            n += weight * taken
+            rest -= weight * theta * taken
+        np.testing.assert_array_equal(n, np.clip(r // theta, 0, levels))
+        np.testing.assert_array_equal(rest, r - n * theta)
+
+
+def test_rows_of_time_steps():
+    neuron = Neuron(4, np.array([[10, 11], [21, 20]]))
+    assert [a.tolist() for a in neuron.at(1)] == [[21, 20], [10, 10]]
+    assert [a.tolist() for a in Neuron(4, np.array([[10, 11]]), rounding="floor").at(3)] == [[10, 11], [0, 0]]
+
+
+def test_parameters_are_read_only_copies():
+    threshold = np.array([[5, 6]])
+    neuron = Neuron(np.int64(4), threshold)
+    threshold[:] = 0
+    assert neuron.threshold.tolist() == [[5, 6]]
+    assert type(neuron.levels) is int
+    with pytest.raises(ValueError, match=r"^assignment destination is read-only$"):
+        neuron.threshold[0, 0] = 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"levels": 0}, r"^Neuron levels D must be 1\.\.255, not 0$"),
+        ({"levels": 256}, r"^Neuron levels D must be 1\.\.255, not 256$"),
+        ({"levels": 4.0}, r"^Neuron levels D must be 1\.\.255, not 4\.0$"),
+        ({"levels": True}, r"^Neuron levels D must be 1\.\.255, not True$"),
+        ({"threshold": np.array([[3, 0]])}, r"^Threshold must be at least 1, not 0$"),
+        ({"threshold": np.array([[3, -7]])}, r"^Threshold must be at least 1, not -7$"),
+        ({"threshold": np.array([3])}, r"^Threshold must have 2 dimensions, not shape \(1,\)$"),
+        ({"threshold": np.array([[3.0]])}, r"^Threshold must hold integers, not float64$"),
+        ({"threshold": np.array([[1 << 60]])}, r"^Threshold must fit 51 bits, not \d+\.\.\d+$"),
+        ({"threshold": np.array([[1 << 63]], np.uint64)}, r"^Threshold must fit 51 bits, not "),
+        ({"rounding": "even"}, r"^Rounding must be one of 'half_up', 'floor', not 'even'$"),
+        ({"reset": "hard"}, r"^Reset must be one of 'subtract', 'zero', 'scale', 'none', not 'hard'$"),
+        (
+            {"reset": "scale"},
+            r"^A reset factor must be given with reset 'scale' and only then, not with 'scale'$",
+        ),
+        ({"factor": ShiftSum(())}, r"^A reset factor must be given .* not with 'subtract'$"),
+        ({"fire_floor": np.array([1])}, r"^Fire floor must have shape \(2,\), not \(1,\)$"),
+        ({"membrane_bits": 3}, r"^Membrane bits must be 4\.\.48, not 3$"),
+        ({"membrane_bits": 49}, r"^Membrane bits must be 4\.\.48, not 49$"),
+        ({"membrane_bits": 8.0}, r"^Membrane bits must be 4\.\.48, not 8\.0$"),
+    ],
+)
+def test_wrong_parameters_are_refused(change, message):
+    with pytest.raises(ModelError, match=message):
+        Neuron(**{"levels": 4, "threshold": np.array([[5, 6]])} | change)

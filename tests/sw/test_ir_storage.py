@@ -1,0 +1,191 @@
+"""Integer networks on disk: round trip, same bytes, and broken files."""
+
+import io
+import json
+import pickle
+import zipfile
+from itertools import product
+
+import numpy as np
+import pytest
+from random_networks import LEAKS, chain_network, random_network
+
+from spikefold.errors import InputError
+from spikefold.ir import Population, load_network, save_network
+
+
+def same(a, b):
+    """Hold two networks equal in every field."""
+    assert (a.name, a.steps) == (b.name, b.steps)
+    for field in ("shape", "levels", "static", "minimum", "maximum"):
+        assert getattr(a.input, field) == getattr(b.input, field)
+    for p, q in zip(a.populations, b.populations, strict=True):
+        assert (p.name, p.fraction) == (q.name, q.fraction)
+        np.testing.assert_array_equal(p.bias, q.bias)
+        assert (p.scale is None) == (q.scale is None)
+        if p.scale is not None:
+            np.testing.assert_array_equal(p.scale, q.scale)
+        for one, two in zip(p.projections, q.projections, strict=True):
+            assert (one.source, one.bits) == (two.source, two.bits)
+            np.testing.assert_array_equal(one.weight, two.weight)
+        assert (p.neuron is None) == (q.neuron is None)
+        if p.neuron is not None:
+            for field in ("levels", "rounding", "reset", "leak", "factor", "membrane_bits"):
+                assert getattr(p.neuron, field) == getattr(q.neuron, field)
+            np.testing.assert_array_equal(p.neuron.threshold, q.neuron.threshold)
+            np.testing.assert_array_equal(p.neuron.fire_floor, q.neuron.fire_floor)
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero", "scale", "none"])
+def test_every_kind_of_neuron_comes_back(reset, tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "network.npz"
+    for leak, cap, floor in product(LEAKS, (None, 12), (False, True)):
+        network = random_network(
+            rng, steps=3, sets=3, reset=reset, leak=leak, membrane_bits=cap, fire_floor=floor, bits=8
+        )
+        save_network(network, path)
+        same(load_network(path), network)
+
+
+def test_scales_come_back(tmp_path):
+    network = chain_network(np.random.default_rng(1))
+    p = network.populations[0]
+    scaled = Population(
+        p.name, p.projections, p.bias, p.fraction, p.neuron, np.random.default_rng(2).random(6)
+    )
+    network = type(network)(network.input, network.steps, (scaled, network.readout), "other")
+    save_network(network, tmp_path / "n.npz")
+    same(load_network(tmp_path / "n.npz"), network)
+
+
+def test_the_same_network_gives_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        save_network(random_network(np.random.default_rng(3)), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+@pytest.fixture
+def stored(tmp_path):
+    network = chain_network(np.random.default_rng(4), fire_floor=True)
+    save_network(network, tmp_path / "network.npz")
+    return network, tmp_path / "network.npz"
+
+
+def test_truncated_files_are_refused(stored):
+    _, path = stored
+    data = path.read_bytes()
+    for end in range(0, len(data), 37):
+        path.write_bytes(data[:end])
+        with pytest.raises(
+            InputError, match=r"^Integer network must be a complete network.npz, but 'network.npz' is"
+        ):
+            load_network(path)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_edited_bytes_are_refused_or_change_nothing(stored):
+    network, path = stored
+    data = path.read_bytes()
+    refused = 0
+    for place in range(0, len(data), 5):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])
+        try:
+            same(load_network(path), network)
+        except InputError:
+            refused += 1
+    assert refused > len(data) / 5 / 2
+
+
+def rewrite(path, change):
+    """Apply `change` to the header and the members of a stored network."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    header = json.loads(members["network.json"])
+    change(header, members)
+    members["network.json"] = json.dumps(header).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def array_bytes(array, **options):
+    data = io.BytesIO()
+    np.save(data, array, **options)
+    return data.getvalue()
+
+
+def put(path, value):
+    """A change that sets a header field; `path` is keys and indices."""
+
+    def change(header, _):
+        for key in path[:-1]:
+            header = header[key]
+        header[path[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (put(["schema"], 2), r"^Network schema must be 1, not 2$"),
+        (put(["schema"], None), r"^Network schema must be 1, not None$"),
+        (put(["steps"], 0), r"^Time steps T must be 1\.\.1024, not 0$"),
+        (put(["steps"], "2"), r"^Time steps T must be 1\.\.1024, not '2'$"),
+        (put(["name"], 5), r"^Integer network must be a complete"),
+        (put(["input"], {}), r"^Integer network must be a complete"),
+        (put(["input", "extra"], 1), r"^Integer network must be a complete"),
+        (put(["populations"], {}), r"^The last population must be a readout$"),
+        (put(["populations", 0, "neuron", "levels"], 300), r"^Neuron levels D must be 1\.\.255, not 300$"),
+        (put(["populations", 0, "neuron", "leak"], [[1, 99]]), r"^Shift must be 0\.\.15, not 99$"),
+        (put(["populations", 0, "neuron", "leak"], 7), r"^Integer network must be a complete"),
+        (put(["populations", 0, "projections", 0, "bits"], 2), r"^Weights of 2 bits must be -2\.\.1, not "),
+        (
+            put(["populations", 0, "projections", 0, "kind"], "conv"),
+            r"^Projection kind of 'layer0' must be 'dense', not 'conv'$",
+        ),
+        (lambda _, members: members.pop("layer0.bias.npy"), r"^Integer network must be a complete"),
+        (
+            lambda _, m: m.update({"layer0.bias.npy": array_bytes(np.zeros((1, 6)))}),
+            r"^Bias of 'layer0' must hold integers",
+        ),
+        (
+            lambda _, m: m.update({"layer0.bias.npy": array_bytes(np.array([[None]]), allow_pickle=True)}),
+            r"^Integer network must be a complete .* Object arrays cannot be loaded",
+        ),
+        (lambda _, m: m.update({"layer0.bias.npy": b"nonsense"}), r"^Integer network must be a complete"),
+    ],
+)
+def test_wrong_contents_are_refused(stored, change, message):
+    _, path = stored
+    rewrite(path, change)
+    with pytest.raises(InputError, match=message):
+        load_network(path)
+
+
+def test_other_headers_are_refused(stored):
+    _, path = stored
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("network.json", "[1, 2]")
+    with pytest.raises(InputError, match=r"^Integer network must be a complete network.npz"):
+        load_network(path)
+
+
+def test_pickles_are_never_opened(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (pytest.fail, ("unpickled",))
+
+    path = tmp_path / "network.npz"
+    path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(InputError, match=r"^Integer network must be a complete network.npz"):
+        load_network(path)
+
+
+def test_missing_files_are_refused(tmp_path):
+    with pytest.raises(
+        InputError, match=r"^Integer network must be a complete network.npz, but 'none.npz' is not: "
+    ):
+        load_network(tmp_path / "none.npz")
