@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spikefold.errors import InputError
-
 from spikefold_boards.cache import content_key, default_cache, load_result, store_result
 from spikefold_boards.cells import resources_from_netlist
 from spikefold_boards.design import Design

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefold.ir.coding import digit_count
+from spikefold.ir.coding import digit_count, digits_of
 from spikefold.ir.network import INPUT
 from spikefold.ir.neuron import Integers
 from spikefold.ir.profile import LayerProfile, Profile, WindowProfile
@@ -209,6 +209,17 @@ def latencies(profile: Profile) -> dict[str, dict[str, int]]:
 
 def _unit_latency(layer: LayerProfile, steps: int) -> int:
     return readout_latency(steps) if layer.neuron is None else neuron_latency(layer, steps)
+
+
+def longest_position(profile: Profile) -> int:
+    """Upper bound of the cycles any layer spends on one position: all neurons firing the costliest level."""
+
+    def of(layer: LayerProfile) -> int:
+        (window,) = layer.windows
+        digits = max(len(digits_of(level, window.coding)) for level in range(1, window.levels + 1))
+        return layer.blocks * (window.inputs * digits + layer.lanes + AccumulateCore.latency + 1)
+
+    return max(map(of, profile.layers))
 
 
 def predict(profile: Profile, levels: Mapping[str, NDArray[np.integer]]) -> Cycles:

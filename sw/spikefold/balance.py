@@ -78,8 +78,8 @@ def parse_lanes(text: str | int | Mapping[str, int], network: Network) -> dict[s
             fixed[name] = int(count) if isinstance(count, str) else operator.index(count)
         except (TypeError, ValueError):
             raise InputError(f"Lane count of {name!r} must be a positive integer, not {count!r}") from None
-        if fixed[name] < 1:
-            raise InputError(f"Lane count of {name!r} must be a positive integer, not {fixed[name]}")
+        if fixed[name] < 1 or isinstance(count, bool):
+            raise InputError(f"Lane count of {name!r} must be a positive integer, not {count}")
     return fixed
 
 

@@ -22,7 +22,7 @@ from spikefold.ir.words import memory_words
 from spikefold.report import report_html
 from spikefold_boards.result import SynthResult
 from spikefold_boards.synth import synthesize
-from spikefold_hw.cycles import Cycles, latencies, predict
+from spikefold_hw.cycles import Cycles, latencies, longest_position, predict
 from spikefold_hw.geometry import memory_bits
 from spikefold_hw.network import NetworkTop
 from spikefold_hw.verilog import count_multipliers, emit, top_name
@@ -32,7 +32,7 @@ from spikefold_sim.build import Design as DesignUnderTest
 from spikefold_sim.cocotb_engine import CocotbEngine
 from spikefold_sim.dut import ports_of
 from spikefold_sim.native_engine import NativeEngine
-from spikefold_sim.observation import Observation
+from spikefold_sim.observation import WATCHDOG, Observation
 from spikefold_sim.scoreboard import Mismatch, compare
 from spikefold_sim.stalls import Stalls
 
@@ -205,7 +205,8 @@ class Design:
         beats = encode_beats(_some(self.encode(x)))
         with self._built() as build:
             engine = NativeEngine(_under_test(build, self.profile), progress=progress)
-            seen = engine.run(beats, Stalls(stall, stall, seed), trace=trace)
+            stalls = Stalls(stall, stall, seed)
+            seen = engine.run(beats, stalls, self._watchdog(stalls), trace=trace)
         first = seen.start_cycles[0]
         return Simulation(
             logits=seen.logits,
@@ -302,6 +303,10 @@ class Design:
         write_build(path, self.network, self.profile, top, cycles, files, self.info)
         self.path = path
 
+    def _watchdog(self, stalls: Stalls) -> int:
+        """Cycles of silence after which a run has hung: more than the slowest layer can need."""
+        return WATCHDOG + int(2 * longest_position(self.profile) / (1 - max(stalls.input, stalls.output)))
+
     @contextmanager
     def _built(self) -> Iterator[Build]:
         """The checked build directory; a temporary one for a design that was never written."""
@@ -324,7 +329,7 @@ class Design:
             engine = CocotbEngine(_under_test(build, self.profile), simulator, progress=progress)
             engine.build()
             began = time.perf_counter()
-            return engine.run(beats, stalls), began
+            return engine.run(beats, stalls, self._watchdog(stalls)), began
 
     def _run_amaranth(
         self, beats: NDArray[np.void], stalls: Stalls, progress: Progress | None
@@ -338,7 +343,7 @@ class Design:
         streams = {name: layer.o for name, layer in top.layers.items() if layer.profile.neuron is not None}
         began = time.perf_counter()
         engine = AmaranthEngine(top, streams, ports_of(self.profile), progress=progress)
-        return engine.run(beats, stalls), began
+        return engine.run(beats, stalls, self._watchdog(stalls)), began
 
 
 def load(path: Path | str) -> Design:

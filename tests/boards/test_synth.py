@@ -44,7 +44,7 @@ def test_second_call_reads_the_cache_until_an_image_changes(counter: Counter, tm
     verilog, images = counter
 
     def run() -> SynthResult:
-        return synthesize(verilog, "counter", "xc7", mem_dir=images, cache=tmp_path / "cache")
+        return synthesize(verilog, "counter", "ice40-up5k", mem_dir=images, cache=tmp_path / "cache")
 
     first, second = run(), run()
     assert (first.cached, second.cached) == (False, True)
@@ -95,8 +95,8 @@ def test_design_larger_than_the_device_does_not_fit(tmp_path: Path) -> None:
     verilog = tmp_path / "large.v"
     verilog.write_text(
         "module large(input clk, input [31:0] a, input [31:0] b, output reg y);\n"
-        "reg [5999:0] s;\n"
-        "always @(posedge clk) begin s <= {s, a[0]}; y <= s[5999] ^ (^a) ^ (^b); end\n"
+        "reg [6015:0] s;\n"
+        "always @(posedge clk) begin s <= {s, a, b}; y <= ^s[6015:5952]; end\n"
         "endmodule\n"
     )
     result = synthesize([verilog], "large", "ice40-up5k", use_cache=False)

@@ -137,6 +137,12 @@ def test_the_watchdog_says_where_it_hangs(engine):
     assert compare(seen, {"hidden": hidden}, logits).first.sample == 3
 
 
+def test_the_watchdog_counts_from_the_last_handshake(engine):
+    with pytest.raises(HangError, match=r"until cycle 300 \(1 of \d+ beats accepted, 0 of 30") as info:
+        engine.run(encode_beats(faulty(HANG, sample=0, step=0)), watchdog=300)
+    assert info.value.observation.cycles == 301
+
+
 UNDRIVEN = """
 module toy_top(input clk, input rst, input i__valid, output i__ready, input [3:0] i__payload__index,
   input [2:0] i__payload__level, input i__payload__end_position, input i__payload__end_step,

@@ -149,13 +149,14 @@ def test_fit_names_the_broken_bound(tmp_path, model):
     refused(result, 3, r"Neuron of 'layer0' must be .* to fit, not ")
 
 
-@pytest.mark.parametrize("option", [("--lanes", "4"), ("--coding", "naf"), ("--name", "x")])
-def test_fit_refuses_what_the_build_decides(tmp_path, model, option):
+def test_fit_refuses_what_the_build_decides(tmp_path, model):
     fields(compiled(tmp_path, model))
-    result = invoke(
-        "compile", model, "-o", tmp_path / "fitted", "--fit", tmp_path / "build", *option, "--json"
-    )
-    assert fields(result, code=2)["kind"] == "UsageError"
+    for option in (("--lanes", "4"), ("--coding", "naf"), ("--name", "x")):
+        result = invoke(
+            "compile", model, "-o", tmp_path / "b", "--fit", tmp_path / "build", *option, "--json"
+        )
+        assert fields(result, code=2)["kind"] == "UsageError"
+        assert not (tmp_path / "b").exists()
 
 
 BAD_OPTIONS = {

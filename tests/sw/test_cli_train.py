@@ -1,0 +1,69 @@
+import pytest
+from cli_case import data_file, fields, invoke, refused
+
+from spikefold import nn
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "tiny.toml"
+    path.write_text(
+        f"[data]\nname = 'npz:{data_file(tmp_path)}'\n[model]\nhidden = [10]\n"
+        "[training]\nepochs = 2\nbatch_size = 32\nweight_bits = 4\n"
+    )
+    return path
+
+
+def test_fields(recipe, tmp_path):
+    model = tmp_path / "model.safetensors"
+    result = invoke("train", recipe, "-o", model, "--json")
+    found = fields(result)
+    assert found["path"] == str(model)
+    assert found["epochs"] == 2
+    assert found["seconds"] > 0
+    assert 0 <= found["accuracy_quantized"] <= 100
+    assert found["accuracy_float"] == pytest.approx(100 * nn.read_meta(model)["accuracy_float"], abs=1e-3)
+    assert "epoch 2/2" in result.stderr
+    first = model.read_bytes()
+    table = invoke("train", recipe, "-o", model, "--no-resume", "-q")
+    assert "float accuracy" in table.stdout
+    assert table.stderr == ""
+    assert model.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ("[data]\nname='x'\n[model]\nhidden=[3]", r"Data set must be one of .*, not 'x'$"),
+        (
+            "[data]\nname='digits'\n[model]\nhidden=[3]\nneuron='hh'",
+            r"Recipe model\.neuron must be one of .*'hh'$",
+        ),
+        (
+            "[data]\nname='digits'\n[model]\nhidden=[3]\nlevels=0",
+            r"Recipe model\.levels \(D\) must be .*, not 0$",
+        ),
+        (
+            "[data]\nname='digits'\n[model]\nhidden=[3]\nlevel=4",
+            r"Recipe key 'model\.level' is unknown; did you",
+        ),
+        ("no toml", r"Recipe '.*' must be TOML: "),
+    ],
+)
+def test_bad_recipe(tmp_path, text, pattern):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    refused(invoke("train", path, "-o", tmp_path / "m.safetensors", "-q"), 3, pattern)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_bad_paths(recipe, tmp_path):
+    refused(invoke("train", tmp_path / "none.toml", "-o", tmp_path / "m"), 3, r"Recipe '.*' must exist")
+    refused(invoke("train", recipe, "-o", tmp_path), 3, r"Output '.*' must be a file, not a directory")
+    (tmp_path / "notes").write_text("mine")
+    refused(
+        invoke("train", recipe, "-o", tmp_path / "notes"),
+        3,
+        r"Output '.*' exists and is not a spikefold model",
+    )
+    assert (tmp_path / "notes").read_text() == "mine"

@@ -1,0 +1,190 @@
+"""`spikefold.compile` and what a design answers without a simulator."""
+
+import numpy as np
+import pytest
+import torch
+from cli_case import CLASSES, FEATURES, features, tiny_model, tree
+
+import spikefold
+from spikefold import nn
+from spikefold.errors import InputError, ModelError
+
+
+class Own(torch.nn.Module):
+    """A user's own module of spikefold.nn layers, no Sequential."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.parts = torch.nn.ModuleList(source.children())
+
+    def forward(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
+@pytest.fixture(scope="module")
+def data():
+    return features(80, seed=9)
+
+
+def test_own_module_gives_the_same_design(tmp_path, data):
+    for name, model in (("a", tiny_model()), ("b", Own(tiny_model()).eval())):
+        spikefold.compile(model, name="net", data=data).write(tmp_path / name)
+    assert tree(tmp_path / "a") == tree(tmp_path / "b")
+
+
+def test_accuracies(data):
+    design = spikefold.compile(tiny_model(), data=data)
+    assert design.info["accuracy_integer"] == pytest.approx(
+        100 * (design.golden(data[0]).classes == data[1]).mean()
+    )
+    assert design.info["accuracy_float"] == pytest.approx(100 * nn_accuracy(tiny_model(), *data), abs=1e-3)
+    assert "accuracy_float" not in spikefold.compile(tiny_model()).info
+
+
+def nn_accuracy(model, x, y):
+    with torch.no_grad():
+        return (model(torch.from_numpy(x)).argmax(1).numpy() == y).mean()
+
+
+def test_calibration_is_on_the_given_samples(data):
+    x = np.zeros((5, FEATURES), np.float32)
+    x[:, 0] = 16.0
+    found = spikefold.compile(tiny_model(), calibration=x).info["calibration"]
+    assert found["samples"] == 5
+    assert found["firing"]["input"] == pytest.approx(1 / FEATURES, abs=1e-4)
+    assert found["levels"]["input"][16] == 5
+
+
+def test_integer_network_in(data):
+    network = spikefold.compile(tiny_model(), weight_bits=3).network
+    design = spikefold.compile(network, data=data)
+    assert design.network is network
+    assert design.summary["accuracy_float"] is None
+    assert design.summary["accuracy_integer"] is not None
+    assert design.summary["quantization"] is None
+
+
+def test_input_levels_leave_the_model_alone(data):
+    model = tiny_model()
+    design = spikefold.compile(model, input_levels=5)
+    assert design.profile.input_levels == 5
+    assert model.input.levels == 16
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_steps(steps, data):
+    design = spikefold.compile(tiny_model(steps=steps), lanes=3)
+    assert design.summary["steps"] == steps
+    assert design.golden(data[0]).logits.shape == (len(data[0]), CLASSES)
+    cycles = design.cycles(data[0])
+    assert len(cycles.results) == len(data[0])
+
+
+def test_integers_are_levels_already(data):
+    design = spikefold.compile(tiny_model())
+    levels = data[0].astype(np.uint8)
+    np.testing.assert_array_equal(design.golden(levels).logits, design.golden(data[0]).logits)
+
+
+BAD_SAMPLES = {
+    "shape": (np.zeros((4, FEATURES + 1)), r"^Samples must have shape \(samples, 12\), not \(4, 13\)$"),
+    "one sample bare": (np.zeros(FEATURES), r"^Samples must have shape \(samples, 12\), not \(12,\)$"),
+    "dtype": (np.zeros((4, FEATURES), complex), r"^Samples must be floating-point .*, not complex128$"),
+    "bool": (np.zeros((4, FEATURES), bool), r"^Samples must be floating-point .*, not bool$"),
+    "too large": (np.full((4, FEATURES), 17), r"^Integer samples must be levels 0\.\.16, not 17\.\.17; pass"),
+    "negative": (np.full((4, FEATURES), -1), r"^Integer samples must be levels 0\.\.16, not -1\.\.-1; pass"),
+    "NaN": (np.full((4, FEATURES), np.nan), r"^Samples must be finite, but hold NaN or infinity$"),
+    "none": (np.zeros((0, FEATURES)), r"^Samples must be at least one, not 0$"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SAMPLES)
+def test_bad_samples(case):
+    x, pattern = BAD_SAMPLES[case]
+    design = spikefold.compile(tiny_model())
+    for run in (design.simulate, lambda x: design.verify(x, simulator="amaranth")):
+        with pytest.raises(InputError, match=pattern):
+            run(x)
+
+
+@pytest.mark.parametrize("value", [0, -3, 1.5, True, None, "x", {"layer0": 0}, {"other": 1}, {"layer0": 2.0}])
+def test_bad_lanes(value):
+    with pytest.raises(InputError, match=r"^(Lane count of 'layer0' must be|Lanes must name one of)"):
+        spikefold.compile(tiny_model(), lanes=value)
+
+
+@pytest.mark.parametrize("value", [0, 256, 1.5, True])
+def test_bad_input_levels(value):
+    with pytest.raises(InputError, match=r"^Input levels must be 1\.\.255, not "):
+        spikefold.compile(tiny_model(), input_levels=value)
+
+
+@pytest.mark.parametrize("value", [0, 9, 4.0, {"layer0": 0}])
+def test_bad_weight_bits(value):
+    with pytest.raises(InputError, match=r"^Weight bits of 'layer0' must be 1\.\.8, not "):
+        spikefold.compile(tiny_model(), weight_bits=value)
+
+
+@pytest.mark.parametrize("levels", [0, 256])
+def test_bad_levels(levels):
+    with pytest.raises(ModelError, match=r"levels \(D\) must be an integer from 1 to 255, not "):
+        tiny_model(levels=levels)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(value):
+    model = tiny_model()
+    with torch.no_grad():
+        model.dense1.weight[2, 3] = value
+    with pytest.raises(ModelError, match=r"must be finite|NaN or infinity"):
+        spikefold.compile(model)
+
+
+def test_scale_that_is_not_positive():
+    model = tiny_model()
+    with torch.no_grad():
+        model.neuron1.log_scale[0, 3] = -1000.0
+    with pytest.raises(
+        ModelError, match=r"PIT scale a must be finite and above 0, not 0\.0 \(step 0, channel 3\)"
+    ):
+        spikefold.compile(model)
+
+
+def test_unknown_layer_and_neuron():
+    for layer in (torch.nn.Conv3d(1, 1, 1), torch.nn.ReLU()):
+        model = nn.Sequential(*tiny_model().children())
+        model[3] = layer
+        with pytest.raises(ModelError, match=rf"{type(layer).__name__}"):
+            spikefold.compile(model)
+
+
+def test_labels_that_do_not_fit(data):
+    with pytest.raises(InputError, match=r"^Labels must be integers of shape"):
+        spikefold.compile(spikefold.compile(tiny_model()).network, data=(data[0], data[1][:-1]))
+
+
+def test_unknown_simulator_and_stall(data):
+    design = spikefold.compile(tiny_model())
+    with pytest.raises(
+        InputError, match=r"^Simulator must be one of verilator, icarus, amaranth, not 'vcs'$"
+    ):
+        design.verify(data[0], simulator="vcs")
+    for stall in (-0.1, 1.0):
+        with pytest.raises(
+            InputError, match=r"^Stall probability of the input must be at least 0 and below 1"
+        ):
+            design.verify(data[0], stall=stall, simulator="amaranth")
+
+
+def test_verify_in_amaranth(data):
+    design = spikefold.compile(tiny_model(steps=2), lanes={"layer0": 4})
+    x = data[0][:6]
+    plain = design.verify(x, simulator="amaranth")
+    assert (plain.mismatches, plain.cycle_exact, plain.passed) == (0, True, True)
+    assert plain.events == (design.golden(x, record=True).levels["layer0"] > 0).sum() > 20
+    stalled = design.verify(x, stall=0.6, seed=5, simulator="amaranth")
+    assert (stalled.mismatches, stalled.cycle_exact, stalled.passed) == (0, None, True)
+    assert stalled.events == plain.events
+    assert stalled.cycles_per_sample > plain.cycles_per_sample
