@@ -154,6 +154,7 @@ def stream_run(
                 record.beats.append(unpack(payload, shapes[1]))
                 record.left.append(cycle)
                 last = cycle
+                assert len(record.left) <= expected, f"more than {expected} beats"
             for name, value in zip(strobes, strobed, strict=True):
                 record.strobes[name] += value
             cycle += 1

@@ -38,6 +38,8 @@ class Fifo(wiring.Component):
             m.d.comb += self.o.valid.eq(fifo.r_rdy & self.i.valid)
         if self._defect == "loses":
             m.d.comb += fifo.w_en.eq(self.i.valid & (self.i.payload != 7))
+        if self._defect == "repeats":
+            m.d.comb += fifo.r_en.eq(self.o.ready & (fifo.r_data != 7))
         if self._defect == "waits for ready":
             m.d.comb += self.o.valid.eq(fifo.r_rdy & self.o.ready)
         return m
@@ -57,6 +59,7 @@ def test_bench_passes_a_fifo(stalls):
         ("changes", True, "a waiting beat changed"),
         ("takes back", True, "a beat was taken back"),
         ("loses", True, "stuck after 99 of 100 beats"),
+        ("repeats", True, "more than 100 beats"),
         ("waits for ready", False, "stuck after 0 of 100 beats"),
     ],
 )

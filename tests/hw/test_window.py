@@ -80,11 +80,12 @@ def test_window_counts_blocks_steps_and_weight_sets(steps, replays, weight_sets,
 
 @pytest.mark.parametrize("inputs", [1, 2, 4, 8, 9])
 @pytest.mark.parametrize("levels", [1, 255])
-def test_window_of_any_size(inputs, levels):
+@pytest.mark.parametrize("style", ["riding", "bare"])
+def test_window_of_any_size(style, inputs, levels):
     for coding in CODINGS:
         profile = window_profile(inputs=inputs, levels=levels, coding=coding)
         positions = edge_positions(profile) if coding != "unary" else edge_positions(profile)[:2]
-        run_window(profile, positions, 1, 1)
+        run_window(profile, positions, 1, 1, style)
 
 
 def test_window_serves_a_sink_that_waits():

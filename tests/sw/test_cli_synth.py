@@ -53,7 +53,10 @@ def test_bad_option(build, options, pattern):
 
 def test_missing_tool(build, tmp_path, monkeypatch):
     find = importlib.util.find_spec
-    hidden = lambda name, *rest: None if name.startswith("yowasp") else find(name, *rest)  # noqa: E731
+
+    def hidden(name, *rest):
+        return None if name.startswith(("yowasp", "pyosys")) else find(name, *rest)
+
     monkeypatch.setattr(importlib.util, "find_spec", hidden)
     monkeypatch.setenv("PATH", str(tmp_path))
     result = invoke("synth", build, "--device", "xc7", "--json")

@@ -184,7 +184,7 @@ def test_verify_in_amaranth(data):
     plain = design.verify(x, simulator="amaranth")
     assert (plain.mismatches, plain.cycle_exact, plain.passed) == (0, True, True)
     assert plain.events == (design.golden(x, record=True).levels["layer0"] > 0).sum() > 20
-    stalled = design.verify(x, stall=0.6, seed=5, simulator="amaranth")
+    stalled = design.verify(x, stall=0.9, seed=5, simulator="amaranth")
     assert (stalled.mismatches, stalled.cycle_exact, stalled.passed) == (0, None, True)
     assert stalled.events == plain.events
     assert stalled.cycles_per_sample > plain.cycles_per_sample

@@ -44,8 +44,10 @@ def choose_samples(design: "Design", count: int | None, path: Path | None, seed:
     Raises
     ------
     InputError
-        If the count is not positive, or the file is bad or empty.
+        If the count is not positive, the seed negative, or the file bad or empty.
     """
+    if seed < 0:
+        raise InputError(f"Seed must be a non-negative integer, not {seed!r}")
     if count is not None and count < 1:
         raise InputError(f"Number of samples must be a positive integer, not {count!r}")
     if path is not None:
