@@ -1,12 +1,13 @@
 """What NeuronUnit and Readout share: counting channels and steps, and fetching what each needs."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth.hdl import Module, Mux, Signal, ValueLike, signed, unsigned
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.profile import LayerProfile
 from spikefold.ir.words import parameter_fields
 from spikefold_hw.memory import Contents, Ram, Rom
+from spikefold_hw.pipeline import Pipeline
 from spikefold_hw.streams import index_bits
 
 
@@ -52,6 +53,39 @@ class DrainSequence(wiring.Component):
                 "write_state": In(state),
             }
         )
+
+    def open(self, m: Module, i: stream.Interface, o: stream.Interface) -> Pipeline:
+        """Start a unit's pipeline: stream `i` enters it, and it stands still while a beat waits on `o`.
+
+        Returns the pipeline after its first stage, with `sum`, `channel` and the flags; parameters
+        and state arrive beside that stage.
+        """
+        m.submodules.drain = self
+        advance = ~o.valid | o.ready
+        m.d.comb += [
+            i.ready.eq(advance & ~self.wait),
+            self.advance.eq(advance),
+            self.next.eq(i.valid & i.ready),
+        ]
+        p = Pipeline(m, self.advance, self.next)
+        p.stage(
+            sum=i.payload,
+            channel=self.channel,
+            first_channel=self.channel == 0,
+            last_channel=self.last_channel,
+            first_step=self.first_step,
+            last_step=self.last_step,
+        )
+        return p
+
+    def store(self, m: Module, p: Pipeline, state: ValueLike) -> None:
+        """Write the state of the channel in the pipeline's present stage, if there are steps to come."""
+        if self._steps > 1:
+            m.d.comb += [
+                self.write.eq(p.valid & self.advance),
+                self.write_channel.eq(p.channel),
+                self.write_state.eq(state),
+            ]
 
     def elaborate(self, platform: object) -> Module:
         profile = self._profile

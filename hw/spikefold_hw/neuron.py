@@ -90,18 +90,11 @@ class NeuronUnit(wiring.Component):
         m = Module()
         bits = state_bits(self._profile, self._steps)
         sequence = DrainSequence(self._profile, self._steps, bits, self._contents)
-        m.submodules.drain = sequence
-        advance = ~self.o.valid | self.o.ready
-        m.d.comb += [
-            self.i.ready.eq(advance & ~sequence.wait),
-            sequence.advance.eq(advance),
-            sequence.next.eq(self.i.valid & self.i.ready),
-        ]
-        p = Pipeline(m, advance, sequence.next)
+        p = sequence.open(m, self.i, self.o)
         self._capture(p, sequence)
         self._charge(p)
         self._scale(p)
-        self._saturate(m, p)
+        self._saturate(m, p, sequence.advance)
         self._fire(p)
         m.d.comb += [
             self.o.valid.eq(p.valid & (p.fires | p.last_channel)),
@@ -113,11 +106,7 @@ class NeuronUnit(wiring.Component):
         ]
         if self._steps > 1:
             self._reset(p)
-            m.d.comb += [
-                sequence.write.eq(p.valid & advance),
-                sequence.write_channel.eq(p.channel),
-                sequence.write_state.eq(p.state),
-            ]
+            sequence.store(m, p, p.state)
         return m
 
     def _potential(self, value: Value) -> Value:
@@ -126,14 +115,7 @@ class NeuronUnit(wiring.Component):
         return value[:bits].as_signed() if len(value) > bits else value
 
     def _capture(self, p: Pipeline, sequence: DrainSequence) -> None:
-        """Two stages: read parameters and state, then register them: block RAM is slow to answer."""
-        p.stage(
-            sum=self.i.payload,
-            channel=sequence.channel,
-            last_channel=sequence.last_channel,
-            last_step=sequence.last_step,
-            first_step=sequence.first_step,
-        )
+        """Register parameters and state by themselves: block RAM is slow to answer."""
         parameters = {
             name: getattr(sequence.parameters, name) for name in sequence.parameters.shape().members
         }
@@ -172,7 +154,7 @@ class NeuronUnit(wiring.Component):
         scaled = self._apply(p, factor, p.u) if factor.terms else Const(0)
         p.stage(u=self._potential(Mux(p.fired, scaled, p.u)))
 
-    def _saturate(self, m: Module, p: Pipeline) -> None:
+    def _saturate(self, m: Module, p: Pipeline, advance: Value) -> None:
         """Clip `u` to the membrane's capped width. `v` never leaves that range again."""
         bits = self._neuron.membrane_bits
         if bits is None:
@@ -180,7 +162,7 @@ class NeuronUnit(wiring.Component):
         low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
         over, under = p.u > high, p.u < low
         p.stage(u=Mux(over, high, Mux(under, low, p.u))[:bits].as_signed(), clipped=over | under)
-        m.d.comb += self.saturated.eq(p.valid & p.clipped & (~self.o.valid | self.o.ready))
+        m.d.comb += self.saturated.eq(p.valid & p.clipped & advance)
 
     def _fire(self, p: Pipeline) -> None:
         """The ladder: level and rest of the division by θ, one stage per multiple."""

@@ -67,22 +67,10 @@ class Readout(wiring.Component):
         m = Module()
         bits = self._profile.widths.membrane
         sequence = DrainSequence(self._profile, self._steps, bits, self._contents)
-        m.submodules.drain = sequence
-        advance = ~self.o.valid | self.o.ready
-        m.d.comb += [
-            self.i.ready.eq(advance & ~sequence.wait),
-            sequence.advance.eq(advance),
-            sequence.next.eq(self.i.valid & self.i.ready),
-        ]
-        p = Pipeline(m, advance, sequence.next)
+        p = sequence.open(m, self.i, self.o)
         self._sum(p, sequence)
-        if self._steps > 1:
-            m.d.comb += [
-                sequence.write.eq(p.valid & advance),
-                sequence.write_channel.eq(p.channel),
-                sequence.write_state.eq(p.logit),
-            ]
-        self._compare(m, p, advance)
+        sequence.store(m, p, p.logit)
+        self._compare(m, p, sequence.advance)
         m.d.comb += [
             self.o.valid.eq(p.valid),
             self.o.payload.logit.eq(p.logit),
@@ -94,14 +82,6 @@ class Readout(wiring.Component):
 
     def _sum(self, p: Pipeline, sequence: DrainSequence) -> None:
         bits = self._profile.widths.membrane
-        p.stage(
-            sum=self.i.payload,
-            channel=sequence.channel,
-            last_channel=sequence.last_channel,
-            last_step=sequence.last_step,
-            first_step=sequence.first_step,
-            first_channel=sequence.channel == 0,
-        )
         p.stage(bias=sequence.parameters.bias, before=Mux(p.first_step, 0, sequence.state.as_signed()))
         current = ((p.sum << self._profile.fraction) + p.bias)[:bits].as_signed()
         if self._steps == 1:
