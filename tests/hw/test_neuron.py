@@ -168,6 +168,15 @@ def test_membrane_capped_wider_than_it_gets(reset, rounding):
     assert clipped == 0
 
 
+@pytest.mark.parametrize("reset", ["subtract", "zero", "scale", "none"])
+@pytest.mark.parametrize("rounding", ["half_up", "floor"])
+def test_fire_floor_below_the_threshold(reset, rounding):
+    """A neuron may fire, and be reset, with level 0."""
+    check_unit(
+        2, **PLAIN | {"reset": reset, "rounding": rounding, "floor": True, "steps": 5, "leak": "three"}
+    )
+
+
 def test_tight_cap_clips():
     _, _, clipped = check_unit(2, **PLAIN | {"cap": "tight", "steps": 5, "stalls": (0.5, 0.5)})
     assert clipped > 10
@@ -211,12 +220,8 @@ def test_silent_neurons_send_only_the_mark(stalls):
     ),
 )
 def test_unit_sweep(reset, rounding, floor, cap, levels):
-    rng = np.random.default_rng(levels)
-    for seed in range(3):
-        rest = {
-            name: OPTIONS[name][rng.integers(len(OPTIONS[name]))]
-            for name in ("leak", "factor", "steps", "sets", "channels", "fraction", "stalls")
-        }
-        check_unit(
-            seed, reset=reset, rounding=rounding, floor=floor, cap=cap, levels=levels, **rest, amount=900
-        )
+    seed = levels + 300 * len(reset + rounding)
+    rng = np.random.default_rng(seed)
+    names = ("leak", "factor", "steps", "sets", "channels", "fraction", "stalls")
+    rest = {name: OPTIONS[name][rng.integers(len(OPTIONS[name]))] for name in names}
+    check_unit(seed, reset=reset, rounding=rounding, floor=floor, cap=cap, levels=levels, **rest, amount=900)
