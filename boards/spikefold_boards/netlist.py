@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ class Netlist:
         return self.document["modules"][self.top]["cells"]
 
     @property
-    def ports(self) -> Mapping[str, Any]:
+    def ports(self) -> dict[str, Any]:
         """Ports of the top module by name, in the order of the module's header."""
         return self.document["modules"][self.top]["ports"]
 
@@ -53,21 +52,22 @@ def count_of(counts: Counter[str], types: frozenset[str]) -> int:
 
 @dataclass(frozen=True)
 class _ReadPort:
-    """Names of one read port of an ECP5 block RAM: data pins, output register's mode and enable, clock."""
+    """Names of one read port of an ECP5 block RAM: data, output register's mode and enable, reset, clock."""
 
     data: str
     mode: str
     enable: str
+    reset: str
     clock: str
     polarity: str
 
 
 _READ_PORTS = {
     "DP16KD": (
-        _ReadPort("DOA", "REGMODE_A", "OCEA", "CLKA", "CLKAMUX"),
-        _ReadPort("DOB", "REGMODE_B", "OCEB", "CLKB", "CLKBMUX"),
+        _ReadPort("DOA", "REGMODE_A", "OCEA", "RSTA", "CLKA", "CLKAMUX"),
+        _ReadPort("DOB", "REGMODE_B", "OCEB", "RSTB", "CLKB", "CLKBMUX"),
     ),
-    "PDPW16KD": (_ReadPort("DO", "REGMODE", "OCER", "CLKR", "CLKRMUX"),),
+    "PDPW16KD": (_ReadPort("DO", "REGMODE", "OCER", "RST", "CLKR", "CLKRMUX"),),
 }
 
 
@@ -77,8 +77,8 @@ def absorb_output_registers(netlist: Netlist) -> int:
     A block RAM's data appears 5.6 ns after the clock edge without its output register and 1.0 ns with it,
     and yosys never uses it. A read port's flip-flops are moved where every data bit in use drives exactly
     one flip-flop and nothing else, all of them on the RAM's clock edge, with one common clock enable (or
-    none), no reset, and 0 as start value, which are the RAM register's own properties. Behaviour stays the
-    same, cycle by cycle.
+    none), no reset on either, and 0 as start value. The RAM's register has these same properties (its enable
+    does not depend on the RAM's), so the behaviour stays the same, cycle by cycle.
 
     Returns the number of read ports changed.
     """
@@ -113,7 +113,7 @@ def _absorb(
         if not (pin.startswith(port.data) and pin[len(port.data) :].isdecimal() and bits[0] in loads):
             continue
         (name, reader_pin), *others = loads[bits[0]]
-        if others or reader_pin != "DI" or cells[name]["type"] != "TRELLIS_FF":
+        if others or reader_pin != "DI" or cells.get(name, {}).get("type") != "TRELLIS_FF":
             return False
         readers[pin] = name
     enables = {_absorbable_enable(cells[name], ram, port) for name in readers.values()}
@@ -132,7 +132,8 @@ def _absorbable_enable(flip_flop: dict[str, Any], ram: dict[str, Any], port: _Re
     inverted_ram = ram["parameters"].get(port.polarity) == "INV"
     inverted = parameters.get("CLKMUX") == "INV"
     same_edge = pins["CLK"] == ram["connections"][port.clock] and inverted == inverted_ram
-    plain = pins.get("LSR", ["0"]) == ["0"] and parameters.get("REGSET", "RESET") == "RESET"
+    no_reset = pins.get("LSR", ["0"]) == ["0"] == ram["connections"].get(port.reset, ["0"])
+    plain = no_reset and parameters.get("REGSET", "RESET") == "RESET"
     mode = parameters.get("CEMUX", "CE").strip()
     if not (same_edge and plain and mode in ("CE", "1")):
         return None

@@ -15,6 +15,8 @@ from spikefold_boards.tools import Tool, run_tool
 #   -nowidelut (PFUMUX cannot pay here)    1509 / 134 to 143
 #   -nowidelut, abc in place of abc9       1464 / 133 to 143
 #   the last with RAM output registers     1464 / 160 to 164   (netlist.absorb_output_registers)
+# On the whole 784-128-10 network: 2773 / 145, 2704 / 143 and 2655 / 143 for the three, all with RAM output
+# registers, best of three seeds.
 # -noccu2 cost 30 % and -nodffe 67 % more LUTs; -dff, more passes before mapping and other abc scripts
 # changed nothing for the better.
 _ECP5_OPTIONS = "-nowidelut"

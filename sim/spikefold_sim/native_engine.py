@@ -105,7 +105,7 @@ class NativeEngine:
                     [str(executable), *_arguments(job, plan), *([str(wave)] if wave else [])], plan
                 )
                 if wave and trace:
-                        wave.chmod(0o644)
+                    wave.chmod(0o644)
                     os.replace(wave, trace)
             finally:
                 if wave:

@@ -117,8 +117,13 @@ def _ram_netlist() -> Netlist:
     ram = {
         "type": "DP16KD",
         "parameters": {"REGMODE_A": "NOREG", "REGMODE_B": "NOREG", "CLKAMUX": "CLKA"},
-        "port_directions": {"CLKA": "input", "OCEA": "input", **{f"DOA{i}": "output" for i in range(3)}},
-        "connections": {"CLKA": [2], "OCEA": ["1"], "DOA0": [10], "DOA1": [11], "DOA2": [12]},
+        "port_directions": {
+            "CLKA": "input",
+            "OCEA": "input",
+            "RSTA": "input",
+            **{f"DOA{i}": "output" for i in range(3)},
+        },
+        "connections": {"CLKA": [2], "OCEA": ["1"], "RSTA": ["0"], "DOA0": [10], "DOA1": [11], "DOA2": [12]},
     }
     ports = {"clk": {"direction": "input", "bits": [2]}, "y": {"direction": "output", "bits": [20, 21]}}
     cells = {"ram": ram, "ff0": flip_flop(10, 20), "ff1": flip_flop(11, 21)}
@@ -131,7 +136,14 @@ def test_flip_flops_behind_a_block_ram_become_its_output_register() -> None:
     assert list(netlist.cells) == ["ram"]
     ram = netlist.cells["ram"]
     assert ram["parameters"] == {"REGMODE_A": "OUTREG", "REGMODE_B": "NOREG", "CLKAMUX": "CLKA"}
-    assert ram["connections"] == {"CLKA": [2], "OCEA": [3], "DOA0": [20], "DOA1": [21], "DOA2": [12]}
+    assert ram["connections"] == {
+        "CLKA": [2],
+        "OCEA": [3],
+        "RSTA": ["0"],
+        "DOA0": [20],
+        "DOA1": [21],
+        "DOA2": [12],
+    }
 
 
 @pytest.mark.parametrize(
@@ -145,6 +157,7 @@ def test_flip_flops_behind_a_block_ram_become_its_output_register() -> None:
         ("ff1", "parameters", "CEMUX", "1 "),
         ("ff1", "parameters", "REGSET", "SET"),
         ("ram", "parameters", "CLKAMUX", "INV"),
+        ("ram", "connections", "RSTA", [9]),
         ("ff1", "connections", "M", [10]),  # reads the RAM past the register
     ],
 )
@@ -158,10 +171,10 @@ def test_flip_flops_that_differ_from_the_output_register_stay(
     assert netlist.document == before
 
 
-@pytest.mark.parametrize("bit", [10, 11])
-def test_data_that_leaves_the_design_unregistered_stays(bit: int) -> None:
+@pytest.mark.parametrize(("port", "bit"), [("y", 10), ("y", 11), ("DI", 12)])
+def test_data_that_leaves_the_design_unregistered_stays(port: str, bit: int) -> None:
     netlist = _ram_netlist()
-    netlist.ports["y"]["bits"].append(bit)
+    netlist.ports.setdefault(port, {"direction": "output", "bits": []})["bits"].append(bit)
     assert absorb_output_registers(netlist) == 0
 
 

@@ -155,6 +155,15 @@ def test_leak_sums_beyond_float64_are_integers():
     check(network, np.random.default_rng(0).integers(0, 4, (20, 1, 2)))
 
 
+def test_partial_sums_of_either_sign_count():
+    """+127 and -127 take turns: the sum is small, a partial sum in another order is not."""
+    weight = np.tile([127, -127], 150)[None, None]
+    readout = Population("readout", (Projection("input", weight, 8),), np.array([[3]]), 3)
+    network = Network(Input((300,), 255), 1, (readout,))
+    assert Golden(network).dtypes["readout"][0] == torch.float64
+    check(network, np.random.default_rng(0).integers(0, 256, (50, 1, 300)))
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [(0, torch.float32), (1, torch.float64)],

@@ -121,6 +121,17 @@ def test_bounds_are_reached(neuron):
             assert getattr(bounds, field) == extremes, (name, field)
 
 
+@pytest.mark.parametrize(
+    ("threshold", "weights", "membrane"), [(5, (3, 2), (-2, 123)), (1000, (3, -2), (-69, 111))]
+)
+def test_membranes_that_always_or_never_fire(threshold, weights, membrane):
+    """Never below zero before the reset, and never up to the threshold."""
+    network = single(Neuron(4, np.array([[threshold]])), weights=weights)
+    hidden = network.by_name["hidden"]
+    assert population_bounds(network, hidden).membrane == membrane
+    assert observed(network, every_sample(3))["hidden"]["membrane"] == membrane
+
+
 def test_sums_inside_the_leak_are_bounded():
     leak = ShiftSum(((1, 0), (-1, 3), (1, 7)))
     network = single(Neuron(2, np.array([[5]]), reset="none", leak=leak))

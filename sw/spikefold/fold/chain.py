@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from spikefold.errors import ModelError
 from spikefold.fold.folded import FoldedNetwork, FoldedNeuron, FoldedPopulation, FoldedProjection, Reals
 from spikefold.fold.mathematics import batch_norm_gain, fold_batch_norm, fold_source, merge_steps
 from spikefold.ir.network import INPUT
+from spikefold.ir.neuron import Reset, Rounding
 from spikefold.nn import Input, Node, SpikingNeuron, graph
 
 
@@ -37,6 +39,13 @@ class _Linear:
     @property
     def dense(self) -> str:
         return self.modules[0]
+
+    def check_size(self, node: Node, size: int) -> None:
+        if size != len(self.bias):
+            raise ModelError(
+                f"Layer {node.name!r} must have {len(self.bias)} channels, as many as the dense layer "
+                f"{self.dense!r} before it, not {size}"
+            )
 
 
 def fold(model: torch.nn.Module, name: str = "network") -> FoldedNetwork:
@@ -86,7 +95,7 @@ class _Walk:
     """Visits the layers in order; `_linear` is what waits for a neuron or the readout."""
 
     def __init__(self, node: Node) -> None:
-        self._encoding: Input = node.module
+        self._encoding = cast(Input, node.module)
         size = ir.Input(self._encoding.shape, 1).size
         scale = np.broadcast_to(_array(self._encoding.scale).reshape(1, -1), (1, size))
         shift = np.broadcast_to(_array(self._encoding.shift).reshape(-1), (size,))
@@ -130,20 +139,21 @@ class _Walk:
         if source is None:
             raise ModelError(
                 f"Dense layer {node.name!r} must follow the input or a neuron, but follows the dense layer "
-                f"{self._linear.dense!r}; put a neuron between them or multiply them into one"
+                f"{self._waiting(node).dense!r}; put a neuron between them or multiply them into one"
             )
+        dense = cast(torch.nn.Linear, node.module)
         if not source.flat:
             raise ModelError(
                 f"Dense layer {node.name!r} must read flat features, not shape {self._encoding.shape}; "
                 "put spikefold.nn.Flatten after the input"
             )
-        weight = _array(node.module.weight)
+        weight = _array(dense.weight)
         if weight.shape[1:] != source.shift.shape:
             raise ModelError(
                 f"Dense layer {node.name!r} must have {source.shift.size} inputs, one per neuron or feature "
                 f"before it, not {weight.shape[-1]}"
             )
-        bias = np.zeros(len(weight)) if node.module.bias is None else _array(node.module.bias)
+        bias = np.zeros(len(weight)) if dense.bias is None else _array(dense.bias)
         _check_finite(node.name, weight, bias)
         folded = fold_source(weight, bias, source.scale, source.shift)
         self._linear = _Linear(source.name, *folded, [node.name])
@@ -151,12 +161,12 @@ class _Walk:
 
     def _batch_norm(self, node: Node) -> None:
         linear = self._waiting(node)
-        norm = node.module
-        if norm.running_mean is None:
+        norm = cast(torch.nn.BatchNorm1d, node.module)
+        if norm.running_mean is None or norm.running_var is None:
             raise ModelError(
                 f"Batch norm {node.name!r} must keep running statistics, but has track_running_stats=False"
             )
-        self._check_size(node, norm.num_features)
+        linear.check_size(node, norm.num_features)
         ones, zeros = np.ones(norm.num_features), np.zeros(norm.num_features)
         mean, variance = _array(norm.running_mean), _array(norm.running_var)
         gain = batch_norm_gain(ones if norm.weight is None else _array(norm.weight), variance, norm.eps)
@@ -166,9 +176,8 @@ class _Walk:
         linear.modules.append(node.name)
 
     def _neuron(self, node: Node) -> None:
-        neuron: SpikingNeuron = node.module
-        self._waiting(node)
-        self._check_size(node, neuron.channels)
+        neuron = cast(SpikingNeuron, node.module)
+        self._waiting(node).check_size(node, neuron.channels)
         if neuron.steps != self._encoding.steps:
             raise ModelError(
                 f"Neuron {node.name!r} must have the input's {self._encoding.steps} time steps, "
@@ -180,7 +189,11 @@ class _Walk:
         if smallest <= 0:
             raise ModelError(f"Scale of neuron {node.name!r} must be above 0, not {smallest}")
         folded = FoldedNeuron(
-            merge_steps(threshold), neuron.levels, neuron.rounding, neuron.reset, neuron.leak
+            merge_steps(threshold),
+            neuron.levels,
+            cast(Rounding, neuron.rounding),
+            cast(Reset, neuron.reset),
+            neuron.leak,
         )
         name = f"layer{len(self._populations)}"
         self._close(name, folded, node)
@@ -206,13 +219,6 @@ class _Walk:
                 f"but follows {'a neuron' if self._populations else 'the input'}"
             )
         return self._linear
-
-    def _check_size(self, node: Node, size: int) -> None:
-        if size != len(self._linear.bias):
-            raise ModelError(
-                f"Layer {node.name!r} must have {len(self._linear.bias)} channels, as many as the dense "
-                f"layer {self._linear.dense!r} before it, not {size}"
-            )
 
 
 def _array(tensor: Tensor) -> Reals:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -153,7 +154,7 @@ class Golden:
         return currents.cumsum(0) if record else currents.sum(0, keepdim=True)
 
 
-def _arrays(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, NDArray[np.generic]]:
+def _arrays(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, NDArray[Any]]:
     """Turn (T, samples, channels) into numpy arrays (samples, T, channels)."""
     return {name: tensor.to(dtype).transpose(0, 1).contiguous().numpy() for name, tensor in tensors.items()}
 

@@ -84,7 +84,7 @@ class Neurons:
             level, fired = self._fire(u, step)
             levels.append(level)
             if record or step + 1 < self.steps:
-                v = self._saturate(self._reset(u, level, fired, step))
+                v = self._reset(u, level, fired, step)
                 membranes.append(v)
         return _stack(levels), _stack(membranes) if record else None
 
@@ -108,9 +108,10 @@ class Neurons:
         return level, level > 0 if self._neuron.reset in ("zero", "scale") else None
 
     def _reset(self, u: Tensor, level: Tensor, fired: Tensor | None, step: int) -> Tensor:
+        """`v`. It needs no second saturation: where `n > 0`, `-h <= u - nθ < u`, and `h <= θ - h <= u`."""
         if self._neuron.reset == "subtract":
             return u - level * self._row(self._theta, step)
-        if self._neuron.reset == "zero":
+        if self._neuron.reset == "zero" and fired is not None:
             return u.masked_fill(fired, 0)
         return u
 

@@ -63,13 +63,13 @@ _PER_BACKEND = hasattr(torch.backends.mkldnn, "matmul")
 
 
 def _get_precision() -> str:
-    return (
-        torch.backends.mkldnn.matmul.fp32_precision if _PER_BACKEND else torch.get_float32_matmul_precision()
-    )
+    if _PER_BACKEND:
+        return torch.backends.mkldnn.matmul.fp32_precision  # type: ignore[attr-defined]
+    return torch.get_float32_matmul_precision()
 
 
 def _set_precision(value: str) -> None:
     if _PER_BACKEND:
-        torch.backends.mkldnn.matmul.fp32_precision = value
+        torch.backends.mkldnn.matmul.fp32_precision = value  # type: ignore[attr-defined]
     else:
         torch.set_float32_matmul_precision(value)

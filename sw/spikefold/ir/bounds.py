@@ -102,8 +102,9 @@ def _kept(neuron: Neuron, u: _Interval, step: int) -> _Interval:
         quiet = theta - half - 1
         if neuron.fire_floor is not None:
             quiet = np.maximum(quiet, silent_high)
+        fires = u.high + half >= theta
         return _Interval(
-            np.minimum(u.low, -half),
+            np.where(fires, np.minimum(u.low, -half), u.low),
             np.maximum(np.minimum(u.high, quiet), u.high - neuron.levels * theta),
         )
     if neuron.reset == "zero":

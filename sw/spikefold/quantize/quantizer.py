@@ -7,7 +7,7 @@ import numpy as np
 
 from spikefold.errors import InputError
 from spikefold.fold.folded import FoldedNetwork, FoldedNeuron, FoldedPopulation, Reals
-from spikefold.ir import Network, Neuron, Population, Projection
+from spikefold.ir import Network, Neuron, Population, Projection, ShiftSum
 from spikefold.ir.neuron import MAX_FRACTION, Integers
 from spikefold.quantize.leak import leak_shifts
 from spikefold.quantize.report import LayerReport, QuantizationReport, layer_report
@@ -60,7 +60,10 @@ def quantize(
         if population.neuron is None:
             quantized, layer = _readout(population, folded.steps, bits[population.name], method)
         else:
-            quantized, layer = _spiking(population, bits[population.name], method, leak_terms, membrane_bits)
+            leak = leak_shifts(population.neuron.leak, leak_terms)
+            quantized, layer = _spiking(
+                population, population.neuron, bits[population.name], method, leak, membrane_bits
+            )
         populations.append(quantized)
         layers.append(layer)
     network = Network(folded.input, folded.steps, tuple(populations), folded.name)
@@ -80,14 +83,25 @@ def _bits_by_name(folded: FoldedNetwork, weight_bits: int | Mapping[str, int]) -
 
 
 def _spiking(
-    folded: FoldedPopulation, bits: int, method: Method, leak_terms: int, membrane_bits: int | None
+    folded: FoldedPopulation,
+    real: FoldedNeuron,
+    bits: int,
+    method: Method,
+    leak: ShiftSum,
+    membrane_bits: int | None,
 ) -> tuple[Population, LayerReport]:
-    real = folded.neuron
     wanted = weight_scale([(p.weight, bits) for p in folded.projections], method)
     scale = with_floor(wanted, real.threshold, folded.bias)
     fraction = choose_fraction(real.threshold / scale)
-    neuron = _neuron(real, scale, fraction, leak_terms, membrane_bits)
     unit = scale / (1 << fraction)
+    neuron = Neuron(
+        levels=real.levels,
+        threshold=np.maximum(_rounded(real.threshold / unit), 1),
+        rounding=real.rounding,
+        reset=real.reset,
+        leak=leak,
+        membrane_bits=membrane_bits,
+    )
     population = Population(
         name=folded.name,
         projections=_projections(folded, bits, scale),
@@ -123,19 +137,6 @@ def choose_fraction(thresholds: Reals) -> int:
         if _rounded(thresholds * (1 << fraction)).min() >= LEAST_THRESHOLD:
             return fraction
     return MAX_FRACTION
-
-
-def _neuron(
-    real: FoldedNeuron, scale: Reals, fraction: int, leak_terms: int, membrane_bits: int | None
-) -> Neuron:
-    return Neuron(
-        levels=real.levels,
-        threshold=np.maximum(_rounded(real.threshold / scale * (1 << fraction)), 1),
-        rounding=real.rounding,
-        reset=real.reset,
-        leak=leak_shifts(real.leak, leak_terms),
-        membrane_bits=membrane_bits,
-    )
 
 
 def _projections(folded: FoldedPopulation, bits: int, scale: Reals) -> tuple[Projection, ...]:

@@ -86,19 +86,21 @@ def layer_report(folded: FoldedPopulation, population: Population, scale: Reals,
     weight, error = np.concatenate(wanted), np.concatenate(errors)
     bias_error = abs(population.bias[0] * unit - folded.bias) / scale
     neuron, real_neuron = population.neuron, folded.neuron
-    threshold = None if neuron is None else abs(neuron.threshold * unit / real_neuron.threshold - 1)
-    small = None if neuron is None else real_neuron.threshold / unit < 0.5
+    threshold_max, small = 0.0, 0
+    if neuron is not None and real_neuron is not None:
+        threshold_max = float(abs(neuron.threshold * unit / real_neuron.threshold - 1).max())
+        small = int((real_neuron.threshold / unit < 0.5).sum())
     return LayerReport(
         name=population.name,
         weight_bits=population.projections[0].bits,
         fraction=population.fraction,
         weight_rms=_ratio(np.sqrt((error**2).mean()), np.sqrt((weight**2).mean())),
         weight_max=_ratio(abs(error).max(), abs(weight).max()),
-        threshold_max=0.0 if threshold is None else float(threshold.max()),
+        threshold_max=threshold_max,
         bias_max=float(bias_error.max()),
-        leak=None if neuron is None else real_neuron.leak,
+        leak=None if real_neuron is None else real_neuron.leak,
         leak_used=None if neuron is None else neuron.leak.value,
-        thresholds_raised=0 if small is None else int(small.sum()),
+        thresholds_raised=small,
         scales_raised=raised,
     )
 
