@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import spikefold
 from rich.console import Console
 from rich.table import Table
+
+import spikefold
 from spikefold import nn
 from spikefold.design import Design
 from spikefold.train import load_data
