@@ -58,7 +58,7 @@ def compile(  # noqa: A001 - the verb of the trade
     calibration
         Samples that the choice of lanes and coding is measured on; else taken from `data`, else random.
     fit_to
-        A design whose Verilog the network must run on; lanes and coding are then its.
+        A design whose Verilog the network must run on; name, lanes, coding and `F` are then its.
 
     Raises
     ------
@@ -72,7 +72,12 @@ def compile(  # noqa: A001 - the verb of the trade
         model = _with_input_levels(model, input_levels)
         folded = fold(model, fit_to.name if fit_to is not None else name)
         network, report = quantize(
-            folded, weight_bits=weight_bits, method=method, leak_terms=leak_terms, membrane_bits=membrane_bits
+            folded,
+            weight_bits=weight_bits,
+            method=method,
+            leak_terms=leak_terms,
+            membrane_bits=membrane_bits,
+            fractions=fit_to and {layer.name: layer.fraction for layer in fit_to.profile.layers},
         )
         info["quantization"] = report.to_json()
         if data is not None:
@@ -80,26 +85,22 @@ def compile(  # noqa: A001 - the verb of the trade
     if data is not None:
         info["accuracy_integer"] = _percent(accuracy(network, *data))
         calibration = data[0] if calibration is None else calibration
-    if fit_to is not None:
-        fit(network, fit_to.profile)
-        return Design(network, fit_to.profile, info)
-    return Design(network, _choose(network, lanes, coding, calibration, info), info)
+    if fit_to is None:
+        profile = _choose(network, lanes, coding, calibration)
+    else:
+        profile = fit_to.profile
+        fit(network, profile)
+    info["calibration"] = balance.summary(profile, balance.calibrate(network, calibration))
+    return Design(network, profile, info)
 
 
 def _choose(
-    network: Network,
-    lanes: str | int | Mapping[str, int],
-    coding: str,
-    calibration: Samples | None,
-    info: dict[str, object],
+    network: Network, lanes: str | int | Mapping[str, int], coding: str, calibration: Samples | None
 ) -> Profile:
     fixed = balance.parse_lanes(lanes, network)
     levels = balance.calibrate(network, calibration)
     codings = balance.choose_coding(network, levels, coding)
-    chosen = balance.choose_lanes(network, codings, levels, fixed)
-    profile = profile_of(network, chosen, codings)
-    info["calibration"] = balance.summary(profile, levels)
-    return profile
+    return profile_of(network, balance.choose_lanes(network, codings, levels, fixed), codings)
 
 
 def _with_input_levels(model: torch.nn.Module, levels: int | None) -> torch.nn.Module:

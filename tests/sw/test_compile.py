@@ -188,3 +188,18 @@ def test_verify_in_amaranth(data):
     assert (stalled.mismatches, stalled.cycle_exact, stalled.passed) == (0, None, True)
     assert stalled.events == plain.events
     assert stalled.cycles_per_sample > plain.cycles_per_sample
+
+
+def test_fitted_network_takes_the_fraction_of_the_hardware(data):
+    """Smaller thresholds alone would ask for a larger F, and so for other Verilog."""
+    hardware = spikefold.compile(tiny_model(), data=data)
+    finer = tiny_model()
+    with torch.no_grad():
+        finer.neuron1.log_scale -= 2.0
+        [m for m in finer.modules() if isinstance(m, nn.Dense)][-1].bias *= np.exp(-2.0)
+    assert spikefold.compile(finer).network.by_name["layer0"].fraction > (
+        hardware.network.by_name["layer0"].fraction
+    )
+    fitted = spikefold.compile(finer, fit_to=hardware)
+    assert fitted.profile == hardware.profile
+    assert fitted.network.by_name["layer0"].fraction == hardware.network.by_name["layer0"].fraction

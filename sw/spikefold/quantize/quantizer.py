@@ -24,6 +24,7 @@ def quantize(
     method: Method = "max",
     leak_terms: int = 3,
     membrane_bits: int | None = None,
+    fractions: Mapping[str, int] | None = None,
 ) -> tuple[Network, QuantizationReport]:
     """Round a folded network to integers (spec section 3).
 
@@ -40,6 +41,8 @@ def quantize(
         `K`, 1..8: a leak becomes at most so many signed powers of two.
     membrane_bits
         Width that membranes saturate to, 4..48; None for as wide as the worst case needs.
+    fractions
+        `F` by population, where it must be that of hardware that exists already; else `choose_fraction`.
 
     Returns
     -------
@@ -62,7 +65,13 @@ def quantize(
         else:
             leak = leak_shifts(population.neuron.leak, leak_terms)
             quantized, layer = _spiking(
-                population, population.neuron, bits[population.name], method, leak, membrane_bits
+                population,
+                population.neuron,
+                bits[population.name],
+                method,
+                leak,
+                membrane_bits,
+                (fractions or {}).get(population.name),
             )
         populations.append(quantized)
         layers.append(layer)
@@ -89,10 +98,12 @@ def _spiking(
     method: Method,
     leak: ShiftSum,
     membrane_bits: int | None,
+    fraction: int | None,
 ) -> tuple[Population, LayerReport]:
     wanted = weight_scale([(p.weight, bits) for p in folded.projections], method)
     scale = with_floor(wanted, real.threshold, folded.bias)
-    fraction = choose_fraction(real.threshold / scale)
+    if fraction is None:
+        fraction = choose_fraction(real.threshold / scale)
     unit = scale / (1 << fraction)
     neuron = Neuron(
         levels=real.levels,
