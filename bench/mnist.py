@@ -95,7 +95,7 @@ def synthesis(design: Design, seeds: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    parser.add_argument("--seeds", type=int, default=1, help="seeds of place and route to try (1)")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds of place and route to try (3)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures = run(Path(folder), arguments.seeds)

@@ -130,16 +130,18 @@ class AccumulateCore(wiring.Component):
         profile = self._profile
         lane, block = Signal(range(profile.lanes)), Signal(range(profile.blocks))
         active, move, last = Signal(), Signal(), Signal()
+        moved = Signal.like(self.o.payload, reset_less=True)
         short = (profile.channels - 1) % profile.lanes
         last_block = block == profile.blocks - 1
         m.d.comb += [
+            self.o.payload.eq(moved),
             last.eq(lane == Mux(last_block, short, profile.lanes - 1)),
             move.eq(active & (self.o.ready | ~self.o.valid)),
         ]
         with m.If(move):
             m.d.sync += [
                 self.o.valid.eq(1),
-                self.o.payload.eq(_select(held, lane)),
+                moved.eq(_select(held, lane)),
                 lane.eq(Mux(last, 0, lane + 1)),
             ]
             with m.If(last):

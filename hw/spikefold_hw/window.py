@@ -103,7 +103,9 @@ class EventBuffer(wiring.Component):
         """Read slots: the memory's output is one stage, the output a second, since block RAM is slow."""
         read = memory.read_port()
         bank, pointer = Signal(), Signal.like(count[0])
-        valid, slot, final = Signal(), Signal.like(self.o.payload), Signal()
+        valid, final = Signal(), Signal()
+        # Not reset, so that synthesis may use the register inside the block RAM.
+        slot, waiting = (Signal(Slot(self._profile), reset_less=True) for _ in range(2))
         flush, last, rewind, fetch, move = Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             flush.eq(pointer == count[bank]),
@@ -126,7 +128,8 @@ class EventBuffer(wiring.Component):
             m.d.sync += valid.eq(fetch)
         leaves, leaving = Signal(), Signal()
         with m.If(move):
-            m.d.sync += [self.o.valid.eq(valid), self.o.payload.eq(slot), leaves.eq(final)]
+            m.d.sync += [self.o.valid.eq(valid), waiting.eq(slot), leaves.eq(final)]
+        m.d.comb += self.o.payload.eq(waiting)
         with m.If(self.o.valid & self.o.ready & leaves):
             m.d.sync += [full[leaving].eq(0), leaving.eq(~leaving)]
         self._count_replays(m, fetch & flush, last, rewind)
@@ -175,7 +178,7 @@ class DigitIssuer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         profile, digit = self._profile, self.o.payload
         m = Module()
-        slot, single = Signal(Slot(profile)), Signal()
+        slot, single = Signal(Slot(profile), reset_less=True), Signal()
         base = Signal(range(self._rows + profile.inputs))
         pending, arriving = slot.digits.pending, self.i.payload
         rest = without_lowest(pending, profile.coding)
