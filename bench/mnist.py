@@ -73,7 +73,7 @@ def run(folder: Path, seeds: int) -> dict[str, Any]:
             raise SystemExit(f"image {k} took {alone} cycles, not the predicted {latencies[k]}")
     say(f"synthesize for {DEVICE}")
     return {
-        "accuracy_integer": accuracy,
+        "accuracy_integer": round(accuracy, 4),
         "cycles_interval": float(np.diff(simulation.results).mean()),
         "cycles_latency": float(np.mean(latencies)),
         "cycles_latency_max": max(latencies),
