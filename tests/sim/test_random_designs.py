@@ -7,10 +7,12 @@ import pytest
 from random_designs import random_design
 
 from spikefold_hw import cycles
+from spikefold_hw.verilog import count_multipliers
 
 
 def _check(seed, simulator, stall):
     design, x = random_design(seed)
+    assert count_multipliers(design.profile) == 0
     result = design.verify(x, simulator=simulator, stall=stall, seed=seed)
     assert result.first is None, f"design {seed}: {result.first}"
     assert result.mismatches == 0
@@ -41,6 +43,15 @@ def test_amaranth_more(seed):
 def test_verilator_more(seed):
     _check(seed, "verilator", 0.0)
     _check(seed, "verilator", 0.6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_no_multiplier_after_synthesis(seed):
+    design, _ = random_design(seed)
+    for device in ("ecp5-25k", "ice40-up5k", "xc7"):
+        result = design.synth(device)
+        assert (result.multipliers, result.dsp) == (0, 0), device
 
 
 def test_random_designs_exercise_back_pressure(monkeypatch):

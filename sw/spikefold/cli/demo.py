@@ -16,7 +16,7 @@ Writes the build directory and, beside it, the trained model. Takes a few minute
 \b
 Examples:
   spikefold demo
-  spikefold demo -o /tmp/digits --json
+  spikefold demo -o digits --json
 """
 
 
