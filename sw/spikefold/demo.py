@@ -12,7 +12,8 @@ import numpy as np
 from spikefold import nn
 from spikefold.build import check_target
 from spikefold.compiler import compile as compile_design
-from spikefold.design import Design, Verification
+from spikefold.design import Design
+from spikefold.results import Verification
 from spikefold.train import DataOptions, Dataset, ModelOptions, Recipe, TrainingOptions, load_data, train
 
 RECIPE = Recipe(

@@ -3,9 +3,9 @@
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from spikefold.design import Verification
 from spikefold.errors import InputError
 from spikefold.files import write_atomic
+from spikefold.results import Verification
 
 
 def check_report(path: Path | None) -> None:

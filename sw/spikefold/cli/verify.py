@@ -9,7 +9,7 @@ from spikefold.cli.frame import Outcome, Sheet, framed
 from spikefold.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from spikefold.design import Verification
+    from spikefold.results import Verification
 
 FAILED = 6
 
