@@ -77,11 +77,12 @@ class EventBuffer(wiring.Component):
         full = Array(Signal(name=f"full{k}") for k in range(2))
         fresh = Array(Signal(name=f"fresh{k}") for k in range(2))
         count = Array(Signal(bits + 1, name=f"count{k}") for k in range(2))
-        self._fill(m, memory, full, fresh, count)
-        self._replay(m, memory, full, fresh, count)
+        empty = Array(Signal(name=f"empty{k}") for k in range(2))
+        self._fill(m, memory, full, fresh, count, empty)
+        self._replay(m, memory, full, fresh, count, empty)
         return m
 
-    def _fill(self, m: Module, memory: Ram, full: Array, fresh: Array, count: Array) -> None:
+    def _fill(self, m: Module, memory: Ram, full: Array, fresh: Array, count: Array, empty: Array) -> None:
         """Write one event per cycle into the bank that is being filled."""
         profile, event = self._profile, self.i.payload
         write = memory.write_port()
@@ -98,20 +99,23 @@ class EventBuffer(wiring.Component):
             m.d.sync += fill.eq(Mux(event.end_position, 0, stored))
             with m.If(event.end_position):
                 m.d.sync += [bank.eq(~bank), count[bank].eq(stored), full[bank].eq(1), fresh[bank].eq(1)]
+                m.d.sync += empty[bank].eq((fill == 0) & (event.level == 0))
 
-    def _replay(self, m: Module, memory: Ram, full: Array, fresh: Array, count: Array) -> None:
+    def _replay(self, m: Module, memory: Ram, full: Array, fresh: Array, count: Array, empty: Array) -> None:
         """Read slots: the memory's output is one stage, the output a second, since block RAM is slow."""
         read = memory.read_port()
-        bank, pointer = Signal(), Signal.like(count[0])
+        bank, pointer, ahead = Signal(), Signal(len(count[0]) - 1), Signal.like(count[0], init=1)
+        # Whether a block ends at the pointer is compared one fetch ahead, out of the way of `ready`.
+        begins, ends = Signal(init=1), Signal()
         valid, final = Signal(), Signal()
         # Not reset, so that synthesis may use the register inside the block RAM.
         slot, waiting = (Signal(Slot(self._profile), reset_less=True) for _ in range(2))
         flush, last, rewind, fetch, move = Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            flush.eq(pointer == count[bank]),
+            flush.eq(Mux(begins, empty[bank], ends)),
             move.eq(self.o.ready | ~self.o.valid),
             fetch.eq(fresh[bank] & (move | ~valid)),
-            read.addr.eq(Cat(pointer[:-1], bank)),
+            read.addr.eq(Cat(pointer, bank)),
             read.en.eq(fetch),
             Cat(slot.index, slot.digits).eq(read.data),
         ]
@@ -120,7 +124,10 @@ class EventBuffer(wiring.Component):
                 slot.flush.eq(flush),
                 slot.rewind.eq(rewind),
                 final.eq(flush & last),
-                pointer.eq(Mux(flush, 0, pointer + 1)),
+                begins.eq(flush),
+                ends.eq(ahead == count[bank]),
+                pointer.eq(Mux(flush, 0, ahead)),
+                ahead.eq(Mux(flush, 1, ahead + 1)),
             ]
             with m.If(flush & last):
                 m.d.sync += [fresh[bank].eq(0), bank.eq(~bank)]
