@@ -84,10 +84,21 @@ def absorb_output_registers(netlist: Netlist) -> int:
     """
     loads = _loads(netlist)
     changed = 0
-    for cell in [cell for cell in netlist.cells.values() if cell["type"] in _READ_PORTS]:
+    for cell in [cell for cell in netlist.cells.values() if _has_own_registers(cell)]:
         for port in _READ_PORTS[cell["type"]]:
             changed += _absorb(netlist.cells, loads, cell, port)
     return changed
+
+
+def _has_own_registers(cell: dict[str, Any]) -> bool:
+    """Whether each port of a block RAM has an output register of its own.
+
+    A DP16KD 36 bits wide reads through both data ports on one clock; how its two register modes then share
+    the word is not documented, so such a RAM is left alone.
+    """
+    widths = (cell["parameters"].get(f"DATA_WIDTH_{port}", "0") for port in "AB")
+    wide = cell["type"] == "DP16KD" and any(int(width, 2) == 36 for width in widths)
+    return cell["type"] in _READ_PORTS and not wide
 
 
 def _loads(netlist: Netlist) -> dict[Bit, list[tuple[str, str]]]:

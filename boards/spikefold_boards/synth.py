@@ -20,7 +20,7 @@ from spikefold_boards.tools import Tool, find_tool
 from spikefold_boards.yosys import Elaborated, elaborate, map_to_device
 
 _logger = logging.getLogger(__name__)
-_FLOW_VERSION = "1"  # part of the cache key: raise it with any change that can change a result
+_FLOW_VERSION = "2"  # part of the cache key: raise it with any change that can change a result
 
 Progress = Callable[[str], None]
 

@@ -158,6 +158,7 @@ def test_flip_flops_behind_a_block_ram_become_its_output_register() -> None:
         ("ff1", "parameters", "REGSET", "SET"),
         ("ram", "parameters", "CLKAMUX", "INV"),
         ("ram", "connections", "RSTA", [9]),
+        ("ram", "parameters", "DATA_WIDTH_B", f"{36:032b}"),
         ("ff1", "connections", "M", [10]),  # reads the RAM past the register
     ],
 )
