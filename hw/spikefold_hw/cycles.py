@@ -132,8 +132,7 @@ class _LayerClock:
         self.profile = profile
         self.steps = steps
         self.replays = profile.windows[0].replays
-        self.loaded = _NEVER  # the issuer took its last flush
-        self.done = _NEVER  # the lanes took it
+        self.done = _NEVER  # the lanes took the last flush
         self.drained = _NEVER  # the holding registers are free from here on
         self.entered = _NEVER  # the unit took its last sum
         self.released: list[int] = []  # per position: its bank became free
@@ -166,16 +165,15 @@ class _LayerClock:
             First cycle in which that event is accepted downstream.
         """
         profile = self.profile
-        self.loaded = self.done if mark is None else max(mark + EventBuffer.latency, self.done)
-        begin = self.loaded
+        loaded = begin = self.done if mark is None else max(mark + EventBuffer.latency, self.done)
         for block in range(profile.blocks):
             width = profile.lanes if block < profile.blocks - 1 else self._last_channel_lanes
-            self.loaded = (self.done if block else begin) + digits
-            self.done = max(self.loaded + 1, self.drained)
+            loaded = (self.done if block else begin) + digits
+            self.done = max(loaded + 1, self.drained)
             offset = block * profile.lanes
             self._drain(width, block == 0, first - offset if offset <= first < offset + width else None, free)
         if replay == self.replays - 1:
-            self.released.append(self.loaded)
+            self.released.append(loaded)
         self.busy += self.done - begin
         self.digits += digits * profile.blocks
         return self.freezes.after(self.entered, self.latency)

@@ -16,14 +16,15 @@ class Pipeline:
         Module the registers go into.
     advance
         Enable of every stage.
+    valid
+        Whether a value enters.
     """
 
-    def __init__(self, m: Module, advance: ValueLike, valid: ValueLike, **values: ValueLike):
+    def __init__(self, m: Module, advance: ValueLike, valid: ValueLike):
         self._m = m
         self._advance = advance
         self._values: dict[str, Value] = {"valid": Value.cast(valid)}
-        self._values |= {name: Value.cast(value) for name, value in values.items()}
-        self.depth = 0
+        self._depth = 0
 
     def __getattr__(self, name: str) -> Value:
         try:
@@ -37,10 +38,10 @@ class Pipeline:
 
     def stage(self, **updates: ValueLike) -> None:
         """Add one register stage."""
-        self.depth += 1
+        self._depth += 1
         self.let(**updates)
         with self._m.If(self._advance):
             for name, value in self._values.items():
-                register = Signal(value.shape(), name=f"{name}_{self.depth}", reset_less=name != "valid")
+                register = Signal(value.shape(), name=f"{name}_{self._depth}", reset_less=name != "valid")
                 self._m.d.sync += register.eq(value)
                 self._values[name] = register

@@ -85,20 +85,20 @@ def compile(  # noqa: A001 - the verb of the trade
     if data is not None:
         info["accuracy_integer"] = _percent(accuracy(network, *data))
         calibration = data[0] if calibration is None else calibration
+    levels = balance.calibrate(network, calibration)
     if fit_to is None:
-        profile = _choose(network, lanes, coding, calibration)
+        profile = _choose(network, lanes, coding, levels)
     else:
         profile = fit_to.profile
         fit(network, profile)
-    info["calibration"] = balance.summary(profile, balance.calibrate(network, calibration))
+    info["calibration"] = balance.summary(profile, levels)
     return Design(network, profile, info)
 
 
 def _choose(
-    network: Network, lanes: str | int | Mapping[str, int], coding: str, calibration: Samples | None
+    network: Network, lanes: str | int | Mapping[str, int], coding: str, levels: balance.Levels
 ) -> Profile:
     fixed = balance.parse_lanes(lanes, network)
-    levels = balance.calibrate(network, calibration)
     codings = balance.choose_coding(network, levels, coding)
     return profile_of(network, balance.choose_lanes(network, codings, levels, fixed), codings)
 
