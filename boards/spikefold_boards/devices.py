@@ -14,13 +14,18 @@ class Device:
     ``resources`` maps each reported figure (``lut``, ``ff``, ``bram``, ``dsp``) to the name nextpnr gives
     the resource. A figure that is missing there is counted in the netlist instead. ``capacity`` is only
     given where there is no place and route that knows it: the same figures, as the device holds them.
-    ``pins`` is the number of pins a design can use in the chosen package.
+    ``pins`` is the number of pins a design can use in the chosen package. ``block_ram_bits`` is what the
+    block RAMs hold together, parity bits left out, as memories here are cut to widths without them:
+    208 and 56 blocks of 16 kbit on ECP5 (Lattice FPGA-DS-02012, table 1.1), 30 of 4 kbit on iCE40 UP5K
+    (FPGA-DS-02008, table 1.1; its SPRAM cannot be filled by the bitstream), 50 of 32 kbit on XC7A35T (Xilinx
+    DS180, table 4).
     """
 
     name: str
     part: str
     family: str
     pins: int
+    block_ram_bits: int
     place_and_route: str | None = None
     arguments: tuple[str, ...] = ()
     resources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -42,6 +47,7 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
                 part="LFE5U-85F-6CABGA756",
                 family="ecp5",
                 pins=365,
+                block_ram_bits=208 << 14,
                 place_and_route="nextpnr-ecp5",
                 arguments=("--85k", "--package", "CABGA756", "--speed", "6"),
                 resources=_ECP5_RESOURCES,
@@ -51,6 +57,7 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
                 part="LFE5U-25F-6CABGA381",
                 family="ecp5",
                 pins=197,
+                block_ram_bits=56 << 14,
                 place_and_route="nextpnr-ecp5",
                 arguments=("--25k", "--package", "CABGA381", "--speed", "6"),
                 resources=_ECP5_RESOURCES,
@@ -60,6 +67,7 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
                 part="iCE40UP5K-SG48",
                 family="ice40",
                 pins=36,  # 39, less the three open-drain LED pins, which cannot drive a signal high
+                block_ram_bits=30 << 12,
                 place_and_route="nextpnr-ice40",
                 arguments=("--up5k", "--package", "sg48"),
                 resources=_ICE40_RESOURCES,
@@ -69,6 +77,7 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
                 part="XC7A35T",
                 family="xc7",
                 pins=250,
+                block_ram_bits=50 << 15,
                 capacity=MappingProxyType({"lut": 20800, "ff": 41600, "bram": 50, "dsp": 90}),
             ),
         )

@@ -1,68 +1,85 @@
 """The lanes: every digit is added to, or subtracted from, all accumulators of a block at once."""
 
-from itertools import zip_longest
+from collections.abc import Iterable, Sequence
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.coding import shifts_of
 from spikefold.ir.neuron import Integers
-from spikefold.ir.profile import LayerProfile
-from spikefold.ir.words import weight_lanes
-from spikefold_hw.memory import Contents, Rom
+from spikefold.ir.profile import LayerProfile, WindowProfile
+from spikefold.ir.words import weight_lanes, weight_name
+from spikefold_hw.arithmetic import select
+from spikefold_hw.load import Images, image_memory
 from spikefold_hw.streams import Digit
 
 
+def accumulate_latency(profile: LayerProfile) -> int:
+    """Cycles from a flush's handshake to its first word on the output of an `AccumulateCore`."""
+    return 6 + (len(profile.windows) > 1)
+
+
+def sums_layout(profile: LayerProfile) -> data.ArrayLayout:
+    """A word of `drain` sums, lowest channel first."""
+    return data.ArrayLayout(signed(profile.widths.accumulator), profile.drain)
+
+
 class AccumulateCore(wiring.Component):
-    """P accumulators, fed with digits, drained one by one while the next block accumulates.
+    """P accumulators, fed with digits, drained Q at a time while the next block accumulates.
 
     A flush copies the sums to the holding registers and clears the accumulators. It is accepted
-    only when the registers have been drained; digits always are.
+    only when the registers have been drained; digits always are. The digits of all windows go to
+    the same accumulators, each with the weights of its own window.
 
     Parameters
     ----------
     profile
         Shape of the layer.
-    digit
-        Shape of the digits.
     contents
         Memory images, for simulation in Amaranth.
 
     Members
     -------
     i : In(stream(Digit))
-        Digits of a block, then a flush; blocks in order, the last of a position perhaps narrower.
-    o : Out(stream(signed))
-        The sums, channel by channel.
+        Digits of a block, then a flush; blocks in order.
+    o : Out(stream(ArrayLayout(signed, Q)))
+        The sums, channel by channel in words of Q.
     """
 
-    latency = 6
-    """Cycles from a flush's handshake to its first sum on the output."""
-
-    def __init__(self, profile: LayerProfile, digit: Digit, contents: Contents | None = None):
-        (self._window,) = profile.windows
+    def __init__(self, profile: LayerProfile, contents: Images | None = None):
         self._profile = profile
-        self._shifts = shifts_of(self._window.levels, self._window.coding)
+        self._shifts = [shifts_of(window.levels, window.coding) for window in profile.windows]
         self._contents = contents
-        super().__init__(
-            {"i": In(stream.Signature(digit)), "o": Out(stream.Signature(signed(profile.widths.accumulator)))}
-        )
+        rows = max(profile.weight_rows(window) for window in profile.windows)
+        digit = Digit(rows, max(self._shifts), len(profile.windows))
+        super().__init__({"i": In(stream.Signature(digit)), "o": Out(stream.Signature(sums_layout(profile)))})
 
-    def model(self, weight: Integers, digits: list[tuple[int, int, int, bool]]) -> list[int]:
-        """Sums that leave for `digits` as `DenseWindow.model` gives them; weight (sets, targets, sources)."""
-        lanes, channels, inputs = self._profile.lanes, self._profile.channels, self._window.inputs
-        blocks, sums = self._profile.blocks, []
-        total, block = [0] * lanes, 0
-        for row, shift, sign, flush in digits:
-            width = min(lanes, channels - block * lanes)
+    @property
+    def latency(self) -> int:
+        """As `accumulate_latency`."""
+        return accumulate_latency(self._profile)
+
+    def model(
+        self, weights: Sequence[Integers], digits: Iterable[tuple[int, int, int, int, bool]]
+    ) -> list[int]:
+        """Sums that leave for digits `(window, row, shift, sign, flush)`, channel by channel.
+
+        `weights` are those of each window in its own order of inputs, (sets, channels, inputs).
+        """
+        profile, sums, block = self._profile, [], 0
+        total = [0] * profile.channels
+        for window, row, shift, sign, flush in digits:
+            channels = profile.block_channels(block)
             if flush:
-                sums += total[:width]
-                total, block = [0] * lanes, (block + 1) % blocks
+                sums += total[channels.start : channels.stop]
+                total = [0] * profile.channels
+                block = (block + 1) % profile.blocks
                 continue
-            (step, _), source = divmod(row // inputs, blocks), row % inputs
-            for lane in range(width):
-                total[lane] += sign * (int(weight[step, block * lanes + lane, source]) << shift)
+            place, source = divmod(row, profile.windows[window].inputs)
+            for channel in channels:
+                weight = weights[window][place // profile.blocks, channel, source]
+                total[channel] += sign * (int(weight) << shift)
         return sums
 
     def elaborate(self, platform: object) -> Module:
@@ -90,59 +107,68 @@ class AccumulateCore(wiring.Component):
         return m
 
     def _operands(self, m: Module, accepted: Value) -> tuple[Signal, Signal, list[Signal], Value | None]:
-        """Fetch, register and shift the weights: four stages, since block RAM is slow to answer."""
-        digit, width = self.i.payload, self._window.weight_bits
+        """Fetch, register, choose and shift the weights: stages of their own, since block RAM is slow."""
+        digit, windows = self.i.payload, self._profile.windows
+        stages = 3 + (len(windows) > 1)
         row = Signal.like(digit.row, reset_less=True)
         m.d.sync += row.eq(digit.row)
-        weights = self._weights(m, row)
-        add = _delay(m, accepted & ~digit.flush, 4, "add")
-        flush = _delay(m, accepted & digit.flush, 4, "flush")
-        shift = _delay(m, digit.shift, 3, "shift", reset_less=True)
+        weights = [self._weights(m, port, row) for port in range(len(windows))]
+        if len(windows) > 1:
+            weights = [_chosen(m, weights, _delay(m, digit.window, 3, "window", reset_less=True))]
+        shift = _delay(m, digit.shift, stages, "shift", reset_less=True)
         operands = []
-        for lane in range(self._profile.lanes):
-            bits = weights[lane * width : (lane + 1) * width]
-            # One-bit weights are signs: 1 is +1, 0 is -1.
-            weight = Cat(1, ~bits).as_signed() if width == 1 else bits.as_signed()
-            operand = Signal(signed(max(width, 2) + self._shifts - 1), name=f"operand{lane}", reset_less=True)
-            m.d.sync += operand.eq(_shifted(weight, shift, self._shifts))
+        for lane, weight in enumerate(weights[0]):
+            operand = Signal(
+                signed(len(weight) + max(self._shifts) - 1), name=f"operand{lane}", reset_less=True
+            )
+            m.d.sync += operand.eq(_shifted(weight, shift, max(self._shifts)))
             operands.append(operand)
-        if self._window.coding != "naf":
+        add = _delay(m, accepted & ~digit.flush, stages + 1, "add")
+        flush = _delay(m, accepted & digit.flush, stages + 1, "flush")
+        signs = [digit.window == k for k, window in enumerate(windows) if window.coding == "naf"]
+        if not signs:
             return add, flush, operands, None
-        return add, flush, operands, _delay(m, digit.negative, 4, "negative", reset_less=True)
+        negative = digit.negative & (Cat(signs).any() if len(signs) < len(windows) else 1)
+        return add, flush, operands, _delay(m, negative, stages + 1, "negative", reset_less=True)
 
-    def _weights(self, m: Module, row: Signal) -> Value:
-        """Weights of a row, all lanes side by side, two cycles later."""
-        profile, window, parts = self._profile, self._window, []
-        rows = window.weight_sets * profile.blocks * window.inputs
-        for k, lanes in enumerate(weight_lanes(profile)):
-            name = f"{profile.name}_weight{k}"
-            memory = Rom(name, window.weight_bits * len(lanes), rows, self._contents)
-            m.submodules[f"weight_memory{k}"] = memory
+    def _weights(self, m: Module, port: int, row: Signal) -> list[Value]:
+        """Weights of a window's row, lane by lane, two cycles later."""
+        profile = self._profile
+        window: WindowProfile = profile.windows[port]
+        bits, weights = window.weight_bits, []
+        for k, lanes in enumerate(weight_lanes(profile, window)):
+            name = weight_name(profile, port, k)
+            memory = image_memory(name, bits * len(lanes), profile.weight_rows(window), self._contents)
+            m.submodules[f"{name.removeprefix(profile.name + '_')}_memory"] = memory
             read = memory.read_port()
-            weights = Signal.like(read.data, name=f"weights{k}", reset_less=True)
+            fetched = Signal.like(read.data, name=f"weights{port}_{k}", reset_less=True)
             m.d.comb += [read.addr.eq(row), read.en.eq(1)]
-            m.d.sync += weights.eq(read.data)
-            parts.append(weights)
-        return Cat(*parts)
+            m.d.sync += fetched.eq(read.data)
+            for place in range(len(lanes)):
+                weight = fetched[place * bits : (place + 1) * bits]
+                # One-bit weights are signs: 1 is +1, 0 is -1.
+                weights.append((Cat(1, ~weight) if bits == 1 else weight).as_signed())
+        return weights
 
     def _drain(self, m: Module, flush: Value, held: list[Signal]) -> Value:
-        """Move the held sums to the output one by one; returns the strobe of a block's last."""
-        profile = self._profile
-        lane, block = Signal(range(profile.lanes)), Signal(range(profile.blocks))
+        """Move the held sums to the output word by word; returns the strobe of a block's last."""
+        profile, drain = self._profile, self._profile.drain
+        words = [Cat(held[k : k + drain]) for k in range(0, profile.lanes, drain)]
+        word, block = Signal(range(len(words))), Signal(range(profile.group_blocks))
         active, move, last = Signal(), Signal(), Signal()
-        moved = Signal.like(self.o.payload, reset_less=True)
-        short = (profile.channels - 1) % profile.lanes
-        last_block = block == profile.blocks - 1
+        moved = Signal(sums_layout(profile), reset_less=True)
+        short = (profile.group_channels - 1) % profile.lanes // drain
+        last_block = block == profile.group_blocks - 1
         m.d.comb += [
             self.o.payload.eq(moved),
-            last.eq(lane == Mux(last_block, short, profile.lanes - 1)),
+            last.eq(word == Mux(last_block, short, len(words) - 1)),
             move.eq(active & (self.o.ready | ~self.o.valid)),
         ]
         with m.If(move):
             m.d.sync += [
                 self.o.valid.eq(1),
-                moved.eq(_select(held, lane)),
-                lane.eq(Mux(last, 0, lane + 1)),
+                moved.as_value().eq(select(words, word)),
+                word.eq(Mux(last, 0, word + 1)),
             ]
             with m.If(last):
                 m.d.sync += block.eq(Mux(last_block, 0, block + 1))
@@ -153,6 +179,17 @@ class AccumulateCore(wiring.Component):
         with m.Elif(move & last):
             m.d.sync += active.eq(0)
         return move & last
+
+
+def _chosen(m: Module, weights: list[list[Value]], window: Value) -> list[Value]:
+    """The weights of one window, lane by lane, one cycle later."""
+    chosen: list[Value] = []
+    for lane, candidates in enumerate(zip(*weights, strict=True)):
+        selected = select(candidates, window)
+        weight = Signal(selected.shape(), name=f"chosen{lane}", reset_less=True)
+        m.d.sync += weight.eq(selected)
+        chosen.append(weight)
+    return chosen
 
 
 def _delay(m: Module, value: Value, cycles: int, name: str, reset_less: bool = False) -> Signal:
@@ -177,11 +214,3 @@ def _add(total: Signal, operand: Signal, negative: Value | None) -> Value:
         return total + operand
     flipped = Mux(negative, ~operand, operand)
     return (Cat(negative, total).as_signed() + Cat(negative, flipped).as_signed())[1:]
-
-
-def _select(values: list[Signal], index: Value) -> Value:
-    """`values[index]` as a tree of two-way selections."""
-    level: list[Value] = list(values)
-    for bit in index:
-        level = [Mux(bit, b, a) for a, b in zip_longest(level[::2], level[1::2], fillvalue=level[-1])]
-    return level[0]

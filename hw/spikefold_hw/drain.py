@@ -1,105 +1,196 @@
-"""What NeuronUnit and Readout share: counting channels and steps, and fetching what each needs."""
+"""What NeuronUnit and Readout share: naming the sums that arrive, and fetching what each word needs."""
 
-from amaranth.hdl import Module, Mux, Signal, ValueLike, signed, unsigned
+from collections.abc import Sequence
+
+import numpy as np
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikefold.ir.profile import LayerProfile
+from spikefold.ir.network import Population
+from spikefold.ir.neuron import Integers
+from spikefold.ir.profile import LayerProfile, Order
+from spikefold.ir.projections import Identity
 from spikefold.ir.words import parameter_fields
-from spikefold_hw.memory import Contents, Ram, Rom
+from spikefold_hw.levels import LevelBuffer
+from spikefold_hw.load import Images, image_memory
+from spikefold_hw.memory import Ram, ring_next
+from spikefold_hw.occupancy import Occupancy
 from spikefold_hw.pipeline import Pipeline
-from spikefold_hw.streams import index_bits
+from spikefold_hw.streams import Event, connect, index_bits
 
 
-def parameter_layout(profile: LayerProfile) -> data.StructLayout:
-    """Fields of a parameter word as a layout."""
+def parameter_layout(profile: LayerProfile) -> data.ArrayLayout:
+    """A parameter word as a layout: fields of each of its neurons."""
     fields = parameter_fields(profile).items()
-    return data.StructLayout({name: (signed if sign else unsigned)(bits) for name, (bits, sign) in fields})
+    neuron = data.StructLayout({name: (signed if sign else unsigned)(bits) for name, (bits, sign) in fields})
+    return data.ArrayLayout(neuron, profile.drain)
+
+
+def state_rows(profile: LayerProfile, order: Order) -> int:
+    """Rows of the state memory: words between two uses of a neuron's state."""
+    return profile.words * (profile.map.positions if order == "step_major" else 1)
+
+
+def entry_latency(profile: LayerProfile) -> int:
+    """Stages of `DrainSequence.open`: sum, parameters, and with identities one more and one per level bit."""
+    bits = [skip.buffer.levels.bit_length() for skip in profile.skips]
+    return 2 + (1 + sum(bits) if bits else 0)
+
+
+def skip_streams(profile: LayerProfile) -> dict[str, wiring.Member]:
+    """Input streams `skip0`, `skip1`, .. with the cells of each identity projection's source."""
+    return {
+        f"skip{k}": In(stream.Signature(Event(profile.channels, skip.buffer.levels)))
+        for k, skip in enumerate(profile.skips)
+    }
+
+
+def with_skips(population: Population, sums: Integers, skips: Sequence[Integers]) -> Integers:
+    """Sums of windows and identities, (steps, .., channels), for each identity's levels of that shape."""
+    total = np.array(sums)
+    identities = [p for p in population.projections if isinstance(p, Identity)]
+    for identity, levels in zip(identities, skips, strict=True):
+        total += [identity.at(step) * levels[step] for step in range(len(levels))]
+    return total
 
 
 class DrainSequence(wiring.Component):
-    """Names the sums that arrive in order, and fetches parameters and state of each.
+    """Counts the words of sums that arrive, and fetches parameters and state of each.
 
-    `channel` and the flags belong to the sum that is taken with `next`; parameters and state
-    arrive one `advance` later. With several time steps the state written with `write` is read in
-    the following step; `wait` holds the first channel back until the last one has been written.
+    `word` and the flags belong to the word that is taken with `next`; parameters and state arrive one
+    move later. With several time steps the state written with `write` is read when its word comes
+    again, a step later; `wait` holds a word back until then, where the words in between are fewer than
+    the pipeline's stages.
 
     Parameters
     ----------
     profile
         Shape of the layer.
+    steps, order
+        Time steps T, and how they run: all steps of a position before the next, or the other way round.
     state
         Bits of a neuron's state; unused with one time step.
+    written
+        Moves from a word's `next` to the write of its state.
+    contents
+        Memory images, for simulation in Amaranth.
     """
 
-    def __init__(self, profile: LayerProfile, steps: int, state: int, contents: Contents | None = None):
+    def __init__(
+        self,
+        profile: LayerProfile,
+        steps: int,
+        order: Order,
+        state: int,
+        written: int,
+        contents: Images | None = None,
+    ):
         self._profile = profile
         self._steps = steps
+        self._order = order
+        self._written = written
         self._contents = contents
-        channel = index_bits(profile.channels)
+        states = data.ArrayLayout(state, profile.drain)
         super().__init__(
             {
                 "advance": In(1),
                 "next": In(1),
                 "wait": Out(1),
-                "channel": Out(channel),
+                "word": Out(index_bits(profile.words)),
                 "first_step": Out(1),
-                "last_channel": Out(1),
+                "last_word": Out(1),
                 "last_step": Out(1),
+                "last_position": Out(1),
                 "parameters": Out(parameter_layout(profile)),
-                "state": Out(state),
+                "state": Out(states),
                 "write": In(1),
-                "write_channel": In(channel),
-                "write_state": In(state),
+                "write_state": In(states),
             }
         )
 
-    def open(self, m: Module, i: stream.Interface, o: stream.Interface) -> Pipeline:
-        """Start a unit's pipeline: stream `i` enters it, and it stands still while a beat waits on `o`.
+    def open(self, m: Module, unit: wiring.Component, advance: Value) -> list[Pipeline]:
+        """Start a unit's pipelines, one per neuron of a word; all of them move with `advance`.
 
-        Returns the pipeline after its first stage, with `sum`, `channel` and the flags; parameters
-        and state arrive beside that stage.
+        The unit's sums `i` enter, and its `skip` streams are added where they belong. Returns the
+        pipelines `entry_latency` stages later, with `sum`, the parameters and, with several steps,
+        `state`; the first of them has `word` and the flags too.
         """
         m.submodules.drain = self
-        advance = ~o.valid | o.ready
+        buffers = self._skip_buffers(m, unit)
+        hold = self.wait
+        for buffer in buffers:
+            hold |= ~buffer.available
         m.d.comb += [
-            i.ready.eq(advance & ~self.wait),
+            unit.i.ready.eq(advance & ~hold),
             self.advance.eq(advance),
-            self.next.eq(i.valid & i.ready),
+            self.next.eq(unit.i.valid & unit.i.ready),
         ]
-        p = Pipeline(m, self.advance, self.next)
-        p.stage(
-            sum=i.payload,
-            channel=self.channel,
-            first_channel=self.channel == 0,
-            last_channel=self.last_channel,
-            first_step=self.first_step,
-            last_step=self.last_step,
-        )
-        return p
+        flags = {name: getattr(self, name) for name in ("word", "last_word", "last_step", "last_position")}
+        pipelines = []
+        for k in range(self._profile.drain):
+            p = Pipeline(m, self.advance, self.next)
+            p.stage(sum=unit.i.payload[k], first_step=self.first_step, **(flags if k == 0 else {}))
+            self._capture(p, k)
+            if buffers:
+                p.stage()
+                self._add_skips(p, [buffer.levels[k] for buffer in buffers])
+            pipelines.append(p)
+        return pipelines
 
-    def store(self, m: Module, p: Pipeline, state: ValueLike) -> None:
-        """Write the state of the channel in the pipeline's present stage, if there are steps to come."""
+    def _skip_buffers(self, m: Module, unit: wiring.Component) -> list[LevelBuffer]:
+        profile, buffers = self._profile, []
+        for k, skip in enumerate(profile.skips):
+            m.submodules[f"skip{k}_buffer"] = buffer = LevelBuffer(
+                profile.channels, profile.drain, skip.buffer
+            )
+            connect(m, wiring.flipped(getattr(unit, f"skip{k}")), buffer.i)
+            m.d.comb += [buffer.advance.eq(self.advance), buffer.next.eq(self.next)]
+            buffers.append(buffer)
+        return buffers
+
+    def _capture(self, p: Pipeline, k: int) -> None:
+        """Register parameters and state by themselves: block RAM is slow to answer."""
+        neuron = self.parameters[k]
+        values = {name: getattr(neuron, name) for name in neuron.shape().members}
+        if self._steps > 1:
+            values["state"] = Mux(p.first_step, 0, self.state[k])
+        p.stage(**values)
+
+    def _add_skips(self, p: Pipeline, levels: list[Value]) -> None:
+        """Add level times weight: the weight at the place of each bit of the level, a stage per bit."""
+        p.let(**{f"level{k}": level for k, level in enumerate(levels)})
+        for k, level in enumerate(levels):
+            for bit in range(len(level)):
+                weight = Mux(getattr(p, f"level{k}")[bit], getattr(p, f"skip{k}") << bit, 0)
+                p.stage(sum=(p.sum + weight)[: self._profile.widths.sum].as_signed())
+
+    def store(self, m: Module, pipelines: list[Pipeline]) -> None:
+        """Write the `state` of the word in the pipelines' present stage, if there are steps to come."""
         if self._steps > 1:
             m.d.comb += [
-                self.write.eq(p.valid & self.advance),
-                self.write_channel.eq(p.channel),
-                self.write_state.eq(state),
+                self.write.eq(pipelines[0].valid & self.advance),
+                self.write_state.eq(Cat(p.state for p in pipelines)),
             ]
 
     def elaborate(self, platform: object) -> Module:
-        profile = self._profile
+        words, positions = self._profile.words, self._profile.map.positions
         m = Module()
-        step = Signal(range(self._steps))
+        step, position = Signal(range(self._steps)), Signal(range(positions))
         m.d.comb += [
-            self.last_channel.eq(self.channel == profile.channels - 1),
+            self.last_word.eq(self.word == words - 1),
             self.first_step.eq(step == 0),
             self.last_step.eq(step == self._steps - 1),
+            self.last_position.eq(position == positions - 1),
         ]
         with m.If(self.next):
-            m.d.sync += self.channel.eq(Mux(self.last_channel, 0, self.channel + 1))
-            with m.If(self.last_channel):
-                m.d.sync += step.eq(Mux(self.last_step, 0, step + 1))
+            m.d.sync += self.word.eq(ring_next(self.word, words))
+        counters = [(step, self._steps), (position, positions)]
+        ends = self.next & self.last_word
+        for counter, count in counters if self._order == "innermost" else counters[::-1]:
+            with m.If(ends):
+                m.d.sync += counter.eq(ring_next(counter, count))
+            ends &= counter == count - 1
         self._fetch_parameters(m)
         if self._steps > 1:
             self._fetch_state(m)
@@ -107,33 +198,38 @@ class DrainSequence(wiring.Component):
 
     def _fetch_parameters(self, m: Module) -> None:
         profile = self._profile
-        rows = profile.parameter_sets * profile.channels
-        memory = Rom(f"{profile.name}_parameter", parameter_layout(profile), rows, self._contents)
+        rows, shape = profile.parameter_sets * profile.words, parameter_layout(profile)
+        memory = image_memory(f"{profile.name}_parameter", shape, rows, self._contents)
         m.submodules.parameter_memory = memory
         read = memory.read_port()
         m.d.comb += [read.en.eq(self.advance), self.parameters.eq(read.data)]
         if profile.parameter_sets == 1:
-            m.d.comb += read.addr.eq(self.channel)
+            m.d.comb += read.addr.eq(self.word)
             return
-        row = Signal.like(read.addr)
+        row, following = Signal.like(read.addr), ring_next(read.addr, rows)
         m.d.comb += read.addr.eq(row)
         with m.If(self.next):
-            m.d.sync += row.eq(Mux(self.last_channel & self.last_step, 0, row + 1))
+            m.d.sync += row.eq(following)
+            if self._order == "step_major" and profile.map.positions > 1:
+                first = Signal.like(row)  # of the present step
+                with m.If(self.last_word & ~self.last_position):
+                    m.d.sync += row.eq(first)
+                with m.Elif(self.last_word):
+                    m.d.sync += first.eq(following)
 
     def _fetch_state(self, m: Module) -> None:
-        m.submodules.state_memory = memory = Ram(len(self.state), self._profile.channels)
+        rows = state_rows(self._profile, self._order)
+        m.submodules.state_memory = memory = Ram(len(self.state.as_value()), rows)
         read, write = memory.read_port(), memory.write_port()
-        waiting, last = Signal(), self._profile.channels - 1
         m.d.comb += [
             read.en.eq(self.advance),
-            read.addr.eq(self.channel),
             self.state.eq(read.data),
             write.en.eq(self.write),
-            write.addr.eq(self.write_channel),
             write.data.eq(self.write_state),
-            self.wait.eq(waiting),
         ]
-        with m.If(self.next & self.last_channel):
-            m.d.sync += waiting.eq(1)
-        with m.Elif(self.write & (self.write_channel == last)):
-            m.d.sync += waiting.eq(0)
+        for port, moves in ((read, self.next), (write, self.write)):
+            with m.If(moves):
+                m.d.sync += port.addr.eq(ring_next(port.addr, rows))
+        if rows <= self._written:
+            # As many words are under way as there are states: the next word's is still to be written.
+            m.d.comb += self.wait.eq(Occupancy(m, "pending", rows, self.next, self.write).full)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from amaranth.hdl import Shape, ShapeLike
+from amaranth.hdl import Mux, Shape, ShapeLike, Value
 from amaranth.lib.memory import Memory
 
 from spikefold.errors import InputError
@@ -47,3 +47,8 @@ class Ram(Memory):
 
     def __init__(self, shape: ShapeLike, depth: int):
         super().__init__(shape=Shape.cast(shape).width, depth=depth, init=[])
+
+
+def ring_next(row: Value, rows: int, step: int = 1) -> Value:
+    """The row `step` after `row` in a ring of any number of rows that `step` divides."""
+    return Mux(row == rows - step, 0, row + step)

@@ -1,12 +1,25 @@
-"""The top: every layer of a network, all working at once, and its counters."""
+"""The top: every stage of a network, all working at once, and its counters."""
+
+from collections.abc import Iterator, Sequence
 
 from amaranth.hdl import Array, Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikefold.ir.profile import LayerProfile, Profile
+from spikefold.ir.network import INPUT
+from spikefold.ir.profile import (
+    LayerProfile,
+    PoolProfile,
+    Profile,
+    StageProfile,
+    buffers_of,
+    scans_of,
+)
+from spikefold_hw.add import AddUnit
 from spikefold_hw.layer import LayerCore
+from spikefold_hw.load import Images, LoadChain, image_sizes
 from spikefold_hw.memory import Contents
+from spikefold_hw.pool_core import PoolCore
 from spikefold_hw.streams import Event, Logit, connect, index_bits
 
 COUNTER_BITS = 32
@@ -14,21 +27,54 @@ COUNTER_BITS = 32
 
 def counter_names(profile: Profile) -> tuple[str, ...]:
     """Names of the counters, in the order of `counter_select`."""
-    names = ["cycles", "samples", "events_input"]
-    names += [f"events_{layer.name}" for layer in profile.layers if layer.neuron is not None]
+    names = ["cycles", "samples", *(f"events_{source}" for source in profile.sources)]
     names += [f"saturations_{layer.name}" for layer in profile.layers if _saturates(layer)]
     return tuple(names)
+
+
+def readers(profile: Profile) -> dict[str, list[tuple[str, int]]]:
+    """Who reads each event stream, by source name: (stage, number of its input)."""
+    found: dict[str, list[tuple[str, int]]] = {name: [] for name in profile.sources}
+    for stage in profile.stages:
+        for port, reads in enumerate((*scans_of(stage), *buffers_of(stage))):
+            found[reads.source].append((stage.name, port))
+    return found
 
 
 def _saturates(layer: LayerProfile) -> bool:
     return layer.neuron is not None and layer.neuron.membrane_bits is not None
 
 
+class Fork(wiring.Component):
+    """Hands every beat of one stream to several readers at once, when all of them are ready.
+
+    Members
+    -------
+    i : In(stream)
+        The stream.
+    o0, o1, .. : Out(stream)
+        The readers. Their `ready` must not wait for `valid`.
+    """
+
+    def __init__(self, signature: stream.Signature, count: int):
+        self._count = count
+        super().__init__({"i": In(signature)} | {f"o{k}": Out(signature) for k in range(count)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        outputs = [getattr(self, f"o{k}") for k in range(self._count)]
+        m.d.comb += self.i.ready.eq(Cat(o.ready for o in outputs).all())
+        for o in outputs:
+            others = [other.ready for other in outputs if other is not o]
+            m.d.comb += [o.payload.eq(self.i.payload), o.valid.eq(self.i.valid & Cat(others).all())]
+        return m
+
+
 class NetworkTop(wiring.Component):
     """A whole network from input events to logits.
 
-    Samples stream through back to back: a layer works on one sample while the next layer works on
-    the one before. Bare marks are not counted as events.
+    Samples stream through back to back: a stage works on one part of a sample while the next works on
+    the part before. Bare marks are not counted as events.
 
     Parameters
     ----------
@@ -40,69 +86,131 @@ class NetworkTop(wiring.Component):
     Members
     -------
     i : In(stream(Event))
-        Input levels: one position per sample if the input is static, else one per time step.
+        Input levels: the cells of every sample, see `spikefold.ir.profile.Profile.order`.
     o : Out(stream(Logit))
         One beat per class; on the last, `winner` is the class.
-    layers : dict[str, LayerCore]
-        The layers by name.
+    stages : dict
+        Layers, pools and sums by name.
     counter_select : In
         Which counter to read, an index into `counter_names`.
     counter_value : Out
         Its value one cycle later, modulo 2^32. `cycles` runs from the first input beat on.
+    load : In(stream(8))
+        With `Profile.loaded`: the bytes of all memory images, see `LoadChain`.
+    loaded : Out(1)
+        With `Profile.loaded`: all bytes are there; before that no input is taken.
     """
 
     def __init__(self, profile: Profile, contents: Contents | None = None):
         self.profile = profile
-        self.layers = {layer.name: LayerCore(layer, profile.steps, contents) for layer in profile.layers}
+        self._chain = LoadChain(image_sizes(profile)) if profile.loaded else None
+        images = self._chain or contents
+        self.stages = {stage.name: _core(stage, profile, images) for stage in profile.stages}
         readout = profile.layers[-1]
-        super().__init__(
-            {
-                "i": In(stream.Signature(Event(profile.input_size, profile.input_levels))),
-                "o": Out(stream.Signature(Logit(readout.channels, readout.widths.membrane))),
-                "counter_select": In(index_bits(len(counter_names(profile)))),
-                "counter_value": Out(COUNTER_BITS),
-            }
-        )
+        members = {
+            "i": In(stream.Signature(Event(profile.input.map.channels, profile.input.levels))),
+            "o": Out(stream.Signature(Logit(readout.channels, readout.widths.membrane))),
+            "counter_select": In(index_bits(len(counter_names(profile)))),
+            "counter_value": Out(COUNTER_BITS),
+        }
+        if profile.loaded:
+            members |= {"load": In(stream.Signature(8)), "loaded": Out(1)}
+        super().__init__(members)
+
+    @property
+    def streams(self) -> dict[str, stream.Interface]:
+        """Event streams between stages by the name of their stage."""
+        return {name: stage.o for name, stage in list(self.stages.items())[:-1]}
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        source = wiring.flipped(self.i)
-        for name, layer in self.layers.items():
-            m.submodules[name] = layer
-            connect(m, source, layer.i)
-            source = layer.o
-        connect(m, source, wiring.flipped(self.o))
-        layers = list(self.layers.values())
-        for layer in layers[:-1]:
-            _probe(m, layer)
-        self._count(m, layers)
+        for name, stage in self.stages.items():
+            m.submodules[name] = stage
+        sources = {INPUT: self._gated(m), **self.streams}
+        for name, places in readers(self.profile).items():
+            self._join(m, name, sources[name], [_inputs(self.stages[stage])[port] for stage, port in places])
+        connect(m, list(self.stages.values())[-1].o, wiring.flipped(self.o))
+        for name, source in self.streams.items():
+            _probe(m, name, source)
+        self._count(m)
         return m
 
-    def _count(self, m: Module, layers: list[LayerCore]) -> None:
+    def _gated(self, m: Module) -> stream.Interface:
+        """The input, held back after a reset until all memories are loaded or cleared."""
+        waits = [stage.cleared for stage in self.stages.values() if isinstance(stage, PoolCore)]
+        if self._chain is not None:
+            m.submodules.load_chain = self._chain
+            connect(m, wiring.flipped(self.load), self._chain.i)
+            m.d.comb += self.loaded.eq(self._chain.loaded)
+            waits.append(self._chain.loaded)
+        if not waits:
+            return wiring.flipped(self.i)
+        source = stream.Signature(self.i.payload.shape()).create()
+        ready = Signal()
+        m.d.sync += ready.eq(Cat(waits).all())
+        m.d.comb += [
+            source.payload.eq(self.i.payload),
+            source.valid.eq(self.i.valid & ready),
+            self.i.ready.eq(source.ready & ready),
+        ]
+        return source
+
+    def _join(
+        self, m: Module, name: str, source: stream.Interface, targets: Sequence[stream.Interface]
+    ) -> None:
+        if len(targets) == 1:
+            connect(m, source, targets[0])
+            return
+        m.submodules[f"fork_{name}"] = fork = Fork(targets[0].signature.flip(), len(targets))
+        connect(m, source, fork.i)
+        for k, target in enumerate(targets):
+            connect(m, getattr(fork, f"o{k}"), target)
+
+    def _count(self, m: Module) -> None:
         started = Signal()
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += started.eq(1)
         strobes: list[Value] = [started, self.o.valid & self.o.ready & self.o.payload.last]
-        strobes += [_event(self.i), *(_event(layer.o) for layer in layers[:-1])]
-        strobes += [layer.saturated for layer in layers if _saturates(layer.profile)]
+        strobes += [_event(source) for source in (self.i, *self.streams.values())]
+        strobes += list(self._saturations())
         counters = []
         for name, strobe in zip(counter_names(self.profile), strobes, strict=True):
-            counter, pulse = Signal(COUNTER_BITS, name=name), Signal(name=f"count_{name}")
+            counter, pulse = Signal(COUNTER_BITS, name=name), Signal.like(strobe, name=f"count_{name}")
             m.d.sync += [pulse.eq(strobe), counter.eq(counter + pulse)]
             counters.append(counter)
         m.d.sync += self.counter_value.eq(Array(counters)[self.counter_select])
+
+    def _saturations(self) -> Iterator[Value]:
+        for layer in self.profile.layers:
+            if _saturates(layer):
+                yield self.stages[layer.name].saturated
+
+
+def _core(stage: StageProfile, profile: Profile, images: Images | None) -> LayerCore | PoolCore | AddUnit:
+    if isinstance(stage, LayerProfile):
+        return LayerCore(stage, profile.steps, profile.order, images)
+    if isinstance(stage, PoolProfile):
+        return PoolCore(stage, profile.steps, profile.order)
+    return AddUnit(stage, profile.steps, profile.order)
+
+
+def _inputs(core: LayerCore | PoolCore | AddUnit) -> list[stream.Interface]:
+    """The input streams of a stage, in the order of its profile: windows first, then buffers."""
+    if isinstance(core, LayerCore):
+        return core.inputs
+    return [core.i0] if isinstance(core, PoolCore) else [core.i0, core.i1]
 
 
 def _event(source: stream.Interface) -> Value:
     return source.valid & source.ready & (source.payload.level != 0)
 
 
-def _probe(m: Module, layer: LayerCore) -> None:
-    """A named signal `probe_<layer>` of a layer's output stream for simulation; synthesis drops it.
+def _probe(m: Module, name: str, source: stream.Interface) -> None:
+    """A named signal `probe_<stage>` of a stage's output stream for simulation; synthesis drops it.
 
     `{ready, valid, end_sample, end_step, end_position, level, index}`. Ports of inner instances
     have no dependable names in the Verilog; this one has.
     """
-    value = Cat(layer.o.payload, layer.o.valid, layer.o.ready)
-    probe = Signal(len(value), name=f"probe_{layer.profile.name}")
+    value = Cat(source.payload, source.valid, source.ready)
+    probe = Signal(len(value), name=f"probe_{name}")
     m.d.comb += probe.eq(value)

@@ -1,4 +1,6 @@
-"""The neuron unit: one membrane update per cycle, without a multiplier or divider."""
+"""The neuron unit: Q membrane updates per cycle, without a multiplier or divider."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Value, signed
@@ -7,20 +9,28 @@ from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.network import Population
 from spikefold.ir.neuron import Integers, ShiftSum, ladder_weights
-from spikefold.ir.profile import LayerProfile
-from spikefold_hw.drain import DrainSequence
-from spikefold_hw.memory import Contents
+from spikefold.ir.profile import LayerProfile, Order
+from spikefold_hw.accumulate import sums_layout
+from spikefold_hw.drain import DrainSequence, entry_latency, skip_streams, with_skips
+from spikefold_hw.load import Images
 from spikefold_hw.pipeline import Pipeline
+from spikefold_hw.serializer import Serializer
 from spikefold_hw.streams import Event
 
 
-def neuron_latency(profile: LayerProfile, steps: int) -> int:
-    """Cycles from a sum's handshake to its event on the output of a `NeuronUnit`."""
+def ladder_latency(profile: LayerProfile, steps: int) -> int:
+    """Cycles from a word's handshake to its levels."""
     neuron = profile.neuron
     leak = 1 + (len(neuron.leak.terms) if steps > 1 else 0)
     factor = 1 + len(neuron.factor.terms) if neuron.factor is not None and steps > 1 else 0
     half = not neuron.merged and neuron.rounding == "half_up"
-    return 2 + leak + factor + (neuron.membrane_bits is not None) + half + len(ladder_weights(neuron.levels))
+    ladder = len(ladder_weights(neuron.levels))
+    return entry_latency(profile) + leak + factor + (neuron.membrane_bits is not None) + half + ladder
+
+
+def neuron_latency(profile: LayerProfile, steps: int) -> int:
+    """Cycles from a word's handshake to its first event on the output of a `NeuronUnit`."""
+    return ladder_latency(profile, steps) + (Serializer.latency if profile.drain > 1 else 0)
 
 
 def state_bits(profile: LayerProfile, steps: int) -> int:
@@ -35,40 +45,48 @@ def _counts_fired(profile: LayerProfile, steps: int) -> bool:
 class NeuronUnit(wiring.Component):
     """Turns sums into levels: spec section 4, every reset, rounding, leak and D.
 
-    A rigid pipeline: shift and bias, leak, reset factor, saturation, then the ladder (subtract a
-    multiple of θ if the rest stays >= 0), then the reset. All of it stands still while an event
-    waits on the output. Silent neurons send nothing, but for a step's last, which carries the mark.
+    A rigid pipeline: identities, shift and bias, leak, reset factor, saturation, then the ladder
+    (subtract a multiple of θ if the rest stays >= 0), then the reset. All of it stands still while an
+    event waits on the output. With Q > 1 there are Q of these side by side, and they stand still too
+    until all events of a word but one have left.
+
+    Silent neurons send nothing. A cell's mark comes at the turn of its last neuron, or with Q > 1 with
+    the last event of its last word.
 
     Parameters
     ----------
     profile
         Shape of a spiking layer.
-    steps
-        Time steps T; with one step there is no membrane memory.
+    steps, order
+        Time steps T; with one step there is no membrane memory. Time steps run as `order` says.
     contents
         Memory images, for simulation in Amaranth.
 
     Members
     -------
-    i : In(stream(signed))
-        Sums of all channels of a time step, then those of the next.
+    i : In(stream(ArrayLayout(signed, Q)))
+        Sums of all channels of a cell, in words of Q; cells as the order has it.
+    skip0, skip1, .. : In(stream(Event))
+        The same cells of each identity projection's source.
     o : Out(stream(Event))
-        The channels that fired, in order, and a mark after each step.
-    saturated : Out(1)
-        Strobe: a membrane was clipped.
+        The channels that fired, in order, and a mark after each cell.
+    saturated : Out
+        How many membranes were clipped in this cycle.
     """
 
-    def __init__(self, profile: LayerProfile, steps: int, contents: Contents | None = None):
+    def __init__(self, profile: LayerProfile, steps: int, order: Order, contents: Images | None = None):
         self._profile = profile
         self._neuron = profile.neuron
         self._steps = steps
+        self._order = order
         self._contents = contents
         super().__init__(
             {
-                "i": In(stream.Signature(signed(profile.widths.accumulator))),
+                "i": In(stream.Signature(sums_layout(profile))),
                 "o": Out(stream.Signature(Event(profile.channels, profile.neuron.levels))),
-                "saturated": Out(1),
+                "saturated": Out(range(profile.drain + 1)),
             }
+            | skip_streams(profile)
         )
 
     @property
@@ -76,9 +94,10 @@ class NeuronUnit(wiring.Component):
         """As `neuron_latency`."""
         return neuron_latency(self._profile, self._steps)
 
-    def model(self, population: Population, sums: Integers) -> Integers:
-        """Levels for the sums of one sample; both of shape (steps, channels)."""
-        v, fired = np.zeros_like(sums[0]), np.zeros(len(sums[0]), bool)
+    def model(self, population: Population, sums: Integers, skips: Sequence[Integers] = ()) -> Integers:
+        """Levels for a sample's sums and the levels of its skips, all of shape (steps, .., channels)."""
+        sums = with_skips(population, sums, skips)
+        v, fired = np.zeros_like(sums[0]), np.zeros(sums[0].shape, bool)
         levels = []
         for step, total in enumerate(sums):
             current = (total << population.fraction) + population.bias_at(step)
@@ -88,43 +107,69 @@ class NeuronUnit(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bits = state_bits(self._profile, self._steps)
-        sequence = DrainSequence(self._profile, self._steps, bits, self._contents)
-        p = sequence.open(m, self.i, self.o)
-        self._capture(p, sequence)
-        self._charge(p)
-        self._scale(p)
-        self._saturate(m, p, sequence.advance)
-        self._fire(p)
-        m.d.comb += [
-            self.o.valid.eq(p.valid & (p.fires | p.last_channel)),
-            self.o.payload.index.eq(p.channel),
-            self.o.payload.level.eq(p.level),
-            self.o.payload.end_position.eq(p.last_channel),
-            self.o.payload.end_step.eq(p.last_channel),
-            self.o.payload.end_sample.eq(p.last_channel & p.last_step),
-        ]
-        if self._steps > 1:
-            self._reset(p)
-            sequence.store(m, p, p.state)
+        profile, steps = self._profile, self._steps
+        bits, written = state_bits(profile, steps), ladder_latency(profile, steps) + 1
+        sequence = DrainSequence(profile, steps, self._order, bits, written, self._contents)
+        serializer = None
+        if profile.drain > 1:
+            m.submodules.serializer = serializer = Serializer(
+                profile.words, profile.drain, profile.neuron.levels.bit_length(), 3
+            )
+        advance = ~self.o.valid | self.o.ready if serializer is None else serializer.i.ready
+        pipelines = sequence.open(m, self, advance)
+        clipped = []
+        for p in pipelines:
+            self._charge(p)
+            self._scale(p)
+            clipped.append(self._saturate(p))
+            self._fire(p)
+        m.d.comb += self.saturated.eq(Mux(sequence.advance, sum(clipped, Const(0)), 0))
+        if serializer is None:
+            self._send(m, pipelines[0])
+        else:
+            self._serialize(m, pipelines, serializer)
+        if steps > 1:
+            for p in pipelines:
+                self._reset(p)
+            sequence.store(m, pipelines)
         return m
+
+    def _send(self, m: Module, p: Pipeline) -> None:
+        m.d.comb += [
+            self.o.valid.eq(p.valid & (p.fires | p.last_word)),
+            self.o.payload.index.eq(p.word),
+            self.o.payload.level.eq(p.level),
+        ]
+        self._mark(m, p.last_word, p.last_position, p.last_step)
+
+    def _serialize(self, m: Module, pipelines: list[Pipeline], serializer: Serializer) -> None:
+        first, word, beat = pipelines[0], serializer.i.payload, serializer.o.payload
+        m.d.comb += [
+            serializer.i.valid.eq(first.valid),
+            word.send.eq(Cat(p.fires for p in pipelines)),
+            word.word.eq(first.word),
+            word.bare.eq(first.last_word),
+            word.flags.eq(Cat(first.last_word, first.last_position, first.last_step)),
+            self.o.valid.eq(serializer.o.valid),
+            self.o.payload.index.eq(beat.index),
+            self.o.payload.level.eq(beat.value),
+            serializer.o.ready.eq(self.o.ready),
+        ]
+        m.d.comb += [word.values[k].eq(p.level) for k, p in enumerate(pipelines)]
+        last_word, last_position, last_step = beat.flags
+        self._mark(m, beat.last & last_word, last_position, last_step)
+
+    def _mark(self, m: Module, ends: Value, last_position: Value, last_step: Value) -> None:
+        m.d.comb += [
+            self.o.payload.end_position.eq(ends),
+            self.o.payload.end_step.eq(ends & last_position),
+            self.o.payload.end_sample.eq(ends & last_position & last_step),
+        ]
 
     def _potential(self, value: Value) -> Value:
         """Cut to the proven width of the membrane potential."""
         bits = self._profile.widths.potential
         return value[:bits].as_signed() if len(value) > bits else value
-
-    def _capture(self, p: Pipeline, sequence: DrainSequence) -> None:
-        """Register parameters and state by themselves: block RAM is slow to answer."""
-        parameters = {
-            name: getattr(sequence.parameters, name) for name in sequence.parameters.shape().members
-        }
-        bits = self._profile.widths.membrane
-        if self._steps > 1:
-            parameters["v"] = Mux(p.first_step, 0, sequence.state[:bits].as_signed())
-        if _counts_fired(self._profile, self._steps):
-            parameters["fired"] = sequence.state[bits] & ~p.first_step
-        p.stage(**parameters)
 
     def _charge(self, p: Pipeline) -> None:
         """`u = leak(v) + (sum << F) + b`, where b holds h already if nothing acts in between."""
@@ -132,7 +177,8 @@ class NeuronUnit(wiring.Component):
         if self._steps == 1:
             p.stage(u=current)
             return
-        leaked = self._apply(p, self._neuron.leak, p.v, current=current)
+        v = p.state[: self._profile.widths.membrane].as_signed()
+        leaked = self._apply(p, self._neuron.leak, v, current=current)
         p.stage(u=self._potential(leaked + p.current if self._neuron.leak.terms else current))
 
     def _apply(self, p: Pipeline, factor: ShiftSum, value: Value, **carried: Value) -> Value:
@@ -152,17 +198,18 @@ class NeuronUnit(wiring.Component):
         if factor is None or self._steps == 1:
             return
         scaled = self._apply(p, factor, p.u) if factor.terms else Const(0)
-        p.stage(u=self._potential(Mux(p.fired, scaled, p.u)))
+        fired = p.state[self._profile.widths.membrane]
+        p.stage(u=self._potential(Mux(fired, scaled, p.u)))
 
-    def _saturate(self, m: Module, p: Pipeline, advance: Value) -> None:
+    def _saturate(self, p: Pipeline) -> Value:
         """Clip `u` to the membrane's capped width. `v` never leaves that range again."""
         bits = self._neuron.membrane_bits
         if bits is None:
-            return
+            return Const(0)
         low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
         over, under = p.u > high, p.u < low
         p.stage(u=Mux(over, high, Mux(under, low, p.u))[:bits].as_signed(), clipped=over | under)
-        m.d.comb += self.saturated.eq(p.valid & p.clipped & advance)
+        return p.valid & p.clipped
 
     def _fire(self, p: Pipeline) -> None:
         """The ladder: level and rest of the division by θ, one stage per multiple."""

@@ -1,22 +1,31 @@
 """The readout: sums its current over the time steps and finds the largest class."""
 
+from collections.abc import Sequence
+
 import numpy as np
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.network import Population
 from spikefold.ir.neuron import Integers
-from spikefold.ir.profile import LayerProfile
-from spikefold_hw.drain import DrainSequence
-from spikefold_hw.memory import Contents
+from spikefold.ir.profile import LayerProfile, Order
+from spikefold_hw.accumulate import sums_layout
+from spikefold_hw.drain import DrainSequence, entry_latency, skip_streams, with_skips
+from spikefold_hw.load import Images
 from spikefold_hw.pipeline import Pipeline
+from spikefold_hw.serializer import Serializer
 from spikefold_hw.streams import Logit
 
 
-def readout_latency(steps: int) -> int:
-    """Cycles from a last step's sum to its logit on the output of a `Readout`."""
-    return 4 if steps == 1 else 5
+def logit_latency(profile: LayerProfile, steps: int) -> int:
+    """Cycles from a word's handshake to its sums over the time steps so far."""
+    return entry_latency(profile) + (1 if steps == 1 else 2)
+
+
+def readout_latency(profile: LayerProfile, steps: int) -> int:
+    """Cycles from the handshake of a last step's word to its first logit on the output of a `Readout`."""
+    return logit_latency(profile, steps) + 1 + (Serializer.latency if profile.drain > 1 else 0)
 
 
 class Readout(wiring.Component):
@@ -28,75 +37,111 @@ class Readout(wiring.Component):
     ----------
     profile
         Shape of the readout layer.
-    steps
-        Time steps T; with one step there is no memory of sums.
+    steps, order
+        Time steps T; with one step there is no memory of sums. A readout has one position, so time steps
+        follow each other in either order.
     contents
         Memory images, for simulation in Amaranth.
 
     Members
     -------
-    i : In(stream(signed))
-        Sums of all classes of a time step, then those of the next.
+    i : In(stream(ArrayLayout(signed, Q)))
+        Sums of all classes of a time step in words of Q, then those of the next.
+    skip0, skip1, .. : In(stream(Event))
+        The levels of each identity projection's source, a cell per time step.
     o : Out(stream(Logit))
         One beat per class and sample.
     """
 
-    def __init__(self, profile: LayerProfile, steps: int, contents: Contents | None = None):
+    def __init__(self, profile: LayerProfile, steps: int, order: Order, contents: Images | None = None):
         self._profile = profile
         self._steps = steps
+        self._order = order
         self._contents = contents
         super().__init__(
             {
-                "i": In(stream.Signature(signed(profile.widths.accumulator))),
+                "i": In(stream.Signature(sums_layout(profile))),
                 "o": Out(stream.Signature(Logit(profile.channels, profile.widths.membrane))),
             }
+            | skip_streams(profile)
         )
 
     @property
     def latency(self) -> int:
         """As `readout_latency`."""
-        return readout_latency(self._steps)
+        return readout_latency(self._profile, self._steps)
 
-    def model(self, population: Population, sums: Integers) -> tuple[Integers, int]:
-        """Logits and class for the sums of one sample, shape (steps, classes)."""
+    def model(
+        self, population: Population, sums: Integers, skips: Sequence[Integers] = ()
+    ) -> tuple[Integers, int]:
+        """Logits and class for a sample's sums and the levels of its skips, all of shape (steps, classes)."""
+        sums = with_skips(population, sums, skips)
         currents = [(row << population.fraction) + population.bias_at(k) for k, row in enumerate(sums)]
         logits = np.sum(currents, axis=0)
         return logits, int(logits.argmax())
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bits = self._profile.widths.membrane
-        sequence = DrainSequence(self._profile, self._steps, bits, self._contents)
-        p = sequence.open(m, self.i, self.o)
-        self._sum(p, sequence)
-        sequence.store(m, p, p.logit)
-        self._compare(m, p, sequence.advance)
+        profile, steps = self._profile, self._steps
+        bits, written = profile.widths.membrane, logit_latency(profile, steps)
+        sequence = DrainSequence(profile, steps, self._order, bits, written, self._contents)
+        move, serializer = ~self.o.valid | self.o.ready, None
+        if profile.drain > 1:
+            m.submodules.serializer = serializer = Serializer(
+                profile.words, profile.drain, signed(bits), flags=1
+            )
+        pipelines = sequence.open(m, self, move if serializer is None else serializer.i.ready)
+        for p in pipelines:
+            self._sum(p)
+        sequence.store(m, pipelines)
+        p = pipelines[0]
+        if serializer is None:
+            p.let(valid=p.valid & p.last_step, logit=p.state, index=p.word, last=p.last_word)
+        else:
+            p = self._serialize(m, pipelines, serializer, move)
+        self._compare(m, p, move)
         m.d.comb += [
             self.o.valid.eq(p.valid),
             self.o.payload.logit.eq(p.logit),
-            self.o.payload.index.eq(p.channel),
+            self.o.payload.index.eq(p.index),
             self.o.payload.winner.eq(p.winner),
-            self.o.payload.last.eq(p.last_channel),
+            self.o.payload.last.eq(p.last),
         ]
         return m
 
-    def _sum(self, p: Pipeline, sequence: DrainSequence) -> None:
+    def _sum(self, p: Pipeline) -> None:
+        """The sum of the currents so far, as the state."""
         bits = self._profile.widths.membrane
-        p.stage(bias=sequence.parameters.bias, before=Mux(p.first_step, 0, sequence.state.as_signed()))
         current = ((p.sum << self._profile.fraction) + p.bias)[:bits].as_signed()
-        if self._steps == 1:
-            p.stage(logit=current, complete=p.valid)
-            return
-        p.stage(current=current)
-        p.stage(logit=(p.before + p.current)[:bits].as_signed(), complete=p.valid & p.last_step)
+        if self._steps > 1:
+            p.stage(current=current)
+            current = (p.state.as_signed() + p.current)[:bits].as_signed()
+        p.stage(state=current)
 
-    def _compare(self, m: Module, p: Pipeline, advance: Value) -> None:
+    def _serialize(
+        self, m: Module, pipelines: list[Pipeline], serializer: Serializer, move: Value
+    ) -> Pipeline:
+        """The classes of a word one after the other, in a pipeline of their own."""
+        first, word, beat = pipelines[0], serializer.i.payload, serializer.o.payload
+        m.d.comb += [
+            serializer.i.valid.eq(first.valid & first.last_step),
+            word.send.eq(~0),
+            word.word.eq(first.word),
+            word.flags.eq(first.last_word),
+            serializer.o.ready.eq(move),
+        ]
+        m.d.comb += [word.values[k].eq(p.state) for k, p in enumerate(pipelines)]
+        p = Pipeline(m, move, serializer.o.valid)
+        p.let(logit=beat.value, index=beat.index, last=beat.last & beat.flags)
+        return p
+
+    def _compare(self, m: Module, p: Pipeline, move: Value) -> None:
         """One stage: the larger of this logit and the best before it."""
         best = Signal.like(p.logit, name="best", reset_less=True)
-        winner = Signal.like(p.channel, name="winner", reset_less=True)
+        winner = Signal.like(p.index, name="winner", reset_less=True)
         # The sign of a difference: a comparison of signed numbers costs a level of logic more.
         larger = (best - p.logit)[-1]
-        with m.If(advance & p.complete & (p.first_channel | larger)):
-            m.d.sync += [best.eq(p.logit), winner.eq(p.channel)]
-        p.stage(valid=p.complete)
+        with m.If(move & p.valid & ((p.index == 0) | larger)):
+            m.d.sync += [best.eq(p.logit), winner.eq(p.index)]
+        p.stage()
         p.let(winner=winner)

@@ -31,16 +31,17 @@ class Event(data.StructLayout):
 
 
 class Digit(data.StructLayout):
-    """One digit of a replayed event: add or subtract weight row `row` shifted left by `shift`.
+    """One digit of a replayed event: add or subtract weight row `row` of a window, shifted left by `shift`.
 
     With `flush` set nothing is added: the block's sums are complete and go to the drain.
     """
 
-    def __init__(self, rows: int, shifts: int):
+    def __init__(self, rows: int, shifts: int, windows: int = 1):
         super().__init__(
             {
                 "row": unsigned(index_bits(rows)),
                 "shift": unsigned(index_bits(shifts)),
+                "window": unsigned(index_bits(windows)),
                 "negative": unsigned(1),
                 "flush": unsigned(1),
             }

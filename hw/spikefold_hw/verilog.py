@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from operator import attrgetter
 
-from amaranth.back import rtlil, verilog
+from amaranth.back import verilog
 from amaranth.hdl import ClockSignal, Const, Instance, Module, Shape, Value
 from amaranth.lib.memory import Memory
 
@@ -12,7 +13,8 @@ from spikefold_hw.memory import Rom
 from spikefold_hw.network import NetworkTop
 
 _PARAMETER = "MEM_DIR"
-_MULTIPLIERS = re.compile(r"cell \$(?:mul|div|mod|divfloor|modfloor|pow|macc)\b")
+_NO_OPERATORS = re.compile(r'"[^"\n]*"|//[^\n]*|/\*.*?\*/|\(\*.*?\*\)|@\s*\*|\\\S+', re.DOTALL)
+_MULTIPLIERS = re.compile(r"\*\*|[*/%]")
 
 ROM_VERILOG = """\
 // A read-only memory filled from the file MEM_DIR/FILE; reads take one cycle.
@@ -114,10 +116,9 @@ def top_name(profile: Profile) -> str:
     return f"{profile.name}_top"
 
 
-def count_multipliers(profile: Profile) -> int:
-    """How many multiplications, divisions, remainders and powers the elaborated design holds."""
-    text = rtlil.convert(NetworkTop(profile), name=top_name(profile), emit_src=False)
-    return len(_MULTIPLIERS.findall(text))
+def count_multipliers(files: Mapping[str, str]) -> int:
+    """How many multiplications, divisions, remainders and powers the Verilog files hold."""
+    return sum(len(_MULTIPLIERS.findall(_NO_OPERATORS.sub(" ", text))) for text in files.values())
 
 
 def emit(profile: Profile) -> Mapping[str, str]:
@@ -187,8 +188,8 @@ def _top(profile: Profile, network: NetworkTop) -> str:
             ports.append(f"{forward} wire {_range(Shape.cast(shape))}{name}__payload__{field}")
             fields.append(f"{name}__payload__{field}")
         joins.append(f".{name}__payload({{{', '.join(reversed(fields))}}})")
-    for name, direction in (("counter_select", "input"), ("counter_value", "output")):
-        ports.append(f"{direction} wire {_range(getattr(network, name).shape())}{name}")
+    for name, direction in _plain_ports(profile).items():
+        ports.append(f"{direction} wire {_range(attrgetter(name.replace('__', '.'))(network).shape())}{name}")
         joins.append(f".{name}({name})")
     separator = ",\n  "
     return f"""\
@@ -202,6 +203,15 @@ module {top_name(profile)} #(
 );
 endmodule
 """
+
+
+def _plain_ports(profile: Profile) -> dict[str, str]:
+    """Directions of the ports that are no structures, by name."""
+    ports = {"counter_select": "input", "counter_value": "output"}
+    if profile.loaded:
+        ports |= {f"load__{name}": "input" for name in ("valid", "payload")}
+        ports |= {"load__ready": "output", "loaded": "output"}
+    return ports
 
 
 def _range(shape: Shape) -> str:

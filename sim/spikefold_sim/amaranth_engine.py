@@ -9,7 +9,8 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Cat, ClockDomain, Elaboratable, Module, Signal, Value
+from amaranth.hdl import Cat, ClockDomain, Const, Elaboratable, Module, Signal, Value
+from amaranth.lib import stream
 from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
@@ -29,7 +30,8 @@ class AmaranthEngine:
     ----------
     component
         The design; `i` and `o` are its streams, counters are read at `counter_select` and
-        `counter_value`. A run elaborates it, so it serves one run.
+        `counter_value`, memories are loaded through `load` until `loaded`. A run elaborates it, so it
+        serves one run.
     streams
         The stream of each probe, by the probe's name.
     ports
@@ -61,18 +63,19 @@ class AmaranthEngine:
         stalls: Stalls | None = None,
         watchdog: int = WATCHDOG,
         drain: int = DRAIN,
+        load: bytes = b"",
     ) -> Observation:
         """Stream beats (array of `ports.BEAT`) through the design; parameters as for `CocotbEngine.run`.
 
         Raises
         ------
         InputError
-            The beats do not fit the input stream.
+            As for `CocotbEngine.run`.
         HangError, ProtocolError
             See `observation`.
         """
         ports = self._ports
-        plan = make_plan(ports, beats, stalls or Stalls(), watchdog, drain)
+        plan = make_plan(ports, beats, stalls or Stalls(), watchdog, drain, load)
         logs: list[RunLog] = []
 
         async def bench(context: Any) -> None:
@@ -93,15 +96,20 @@ class _Harness(Elaboratable):
         self.ports = ports
         self.domain = ClockDomain("sync")
         self.beat = Signal(ports.stimulus.bits + 1)
+        self.byte = Signal(9)
         self.ready = Signal()
-        self.select = Signal(8)
-        self.broken = Signal(len(ports.probes) + 1)
-        self.streams = [_stream(streams, probe) for probe in ports.probes]
-        self.events = [_payload(s, p.format) for s, p in zip(self.streams, ports.probes, strict=True)]
+        self.select = Signal(16)
+        self.broken = Signal(len(ports.streams))
+        self.load = component.load if ports.load else stream.Signature(8).create()
+        self.loaded = component.loaded if ports.load else Const(1)
+        probes = [_stream(streams, probe) for probe in ports.probes]
+        self.events = [_payload(s, p.format) for s, p in zip(probes, ports.probes, strict=True)]
         self.word = _payload(component.o, ports.result)
-        self.handshakes = Cat(Cat(stream.valid, stream.ready) for stream in self.streams)
-        fired = Cat(stream.valid & stream.ready for stream in self.streams)
-        self.status = Cat(component.i.ready, component.o.valid, self.broken.any(), fired)
+        self.watched = [component.o, *probes]
+        pairs = [Cat(each.valid, each.ready) for each in (component.i, self.load, *self.watched)]
+        self.handshakes = Cat(pairs)
+        fired = Cat(pair.all() for pair in pairs[3:])
+        self.status = Cat(component.i.ready, component.o.valid, self.broken.any(), self.load.ready, fired)
         self.counter = component.counter_value if ports.counters else Value.cast(0)
 
     def elaborate(self, platform: Any) -> Module:
@@ -110,14 +118,16 @@ class _Harness(Elaboratable):
         m.submodules.dut = self.component
         payload = Value.cast(self.component.i.payload)
         m.d.comb += Cat(payload, self.component.i.valid).eq(self.beat)
+        m.d.comb += Cat(self.load.payload, self.load.valid).eq(self.byte)
         m.d.comb += self.component.o.ready.eq(self.ready)
         if self.ports.counters:
             m.d.comb += self.component.counter_select.eq(self.select)
-        pairs = zip([self.component.o, *self.streams], [self.word, *self.events], strict=True)
-        for bit, (stream, word) in enumerate(pairs):
+        with m.If(self.component.i.ready & ~self.loaded):
+            m.d.sync += self.broken[0].eq(1)
+        for bit, (each, word) in enumerate(zip(self.watched, [self.word, *self.events], strict=True), 2):
             waits, kept = Signal(name=f"waits_{bit}"), Signal(len(word), name=f"kept_{bit}")
-            m.d.sync += [waits.eq(stream.valid & ~stream.ready), kept.eq(word)]
-            with m.If(waits & (~stream.valid | (kept != word))):
+            m.d.sync += [waits.eq(each.valid & ~each.ready), kept.eq(word)]
+            with m.If(waits & (~each.valid | (kept != word))):
                 m.d.sync += self.broken[bit].eq(1)
         return m
 
@@ -141,6 +151,9 @@ class _AmaranthBus:
 
     def offer(self, beat: int) -> None:
         self._context.set(self._harness.beat, beat)
+
+    def load(self, byte: int) -> None:
+        self._context.set(self._harness.byte, byte)
 
     def accept(self, ready: int) -> None:
         self._context.set(self._harness.ready, ready)
@@ -174,9 +187,9 @@ def _stream(streams: Mapping[str, Any], probe: Probe) -> Any:
     return streams[probe.name]
 
 
-def _payload(stream: Any, format: EventFormat | ResultFormat) -> Value:  # noqa: A002
+def _payload(source: Any, format: EventFormat | ResultFormat) -> Value:  # noqa: A002
     """The payload as one word."""
-    widths = {name: Value.cast(getattr(stream.payload, name)).shape().width for name, _ in format.fields}
+    widths = {name: Value.cast(getattr(source.payload, name)).shape().width for name, _ in format.fields}
     if tuple(widths.items()) != format.fields:
         raise InputError(f"Payload must be packed as {format.fields!r}, not {tuple(widths.items())!r}")
-    return Value.cast(stream.payload)
+    return Value.cast(source.payload)

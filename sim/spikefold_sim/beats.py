@@ -1,101 +1,239 @@
-"""Levels to beats of an event stream and back."""
+"""Levels to beats of an event stream and back, and what each beat of a stream must be.
+
+A sample is a fixed number of cells, one for each position and time step, and every cell ends with a mark.
+So the marks alone say where a beat belongs, and everything else a beat holds can be checked.
+"""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikefold.errors import InputError
+from spikefold.ir.maps import Map
+from spikefold.ir.profile import ORDERS, Order
 from spikefold_sim.ports import BEAT
 
+Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
-def encode_beats(levels: ArrayLike) -> NDArray[np.void]:
-    """Beats that carry `levels`, as a dense layer's one-position event stream.
 
-    Zeros are not sent. The mark of a step rides on its last event, or is a bare mark (index 0, level 0)
-    where the step has no event.
+@dataclass(frozen=True)
+class StreamShape:
+    """What an event stream carries for each sample.
+
+    Parameters
+    ----------
+    map
+        Channels, and the positions they come at, row by row.
+    steps
+        Time steps.
+    order
+        How time runs: all steps of a position before the next position ("innermost"), or all positions of
+        a step before the next step ("step_major").
+
+    Raises
+    ------
+    InputError
+        Something of this is missing.
+    """
+
+    map: Map
+    steps: int
+    order: Order
+
+    def __post_init__(self) -> None:
+        if min(*self.map, self.steps) < 1:
+            raise InputError(f"Stream must have channels, positions and steps, not {self!r}")
+        if self.order not in ORDERS:
+            raise InputError(f"Order of a stream must be one of {', '.join(ORDERS)}, not {self.order!r}")
+
+    @property
+    def cells(self) -> int:
+        """Cells of a sample: one for each position and time step."""
+        return self.map.positions * self.steps
+
+    @property
+    def levels_shape(self) -> tuple[int, int, int, int]:
+        """A sample's levels as (steps, channels, height, width)."""
+        return (self.steps, *self.map)
+
+    def places(self) -> tuple[Integers, Integers]:
+        """Time step and position of each cell, in the order of the stream, both of shape (cells,)."""
+        cell = np.arange(self.cells)
+        if self.order == "innermost":
+            return cell % self.steps, cell // self.steps
+        return cell // self.map.positions, cell % self.map.positions
+
+
+def encode_beats(levels: ArrayLike, shape: StreamShape) -> NDArray[np.void]:
+    """Beats that carry `levels`.
+
+    Zeros are not sent. The mark of a cell rides on its last event, or is a bare mark (index 0, level 0)
+    where the cell has no event.
 
     Parameters
     ----------
     levels
-        Non-negative integers [samples, steps, neurons].
+        Non-negative integers of shape (samples, steps, channels, height, width). With one step they are
+        sent again in every step of the stream. With one position the axes after the steps may be any, and
+        are numbered in order.
+    shape
+        The stream.
 
     Returns
     -------
-    Array of `ports.BEAT`, sample by sample, step by step, index ascending.
+    Array of `ports.BEAT`, sample by sample, cell by cell, index ascending.
 
     Raises
     ------
     InputError
         Wrong shape, not integers, or a negative level.
     """
-    levels = _checked(levels)
-    samples, steps, neurons = levels.shape
-    flat = levels.reshape(samples * steps, neurons)
-    row, index = np.nonzero(flat)
-    silent = np.flatnonzero(~flat.any(axis=1))
-    rows = np.concatenate([row, silent])
-    order = np.argsort(rows, kind="stable")
-    beats = np.zeros(len(rows), BEAT)
-    beats["index"] = np.concatenate([index, np.zeros_like(silent)])[order]
-    beats["level"] = np.concatenate([flat[row, index], np.zeros_like(silent)])[order]
-    rows = rows[order]
-    last = np.diff(rows, append=samples * steps) > 0
-    beats["end_position"] = beats["end_step"] = last
-    beats["end_sample"] = last & (rows % max(steps, 1) == steps - 1)
+    cells = _by_cell(split_levels("Levels", levels, shape, (1, shape.steps)), shape)
+    row, index = np.nonzero(cells)
+    events = np.bincount(row, minlength=len(cells))
+    marks = np.cumsum(np.maximum(events, 1)) - 1
+    beats = np.zeros(marks[-1] + 1 if len(marks) else 0, BEAT)
+    place = np.arange(len(row)) + np.cumsum(events == 0)[row]
+    beats["index"][place] = index
+    beats["level"][place] = cells[row, index]
+    beats["end_position"][marks] = True
+    end_step, end_sample = _ends(shape)
+    beats["end_step"][marks] = np.tile(end_step, len(cells) // shape.cells)
+    beats["end_sample"][marks] = np.tile(end_sample, len(cells) // shape.cells)
     return beats
 
 
-def decode_beats(beats: NDArray[np.void], steps: int, neurons: int) -> NDArray[np.int64]:
-    """Levels [samples, steps, neurons] of a well-formed one-position event stream.
+def decode_beats(beats: NDArray[np.void], shape: StreamShape) -> Integers:
+    """Levels (samples, steps, channels, height, width) of a well-formed event stream.
 
     Accepts the mark on the last event or as a bare mark after it.
 
     Raises
     ------
     InputError
-        The stream breaks the contract (flags, a repeated or out-of-range event).
+        The stream breaks the contract.
     """
-    sample, step = locate(beats)
+    found = locate(beats, shape)
     samples = int(beats["end_sample"].sum())
-    faults = flag_faults(beats, step, steps) | (sample >= samples) | (step >= steps)
-    event = beats["level"] > 0
-    faults |= event & (beats["index"] >= neurons)
-    if faults.any():
-        place = int(np.argmax(faults))
-        raise InputError(f"Event stream must keep its contract, not break it at beat {place!r}")
-    levels = np.zeros((samples, steps, neurons), np.int64)
-    slots = np.ravel_multi_index((sample[event], step[event], beats["index"][event]), levels.shape)
-    if len(np.unique(slots)) < len(slots):
-        raise InputError("Event stream must hold each neuron at most once a step, not repeat one")
-    levels.reshape(-1)[slots] = beats["level"][event]
+    faults = {**found.faults, "surplus beat": found.sample >= samples}
+    for reason, wrong in faults.items():
+        if wrong.any():
+            place = int(np.argmax(wrong))
+            raise InputError(f"Event stream must keep its contract, not break it at beat {place} ({reason})")
+    levels = np.zeros((samples, *shape.levels_shape), np.int64)
+    levels.reshape(-1)[found.slot[found.event]] = beats["level"][found.event]
     return levels
 
 
-def locate(beats: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Sample and step that each beat belongs to, counted from the end flags before it."""
-    ends = beats["end_sample"].astype(np.int64)
-    sample = np.cumsum(ends) - ends
-    marks = beats["end_step"].astype(np.int64)
-    before = np.cumsum(marks) - marks
+@dataclass(frozen=True)
+class Located:
+    """Where the beats of a stream belong, counted from the end flags before them; all of shape (beats,).
+
+    Attributes
+    ----------
+    sample, cell
+        Sample, and cell within the sample.
+    slot
+        Place in an array (samples, steps, channels, height, width), of the beats in `event`.
+    event
+        Which carry a level of a channel and a cell that exist.
+    faults
+        Which break the contract of a stream, by the reason. The index of a bare mark may be any.
+    """
+
+    sample: Integers
+    cell: Integers
+    slot: Integers
+    event: Flags
+    faults: dict[str, Flags]
+
+
+def locate(beats: NDArray[np.void], shape: StreamShape) -> Located:
+    """Find out where every beat belongs and whether it keeps the contract of the stream."""
+    sample, marks = _count_before(beats["end_sample"]), _count_before(beats["end_position"])
     starts = np.flatnonzero(np.diff(sample, prepend=-1))
-    return sample, before - before[starts][sample] if len(beats) else before
+    cell = marks - marks[starts][sample] if len(beats) else marks
+    known = np.minimum(cell, shape.cells - 1)
+    step, position = (place[known] for place in shape.places())
+    surplus, outside = cell >= shape.cells, beats["index"] >= shape.map.channels
+    event = beats["level"] > 0
+    row = (sample * shape.steps + step) * shape.map.channels + beats["index"]
+    faults = {
+        "cell too many": surplus,
+        "wrong end flags": _wrong_flags(beats, known, shape) & ~surplus,
+        "neither event nor mark": ~event & ~beats["end_position"],
+        "channel out of range": event & outside,
+        "channels must ascend": event & _descends(beats),
+    }
+    slot = row * shape.map.positions + position
+    return Located(sample, cell, slot, event & ~surplus & ~outside, faults)
 
 
-def flag_faults(beats: NDArray[np.void], step: NDArray[np.int64], steps: int) -> NDArray[np.bool_]:
-    """Beats whose end flags are wrong, or which carry neither an event nor a mark."""
-    last_step = step >= steps - 1
-    return (
-        (beats["end_position"] != beats["end_step"])
-        | (beats["end_sample"] != (beats["end_step"] & last_step))
-        | ((beats["level"] == 0) & ~beats["end_position"])
-    )
+def split_levels(
+    subject: str, levels: ArrayLike, shape: StreamShape, steps: Collection[int]
+) -> NDArray[np.integer]:
+    """Levels as (samples, steps, channels, positions), a view.
 
+    Parameters
+    ----------
+    subject
+        What an error speaks of.
+    levels
+        As for `encode_beats`.
+    shape
+        The stream.
+    steps
+        How many time steps there may be.
 
-def _checked(levels: ArrayLike) -> NDArray[np.int64]:
+    Raises
+    ------
+    InputError
+        As for `encode_beats`.
+    """
     array = np.asarray(levels)
-    if array.ndim != 3:
-        raise InputError(f"Levels must have the shape [samples, steps, neurons], not {array.shape!r}")
+    channels, positions = shape.map.channels, shape.map.positions
+    axes = array.shape[2:]
+    fits = axes == tuple(shape.map) if positions > 1 else math.prod(axes) == channels
+    if array.ndim < 3 or array.shape[1] not in steps or not fits:
+        wanted = ", ".join(map(str, shape.map if positions > 1 else (channels,)))
+        counts = " or ".join(map(str, sorted(set(steps))))
+        raise InputError(f"{subject} must have the shape (samples, {counts}, {wanted}), not {array.shape!r}")
     if not np.issubdtype(array.dtype, np.integer):
-        raise InputError(f"Levels must be integers, not {array.dtype.name!r}")
+        raise InputError(f"{subject} must be integers, not {array.dtype.name!r}")
     if array.size and array.min() < 0:
-        raise InputError(f"Levels must not be negative, not {array.min()!r}")
-    return array.astype(np.int64)
+        raise InputError(f"{subject} must not be negative, not {int(array.min())!r}")
+    return array.reshape(*array.shape[:2], channels, positions)
+
+
+def _by_cell(levels: NDArray[np.integer], shape: StreamShape) -> NDArray[np.integer]:
+    """Levels (samples, 1 or steps, channels, positions) as (cells of all samples, channels)."""
+    whole = np.broadcast_to(levels, (len(levels), shape.steps, *levels.shape[2:]))
+    axes = (0, 3, 1, 2) if shape.order == "innermost" else (0, 1, 3, 2)
+    return whole.transpose(axes).reshape(-1, shape.map.channels)
+
+
+def _ends(shape: StreamShape) -> tuple[Flags, Flags]:
+    """Which cells' marks end a step and a sample, both of shape (cells,)."""
+    _, position = shape.places()
+    return position == shape.map.positions - 1, np.arange(shape.cells) == shape.cells - 1
+
+
+def _wrong_flags(beats: NDArray[np.void], cell: Integers, shape: StreamShape) -> Flags:
+    mark = beats["end_position"]
+    end_step, end_sample = (mark & ends[cell] for ends in _ends(shape))
+    return (beats["end_step"] != end_step) | (beats["end_sample"] != end_sample)
+
+
+def _descends(beats: NDArray[np.void]) -> Flags:
+    """Beats whose index is not above that of the beat before in the same cell."""
+    descends = np.zeros(len(beats), np.bool_)
+    descends[1:] = ~beats["end_position"][:-1] & (beats["index"][1:] <= beats["index"][:-1])
+    return descends
+
+
+def _count_before(flags: Flags) -> Integers:
+    return np.cumsum(flags, dtype=np.int64) - flags

@@ -14,7 +14,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from spikefold_sim.runlog import ANY_BROKEN, FIRST_PROBE, INPUT_READY, RESULT_VALID, Plan
+from spikefold_sim.runlog import Plan
 from spikefold_sim.traffic import run_traffic
 
 _REPORT_SECONDS = 0.5
@@ -24,24 +24,15 @@ class _UnknownError(Exception):
     """A port that must be known is X; carries the port's name and its value as text."""
 
 
-class _Values(dict[str, int]):
-    """Integers by their binary text; the few that occur are converted once."""
-
-    def __missing__(self, text: str) -> int:
-        value = self[text] = int(text, 2)
-        return value
-
-
 class _CocotbBus:
     """`traffic.Bus` on the ports of `sim_top`."""
 
-    def __init__(self, dut: Any, probes: int, counters: int, progress: Path) -> None:
+    def __init__(self, dut: Any, streams: list[str], progress: Path) -> None:
         self._dut = dut
         self._edge = RisingEdge(dut.clk)
         self._status = dut.status
-        self._values = _Values()
-        self._events = [getattr(dut, f"event_{k}") for k in range(probes)]
-        self._counters = counters
+        self._names = streams
+        self._events = [getattr(dut, f"event_{k}") for k in range(len(streams) - 3)]
         self._progress = progress
         self._reported = time.monotonic()
         self._resetting = False
@@ -50,7 +41,7 @@ class _CocotbBus:
         await self._edge
         text = str(self._status.value)
         try:
-            return self._values[text]
+            return int(text, 2)
         except ValueError:
             if self._resetting:
                 return 0
@@ -63,6 +54,9 @@ class _CocotbBus:
     def offer(self, beat: int) -> None:
         self._dut.i_beat.value = beat
 
+    def load(self, byte: int) -> None:
+        self._dut.i_byte.value = byte
+
     def accept(self, ready: int) -> None:
         self._dut.o_ready.value = ready
 
@@ -70,17 +64,16 @@ class _CocotbBus:
         return self._read(self._dut.o_word, "result payload")
 
     def event(self, probe: int) -> int:
-        return self._read(self._events[probe], f"payload of probe {probe}")
+        return self._read(self._events[probe], f"payload of {self._names[3 + probe]!r}")
 
     def streams(self) -> int:
-        return self._read(self._dut.streams, "probe handshakes") if self._events else 0
+        return self._read(self._dut.streams, "handshakes")
 
     def broken(self) -> int:
         return self._read(self._dut.broken, "contract flags")
 
     def select(self, counter: int) -> None:
-        if self._counters:
-            self._dut.counter_select.value = counter
+        self._dut.counter_select.value = counter
 
     def counter(self) -> int:
         return self._read(self._dut.counter_value, "counter_value")
@@ -102,15 +95,10 @@ class _CocotbBus:
 
     def _name_unknown(self, status: str) -> tuple[str, str]:
         """Which handshake signal made the status unknown."""
-        bits = status[::-1]
-        for bit, name in ((INPUT_READY, "input ready"), (RESULT_VALID, "result valid")):
-            if bits[bit] not in "01":
-                return name, bits[bit]
-        pairs = str(self._dut.streams.value)[::-1] if self._events else ""
-        for position, value in enumerate(pairs):
+        for position, value in enumerate(reversed(str(self._dut.streams.value))):
             if value not in "01":
-                return f"{('valid', 'ready')[position % 2]} of probe {position // 2}", value
-        return "status", bits[ANY_BROKEN:FIRST_PROBE] or status
+                return f"{('valid', 'ready')[position % 2]} of {self._names[position // 2]!r}", value
+        return "loaded or a check of a stream", status
 
 
 @cocotb.test()
@@ -118,9 +106,9 @@ async def traffic(dut: Any) -> None:
     """Run the plan of the job folder."""
     job = Path(str(cocotb.plusargs["spikefold_job"]))
     settings = json.loads((job / "job.json").read_text())
-    plan = Plan.load(job / "plan.npz")
+    plan = Plan.read(job / "plan.npz")
     Clock(dut.clk, 2, unit="ns").start()
-    bus = _CocotbBus(dut, plan.probes, plan.counters, job / "progress")
+    bus = _CocotbBus(dut, settings["streams"], job / "progress")
     start = time.perf_counter()
     try:
         log = await run_traffic(bus, plan, settings["stimulus_bits"], settings["result_bits"])

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import tempfile
 import threading
 from collections.abc import Callable
@@ -89,6 +88,7 @@ class CocotbEngine:
         stalls: Stalls | None = None,
         watchdog: int = WATCHDOG,
         drain: int = DRAIN,
+        load: bytes = b"",
     ) -> Observation:
         """Stream beats (array of `ports.BEAT`) through the design.
 
@@ -102,25 +102,27 @@ class CocotbEngine:
             Cycles without any handshake after which the run is given up.
         drain
             Cycles to go on after the last result.
+        load
+            Bytes for the load stream, where the design has one. Its handshakes are not recorded.
 
         Raises
         ------
         InputError
-            The beats do not fit the input stream.
+            The beats do not fit the input stream, or there are bytes but no load stream, or none but one.
         HangError, ProtocolError, UnknownValueError
             See `observation`.
         ToolError
             The simulator failed.
         """
         ports = self._design.ports
-        plan = make_plan(ports, beats, stalls or Stalls(), watchdog, drain)
+        plan = make_plan(ports, beats, stalls or Stalls(), watchdog, drain, load)
         build = self.build()
         with tempfile.TemporaryDirectory(prefix="spikefold-") as name:
             job = Path(name)
             _write_job(job, ports, plan)
             with _Poller(job / "progress", plan.samples, self._progress):
                 self._simulate(build, job)
-            log, seconds = _read_job(job, ports, plan)
+            log, seconds = _read_job(job)
         return observe(ports, plan, log, seconds, self.simulator)
 
     def _simulate(self, build: Path, job: Path) -> None:
@@ -175,16 +177,16 @@ class _Poller(threading.Thread):
 def _write_job(job: Path, ports: Ports, plan: Plan) -> None:
     plan.save(job / "plan.npz")
     settings = {"stimulus_bits": ports.stimulus.bits, "result_bits": ports.result.bits}
+    settings["streams"] = ports.streams
     (job / "job.json").write_text(json.dumps(settings))
 
 
-def _read_job(job: Path, ports: Ports, plan: Plan) -> tuple[RunLog, float]:
+def _read_job(job: Path) -> tuple[RunLog, float]:
     unknown = job / "unknown.json"
     if unknown.is_file():
         found = json.loads(unknown.read_text())
-        what = re.sub(r"probe (\d+)", lambda match: repr(ports.probes[int(match[1])].name), found["what"])
         raise UnknownValueError(
-            f"Signal must be 0 or 1 after reset, but {what} is {found['value']!r} "
+            f"Signal must be 0 or 1 after reset, but {found['what']} is {found['value']!r} "
             f"at clock {found['cycle']}: look for a register without reset or a memory that was not loaded"
         )
     if not (job / "log.npy").is_file():

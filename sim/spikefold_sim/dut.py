@@ -1,27 +1,35 @@
-"""The interface of a compiled network as the engines see it."""
+"""The interface of a compiled network as the engines and the scoreboard see it."""
 
+from spikefold.ir.network import INPUT
 from spikefold.ir.profile import Profile
 from spikefold_hw.network import counter_names
 from spikefold_hw.streams import index_bits
 from spikefold_hw.verilog import top_name
+from spikefold_sim.beats import StreamShape
 from spikefold_sim.ports import EventFormat, Ports, Probe, ResultFormat
 
 
 def ports_of(profile: Profile) -> Ports:
-    """Ports of the Verilog top, and a probe for every spiking layer."""
+    """Ports of the Verilog top, and a probe for every stage but the readout."""
     readout = profile.layers[-1]
+    formats = {
+        name: EventFormat(index_bits(source.channels), levels.bit_length())
+        for name, (source, levels) in profile.sources.items()
+    }
+    stimulus = formats.pop(INPUT)
     return Ports(
         top=top_name(profile),
-        stimulus=_events(profile.input_size, profile.input_levels),
+        stimulus=stimulus,
         result=ResultFormat(readout.widths.membrane, index_bits(readout.channels), readout.channels),
-        probes=tuple(
-            Probe(layer.name, f"core.probe_{layer.name}", _events(layer.channels, layer.neuron.levels))
-            for layer in profile.layers
-            if layer.neuron is not None
-        ),
+        probes=tuple(Probe(name, f"core.probe_{name}", format_) for name, format_ in formats.items()),
         counters=counter_names(profile),
+        load=profile.loaded,
     )
 
 
-def _events(neurons: int, levels: int) -> EventFormat:
-    return EventFormat(index_bits(neurons), levels.bit_length())
+def shapes_of(profile: Profile) -> dict[str, StreamShape]:
+    """Shape of every event stream by name: input, then all stages but the readout."""
+    return {
+        name: StreamShape(source, profile.input.steps if name == INPUT else profile.steps, profile.order)
+        for name, (source, _) in profile.sources.items()
+    }

@@ -1,15 +1,17 @@
 // Native run: the driver, sink and monitor of traffic.py, cycle by cycle the same, without Python.
 //
-// usage: sim_top STIMULUS LOG SEED INPUT_THRESHOLD OUTPUT_THRESHOLD WATCHDOG DRAIN COUNTERS [TRACE]
+// usage: sim_top STIMULUS LOAD LOG SEED INPUT_THRESHOLD OUTPUT_THRESHOLD WATCHDOG DRAIN COUNTERS [TRACE]
 //
-// STIMULUS and LOG hold little-endian 64-bit words: packed input beats, and what runlog.py describes.
-// Thresholds are stall probabilities in units of 2^-32. Progress lines go to stderr.
+// STIMULUS and LOG hold little-endian 64-bit words: packed input beats, and what runlog.py describes; LOAD
+// holds the bytes of the load stream. Thresholds are stall probabilities in units of 2^-32. Progress lines
+// go to stderr.
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "Vtop.h"
@@ -28,8 +30,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 enum Outcome { FINISHED = 0, HUNG = 1, BROKEN = 2 };
-enum Source { RESULT = 0, PROBE = 1, START = 255 };
-constexpr int RESET_CYCLES = 4;
+enum Source { START = 0, RESULT = 1, PROBE = 2 };
+enum Status { INPUT_READY = 0, RESULT_VALID = 1, ANY_BROKEN = 2, LOAD_READY = 3, FIRST_PROBE = 4 };
+constexpr int SOURCE_BITS = 16, RESET_CYCLES = 4, STREAMS = 3 + harness::PROBES;
 
 uint64_t mix(uint64_t counter) {
     uint64_t x = (counter + 1) * 0x9E3779B97F4A7C15ull;
@@ -44,31 +47,103 @@ struct Stall {
     bool operator()(uint64_t cycle) const { return threshold && (mix(key + cycle) >> 32) < threshold; }
 };
 
-std::vector<uint64_t> read_words(const char* path) {
-    std::FILE* file = std::fopen(path, "rb");
-    if (!file || std::fseek(file, 0, SEEK_END)) {
-        std::perror(path);
-        std::exit(2);
-    }
-    std::vector<uint64_t> words(std::ftell(file) / sizeof(uint64_t));
-    std::rewind(file);
-    const size_t count = std::fread(words.data(), sizeof(uint64_t), words.size(), file);
-    std::fclose(file);
-    if (count != words.size()) {
-        std::fprintf(stderr, "%s: short read\n", path);
-        std::exit(2);
-    }
-    return words;
+// Bits 32 * word and up of a port, whatever type Verilator gave it.
+template <class Port>
+uint32_t part(const Port& port, int word) {
+    if constexpr (std::is_integral_v<Port>)
+        return static_cast<uint32_t>(static_cast<uint64_t>(port) >> (32 * word));
+    else
+        return port[word];
 }
 
-void write_words(const char* path, const std::vector<uint64_t>& head, const std::vector<uint64_t>& log) {
-    std::FILE* file = std::fopen(path, "wb");
-    if (!file || std::fwrite(head.data(), sizeof(uint64_t), head.size(), file) != head.size() ||
-        std::fwrite(log.data(), sizeof(uint64_t), log.size(), file) != log.size() || std::fclose(file)) {
-        std::perror(path);
-        std::exit(2);
-    }
+template <class Port>
+unsigned bits(const Port& port, int offset, unsigned mask) {
+    return part(port, offset / 32) >> (offset % 32) & mask;
 }
+
+[[noreturn]] void fail(const char* path) {
+    std::perror(path);
+    std::exit(2);
+}
+
+template <class Item>
+std::vector<Item> read_file(const char* path) {
+    std::FILE* file = std::fopen(path, "rb");
+    if (!file || std::fseek(file, 0, SEEK_END)) fail(path);
+    std::vector<Item> items(std::ftell(file) / sizeof(Item));
+    std::rewind(file);
+    if (std::fread(items.data(), sizeof(Item), items.size(), file) != items.size()) fail(path);
+    std::fclose(file);
+    return items;
+}
+
+// Entries go to the file as they come; the words at its start, known in number, when the run is over.
+class Log {
+public:
+    Log(const char* path, size_t head) : path_(path), file_(std::fopen(path, "wb")) {
+        if (!file_) fail(path);
+        write(std::vector<uint64_t>(head));
+    }
+
+    void entry(uint64_t stamp, uint64_t word) {
+        entries_.push_back(stamp);
+        entries_.push_back(word);
+        if (entries_.size() >= CHUNK) flush();
+    }
+
+    void close(const std::vector<uint64_t>& head) {
+        flush();
+        std::rewind(file_);
+        write(head);
+        if (std::fclose(file_)) fail(path_);
+    }
+
+private:
+    static constexpr size_t CHUNK = 1 << 17;
+    const char* path_;
+    std::FILE* file_;
+    std::vector<uint64_t> entries_;
+
+    void flush() {
+        write(entries_);
+        entries_.clear();
+    }
+
+    void write(const std::vector<uint64_t>& words) {
+        if (std::fwrite(words.data(), sizeof(uint64_t), words.size(), file_) != words.size()) fail(path_);
+    }
+};
+
+// Offers words in order; once offered, a word stays until it is accepted.
+template <class Item>
+class Driver {
+public:
+    bool valid = false;
+    uint64_t accepted = 0;
+
+    Driver(const std::vector<Item>& words, int width, Stall stall)
+        : words_(words), valid_(1ull << width), stall_(stall) {}
+
+    uint64_t idle() const { return valid_ - 1; }
+
+    // What to drive in this cycle.
+    uint64_t drive(uint64_t cycle) {
+        if (!valid && accepted < words_.size()) valid = !stall_(cycle);
+        return valid ? words_[accepted] | valid_ : idle();
+    }
+
+    bool observe(bool ready) {
+        if (!valid || !ready) return false;
+        ++accepted;
+        valid = false;
+        return true;
+    }
+
+private:
+    const std::vector<Item>& words_;
+    const uint64_t valid_;
+    const Stall stall_;
+};
 
 // The clocked design; traced where this binary was built for it.
 class Design {
@@ -119,17 +194,20 @@ private:
 #endif
 };
 
-// Driver, sink and monitor; `step` is one clock cycle.
+// Drivers, sink and monitor.
 class Bench {
 public:
-    Bench(Design& design, const std::vector<uint64_t>& beats, Stall input_stall, Stall output_stall)
-        : design_(design), top_(design.top), beats_(beats), input_stall_(input_stall), output_stall_(output_stall) {
-        for (const uint64_t beat : beats) samples_ += (beat & END_SAMPLE) != 0;
+    Bench(Design& design, const std::vector<uint64_t>& beats, Driver<uint64_t> input, Driver<uint8_t> load,
+          Stall output_stall, Log& log)
+        : design_(design), top_(design.top), beats_(beats), input_(input), load_(load),
+          output_stall_(output_stall), log_(log) {
+        for (const uint64_t beat : beats) samples_ += ends(beat);
     }
 
     void reset() {
-        harness::select(top_, 0);
-        top_.i_beat = IDLE;
+        top_.counter_select = 0;
+        top_.i_beat = input_.idle();
+        top_.i_byte = load_.idle();
         top_.o_ready = 0;
         top_.rst = 1;
         for (int i = 0; i < RESET_CYCLES; ++i) {
@@ -140,90 +218,99 @@ public:
     }
 
     Outcome run(uint64_t watchdog, uint64_t drain) {
-        bool ending = false;
-        for (uint64_t end = 0;; ++cycle_) {
-            step();
-            if (status_ >> 2 & 1) return BROKEN;
+        bool ending = false, running = true;
+        Outcome outcome = FINISHED;
+        for (uint64_t end = 0; running; ++cycle_) {
+            drive();
+            design_.settle();
+            observe();
             if (!ending && done_ >= samples_) {
                 ending = true;
                 end = cycle_ + drain;
             }
-            if (ending && cycle_ >= end) return FINISHED;
-            if (!ending && cycle_ - seen_ >= watchdog) return HUNG;
+            outcome = broken_ ? BROKEN : ending ? FINISHED : HUNG;
+            running = !(broken_ || (ending ? cycle_ >= end : cycle_ - seen_ >= watchdog));
+            if (!running) note_states();
+            design_.edge();
         }
+        return outcome;
     }
 
-    std::vector<uint64_t> summary(Outcome outcome) const {
-        return {cycle_ + 1, static_cast<uint64_t>(outcome), offered_, was_valid_, top_.o_ready, status_, streams_, broken_};
-    }
-
-    // Every counter gets two cycles to appear.
-    void read_counters(int count, std::vector<uint64_t>& head) {
-        head.push_back(static_cast<uint64_t>(count));
-        for (int counter = 0; counter < count; ++counter) {
-            harness::select(top_, counter);
+    // Scalars and states as of the last cycle, counters as of now: every one gets two cycles to appear.
+    std::vector<uint64_t> summary(Outcome outcome, int counters) {
+        std::vector<uint64_t> head{cycle_, static_cast<uint64_t>(outcome), input_.accepted, load_.accepted};
+        head.push_back(STREAMS);
+        head.insert(head.end(), states_.begin(), states_.end());
+        head.push_back(counters);
+        for (int counter = 0; counter < counters; ++counter) {
+            top_.counter_select = counter;
             design_.settle();
             design_.edge();
             design_.settle();
-            head.push_back(harness::counter(top_));
+            head.push_back(top_.counter_value);
             design_.edge();
         }
+        return head;
     }
 
-    const std::vector<uint64_t>& log() const { return log_; }
+    static size_t summary_words(int counters) { return 4 + 1 + STREAMS + 1 + counters; }
 
 private:
-    static constexpr uint64_t VALID = 1ull << harness::STIMULUS_BITS, IDLE = VALID - 1;
-    static constexpr uint64_t END_SAMPLE = VALID >> 1;
-
     Design& design_;
     Vtop& top_;
     const std::vector<uint64_t>& beats_;
-    const Stall input_stall_, output_stall_;
-    std::vector<uint64_t> log_;
-    uint64_t cycle_ = 0, seen_ = 0, status_ = 0, streams_ = 0, broken_ = 0;
-    uint64_t samples_ = 0, started_ = 0, done_ = 0, offered_ = 0;
-    bool valid_ = false, was_valid_ = false, fresh_ = true;
+    Driver<uint64_t> input_;
+    Driver<uint8_t> load_;
+    const Stall output_stall_;
+    Log& log_;
+    std::vector<uint64_t> states_;
+    uint64_t cycle_ = 0, seen_ = 0, samples_ = 0, started_ = 0, done_ = 0;
+    bool broken_ = false;
     Clock::time_point reported_ = Clock::now();
 
+    static bool ends(uint64_t beat) { return beat >> (harness::STIMULUS_BITS - 1) & 1; }
+
     void record(int source, uint64_t word) {
-        log_.push_back(cycle_ << 8 | static_cast<uint64_t>(source));
-        log_.push_back(word);
+        log_.entry(cycle_ << SOURCE_BITS | static_cast<uint64_t>(source), word);
         seen_ = cycle_;
     }
 
-    void step() {
-        if (!valid_ && offered_ < beats_.size() && !input_stall_(cycle_)) {
-            top_.i_beat = beats_[offered_] | VALID;
-            valid_ = true;
-        }
+    void drive() {
+        top_.i_beat = input_.drive(cycle_);
+        top_.i_byte = load_.drive(cycle_);
         top_.o_ready = !output_stall_(cycle_);
-        was_valid_ = valid_;
-        design_.settle();
-        status_ = top_.status;
-        streams_ = harness::streams(top_);
-        broken_ = top_.broken;
-        if (status_) observe();
-        design_.edge();
-        if (!valid_) top_.i_beat = IDLE;
+    }
+
+    // Of every stream: valid, ready, broke its contract.
+    void note_states() {
+        for (int k = 0; k < STREAMS; ++k)
+            states_.push_back(bits(top_.streams, 2 * k, 3) | bits(top_.broken, k, 1) << 2);
     }
 
     void observe() {
-        if (valid_ && (status_ & 1)) {
+        const uint32_t status = part(top_.status, 0);
+        broken_ = status >> ANY_BROKEN & 1;
+        if (load_.observe(status >> LOAD_READY & 1)) seen_ = cycle_;
+        if (input_.observe(status >> INPUT_READY & 1)) {
             seen_ = cycle_;
-            if (fresh_) record(START, started_++);
-            fresh_ = beats_[offered_++] & END_SAMPLE;
-            valid_ = false;
+            const uint64_t number = input_.accepted - 1;
+            if (number == 0 || ends(beats_[number - 1])) record(START, started_++);
         }
-        if (top_.o_ready && (status_ >> 1 & 1)) {
+        if (top_.o_ready && (status >> RESULT_VALID & 1)) {
             record(RESULT, top_.o_word);
             if (top_.o_word >> (harness::RESULT_BITS - 1) & 1) {
                 ++done_;
                 report();
             }
         }
-        for (int probe = 0; probe < harness::PROBES; ++probe)
-            if (status_ >> (3 + probe) & 1) record(PROBE + probe, harness::event(top_, probe));
+        for (int first = 0; first < FIRST_PROBE + harness::PROBES; first += 32) {
+            uint32_t fired = part(top_.status, first / 32);
+            if (first == 0) fired &= ~0u << FIRST_PROBE;
+            for (; fired; fired &= fired - 1) {
+                const int probe = first + __builtin_ctz(fired) - FIRST_PROBE;
+                record(PROBE + probe, harness::event(top_, probe));
+            }
+        }
     }
 
     void report() {
@@ -237,25 +324,29 @@ private:
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 9) {
-        std::fprintf(stderr, "usage: sim_top STIMULUS LOG SEED IN OUT WATCHDOG DRAIN COUNTERS [TRACE]\n");
+    if (argc < 10) {
+        std::fprintf(stderr, "usage: sim_top STIMULUS LOAD LOG SEED IN OUT WATCHDOG DRAIN COUNTERS [TRACE]\n");
         return 2;
     }
     const auto number = [argv](int k) { return std::strtoull(argv[k], nullptr, 10); };
-    const std::vector<uint64_t> beats = read_words(argv[1]);
+    const std::vector<uint64_t> beats = read_file<uint64_t>(argv[1]);
+    const std::vector<uint8_t> bytes = read_file<uint8_t>(argv[2]);
+    const uint64_t seed = number(4), source = number(5), sink = number(6);
+    const int counters = static_cast<int>(number(9));
 #if VM_TRACE
     Verilated::traceEverOn(true);
 #endif
-    const auto design = std::make_unique<Design>(argc > 9 ? argv[9] : nullptr);
-    Bench bench(*design, beats, Stall(number(3), 0, number(4)), Stall(number(3), 1, number(5)));
+    const auto design = std::make_unique<Design>(argc > 10 ? argv[10] : nullptr);
+    Log log(argv[3], Bench::summary_words(counters));
+    const Driver<uint64_t> input(beats, harness::STIMULUS_BITS, Stall(seed, 0, source));
+    const Driver<uint8_t> load(bytes, 8, Stall(seed, 2, source));
+    Bench bench(*design, beats, input, load, Stall(seed, 1, sink), log);
     bench.reset();
     const auto start = Clock::now();
-    const Outcome outcome = bench.run(number(6), number(7));
+    const Outcome outcome = bench.run(number(7), number(8));
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    std::vector<uint64_t> head = bench.summary(outcome);
-    bench.read_counters(static_cast<int>(number(8)), head);
+    log.close(bench.summary(outcome, counters));
     design->finish();
-    write_words(argv[2], head, bench.log());
     std::fprintf(stderr, "seconds %.6f\n", seconds);
     return 0;
 }

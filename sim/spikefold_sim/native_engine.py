@@ -73,13 +73,14 @@ class NativeEngine:
         stalls: Stalls | None = None,
         watchdog: int = WATCHDOG,
         drain: int = DRAIN,
+        load: bytes = b"",
         trace: Path | None = None,
     ) -> Observation:
         """Stream beats (array of `ports.BEAT`) through the design.
 
         Parameters
         ----------
-        beats, stalls, watchdog, drain
+        beats, stalls, watchdog, drain, load
             As for `CocotbEngine.run`.
         trace
             File for a waveform of everything, ending in .fst or .vcd; None for none.
@@ -87,18 +88,19 @@ class NativeEngine:
         Raises
         ------
         InputError
-            The beats do not fit the input stream, or an unknown kind of trace.
+            As for `CocotbEngine.run`, or an unknown kind of trace.
         HangError, ProtocolError
             See `observation`.
         ToolError
             The simulator failed.
         """
         ports = self._design.ports
-        plan = make_plan(ports, beats, stalls or Stalls(), watchdog, drain)
+        plan = make_plan(ports, beats, stalls or Stalls(), watchdog, drain, load)
         executable = self.build(_trace_kind(trace)) / TOP
         with tempfile.TemporaryDirectory(prefix="spikefold-") as name:
             job = Path(name)
             plan.words.astype("<u8").tofile(job / "stimulus")
+            plan.load.tofile(job / "load")
             wave = _beside(trace) if trace else None
             try:
                 seconds = self._execute(
@@ -110,7 +112,7 @@ class NativeEngine:
             finally:
                 if wave:
                     wave.unlink(missing_ok=True)
-            log = RunLog.from_words(np.fromfile(job / "log", "<u8").astype(np.uint64))
+            log = RunLog.from_words(np.fromfile(job / "log", "<u8").astype(np.uint64, copy=False))
         return observe(ports, plan, log, seconds, self.simulator)
 
     def _execute(self, command: list[str], plan: Plan) -> float:
@@ -146,9 +148,9 @@ class NativeEngine:
 
 
 def _arguments(job: Path, plan: Plan) -> list[str]:
-    thresholds = plan.stalls.thresholds
-    numbers = (plan.stalls.seed, *thresholds, plan.watchdog, plan.drain, plan.counters)
-    return [str(job / "stimulus"), str(job / "log"), *map(str, numbers)]
+    source, sink, _ = plan.stalls.thresholds
+    numbers = (plan.stalls.seed, source, sink, plan.watchdog, plan.drain, plan.counters)
+    return [*(str(job / name) for name in ("stimulus", "load", "log")), *map(str, numbers)]
 
 
 def _trace_kind(trace: Path | None) -> str | None:

@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 
 from spikefold.errors import InputError, ToolError
 from spikefold_sim.ports import BEAT, Ports
-from spikefold_sim.runlog import BROKEN, HUNG, INPUT_READY, PROBE, RESULT, RESULT_VALID, START, Plan, RunLog
+from spikefold_sim.runlog import BROKEN, GUILTY, HUNG, PROBE, READY, VALID, Plan, RunLog
 from spikefold_sim.stalls import Stalls
 
 DRAIN = 16
 WATCHDOG = 200_000
+
+INPUT_STREAM, LOAD_STREAM = 0, 1
+"""Their places in `Ports.streams`."""
 
 
 @dataclass(frozen=True)
@@ -114,29 +117,43 @@ class HangError(TrafficError):
 
 
 class ProtocolError(TrafficError):
-    """A stream took back a beat it had offered, or changed its payload."""
+    """A stream took back a beat it had offered or changed its payload, or memories were not loaded."""
 
 
 class UnknownValueError(TrafficError):
     """A handshake signal, or a payload during its handshake, is X (Icarus only)."""
 
 
-def make_plan(ports: Ports, beats: NDArray[np.void], stalls: Stalls, watchdog: int, drain: int) -> Plan:
-    """A run of `beats` (array of `ports.BEAT`) as the engines take it.
+def make_plan(
+    ports: Ports, beats: NDArray[np.void], stalls: Stalls, watchdog: int, drain: int, load: bytes
+) -> Plan:
+    """A run of `beats` (array of `ports.BEAT`) as the engines take it, after `load` where there is a port.
 
     Raises
     ------
     InputError
-        Not an array of BEAT, a value does not fit, or the last beat does not end a sample.
+        Not an array of BEAT, a value does not fit, the last beat does not end a sample, or bytes to load
+        are missing or not wanted.
     """
     if beats.dtype != BEAT or beats.ndim != 1:
         raise InputError(f"Stimulus must be a vector of ports.BEAT, not {beats.dtype!r} {beats.shape!r}")
     if len(beats) and not beats["end_sample"][-1]:
         raise InputError("Stimulus must end with end_sample, not False")
-    ends = np.flatnonzero(beats["end_sample"])
-    starts = np.concatenate([[0], ends + 1])[: len(ends)].astype(np.int64)
-    words = ports.stimulus.pack(beats)
-    return Plan(words, len(ends), starts, stalls, watchdog, drain, len(ports.probes), len(ports.counters))
+    if bool(load) != ports.load:
+        rule = (
+            "be given for a design with a load stream" if ports.load else "go to a design with a load stream"
+        )
+        raise InputError(f"Bytes to load must {rule}, not {len(load)} bytes to {ports.top!r}")
+    return Plan(
+        words=ports.stimulus.pack(beats),
+        load=np.frombuffer(load, np.uint8),
+        samples=int(beats["end_sample"].sum()),
+        stalls=stalls,
+        watchdog=watchdog,
+        drain=drain,
+        probes=len(ports.probes),
+        counters=len(ports.counters),
+    )
 
 
 def observe(ports: Ports, plan: Plan, log: RunLog, seconds: float, simulator: str) -> Observation:
@@ -147,27 +164,26 @@ def observe(ports: Ports, plan: Plan, log: RunLog, seconds: float, simulator: st
     HangError, ProtocolError
         The run ended that way.
     """
-    sources = (log.stamps & np.uint64(0xFF)).astype(np.int64)
-    cycles = (log.stamps >> np.uint64(8)).astype(np.int64)
-    events = {}
-    for number, probe in enumerate(ports.probes):
-        chosen = sources == PROBE + number
-        events[probe.name] = EventLog(probe.format.unpack(log.words[chosen]), cycles[chosen])
-    chosen = sources == RESULT
+    entries = log.by_source(PROBE + len(ports.probes))
+    (starts, _), (result_cycles, results) = next(entries), next(entries)
+    events = {
+        probe.name: EventLog(probe.format.unpack(words), cycles)
+        for probe, (cycles, words) in zip(ports.probes, entries, strict=True)
+    }
     observation = Observation(
         samples=plan.samples,
-        results=ports.result.unpack(log.words[chosen]),
-        result_beat_cycles=cycles[chosen],
+        results=ports.result.unpack(results),
+        result_beat_cycles=result_cycles,
         events=events,
-        start_cycles=cycles[sources == START],
+        start_cycles=starts,
         cycles=log.cycles,
         counters=dict(zip(ports.counters, log.counters, strict=True)),
         classes=ports.result.classes,
         seconds=seconds,
         simulator=simulator,
     )
-    if log.outcome in (HUNG, BROKEN):
-        error = _hang(ports, plan, log, observation) if log.outcome == HUNG else _broken(ports, log)
+    error = _hang(ports, plan, log, observation) if log.outcome == HUNG else _broken(ports, plan, log)
+    if error is not None:
         error.observation = observation
         raise error
     return observation
@@ -175,26 +191,35 @@ def observe(ports: Ports, plan: Plan, log: RunLog, seconds: float, simulator: st
 
 def _hang(ports: Ports, plan: Plan, log: RunLog, observation: Observation) -> HangError:
     """Say which streams wait for what."""
-    ready, valid = log.status >> INPUT_READY & 1, log.status >> RESULT_VALID & 1
-    streams = [("input", log.input_valid, ready)]
-    for number, probe in enumerate(ports.probes):
-        streams.append((probe.name, log.streams >> 2 * number & 1, log.streams >> 2 * number + 1 & 1))
-    streams.append(("result", valid, log.output_ready))
     state = "; ".join(
-        f"{name} {'' if v else 'not '}valid, {'' if r else 'not '}ready" for name, v, r in streams
+        f"{name} {'' if state & VALID else 'not '}valid, {'' if state & READY else 'not '}ready"
+        for number, (name, state) in enumerate(zip(ports.streams, log.states, strict=True))
+        if number != LOAD_STREAM or ports.load
     )
+    loaded = f"{log.loaded} of {len(plan.load)} bytes loaded, " if ports.load else ""
     return HangError(
         f"Design must move within {plan.watchdog} cycles, but nothing did until cycle {log.cycles - 1} "
-        f"({log.offered} of {len(plan.words)} beats accepted, {int(observation.results['last'].sum())} of "
-        f"{plan.samples} results seen): {state}. Raise the watchdog if it only needs longer"
+        f"({loaded}{log.offered} of {len(plan.words)} beats accepted, "
+        f"{int(observation.results['last'].sum())} of {plan.samples} results seen): {state}. "
+        "Raise the watchdog if it only needs longer"
     )
 
 
-def _broken(ports: Ports, log: RunLog) -> ProtocolError:
-    """Name the streams that broke the contract."""
-    names = ["result", *(probe.name for probe in ports.probes)]
-    guilty = [name for bit, name in enumerate(names) if log.broken >> bit & 1]
+def _broken(ports: Ports, plan: Plan, log: RunLog) -> ProtocolError | None:
+    """Name the streams that broke the contract, if any did."""
+    if log.outcome != BROKEN:
+        if log.loaded == len(plan.load):
+            return None
+        return ProtocolError(
+            f"Design must take all {len(plan.load)} bytes of its memories, but took {log.loaded}"
+        )
+    if log.states[INPUT_STREAM] & GUILTY:
+        return ProtocolError(
+            f"Input must not be ready before the memories are loaded, but was before cycle {log.cycles - 1} "
+            f"({log.loaded} of {len(plan.load)} bytes loaded)"
+        )
+    guilty = ", ".join(n for n, state in zip(ports.streams, log.states, strict=True) if state & GUILTY)
     return ProtocolError(
-        f"Stream must hold valid and payload until ready, but {', '.join(guilty)!r} "
+        f"Stream must hold valid and payload until ready, but {guilty!r} "
         f"changed a waiting beat before cycle {log.cycles - 1}"
     )

@@ -6,6 +6,7 @@ how Amaranth packs a stream's struct payload into one Verilog port.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,8 @@ BEAT = np.dtype(
         ("end_position", np.bool_),
         ("end_step", np.bool_),
         ("end_sample", np.bool_),
-    ]
+    ],
+    align=True,
 )
 """One beat of an event stream: level 0 is a bare mark."""
 
@@ -30,6 +32,7 @@ RESULT = np.dtype(
 """One beat of the result stream."""
 
 WORD_BITS = 64
+MAX_PROBES, MAX_COUNTERS = 1024, 1024
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -40,7 +43,7 @@ class EventFormat:
     Parameters
     ----------
     index_bits
-        Width of `index`; 0 where the stream has a single neuron.
+        Width of `index`, a channel; 0 where the stream has a single channel.
     level_bits
         Width of `level`, unsigned.
     """
@@ -176,6 +179,9 @@ class Ports:
     counters
         Names of the counters that `counter_select` chooses, from 0; empty where the design
         has no counter port.
+    load
+        Whether its memories are filled through a byte stream `load` before the first sample; an output
+        `loaded` then says when that is done.
     """
 
     top: str
@@ -183,16 +189,22 @@ class Ports:
     result: ResultFormat
     probes: tuple[Probe, ...] = ()
     counters: tuple[str, ...] = ()
+    load: bool = False
 
     def __post_init__(self) -> None:
         if not _IDENTIFIER.match(self.top):
             raise InputError(f"Top module must be a Verilog identifier, not {self.top!r}")
         names = [probe.name for probe in self.probes]
-        for name in names:
-            if names.count(name) > 1:
+        for name, count in Counter(names).items():
+            if count > 1:
                 raise InputError(f"Probe names must be unique, not {name!r} twice")
-        _check_bits("Probe count", len(names), 0, 61)
-        _check_bits("Counter count", len(self.counters), 0, 256)
+        _check_bits("Probe count", len(names), 0, MAX_PROBES)
+        _check_bits("Counter count", len(self.counters), 0, MAX_COUNTERS)
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of all streams, in the order of the harness: input, load, result, probes."""
+        return ("input", "load", "result", *(probe.name for probe in self.probes))
 
 
 def _check_bits(subject: str, value: int, low: int, high: int) -> None:

@@ -1,11 +1,12 @@
 """What goes into a run and what comes out of it, as plain arrays: the contract of all engines.
 
-A log entry is a pair of 64-bit words: `cycle << 8 | source` and the packed payload. The source is
+A log entry is a pair of 64-bit words: `cycle << 16 | source` and the packed payload. The source is
 `RESULT` for a result beat, `PROBE + k` for an event on probe k, and `START` for the input's first
 handshake of a sample (the payload is the sample's number). Entries are in the order in which they
 happened. Cycle 0 is the first rising clock edge without reset.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +16,17 @@ from numpy.typing import NDArray
 from spikefold.errors import InputError
 from spikefold_sim.stalls import Stalls
 
-RESULT, PROBE, START = 0, 1, 255
+SOURCE_BITS = 16
+START, RESULT, PROBE = 0, 1, 2
 
 FINISHED, HUNG, BROKEN = 0, 1, 2
-"""Outcomes: all results seen; no handshake for too long; a stream broke valid/ready."""
+"""Outcomes: all results seen; no handshake for too long; a stream broke its contract."""
 
 # bits of the harness's status word
-INPUT_READY, RESULT_VALID, ANY_BROKEN, FIRST_PROBE = 0, 1, 2, 3
+INPUT_READY, RESULT_VALID, ANY_BROKEN, LOAD_READY, FIRST_PROBE = 0, 1, 2, 3, 4
+
+# bits of a stream's state
+VALID, READY, GUILTY = 1, 2, 4
 
 RESET_CYCLES = 4
 
@@ -34,10 +39,10 @@ class Plan:
     ----------
     words
         Packed input beats.
+    load
+        Bytes for the load stream, uint8; empty where the design has none.
     samples
         How many results are awaited.
-    sample_starts
-        For each sample, the position of its first beat in `words`.
     stalls
         The random stalls at both ends.
     watchdog
@@ -51,8 +56,8 @@ class Plan:
     """
 
     words: NDArray[np.uint64]
+    load: NDArray[np.uint8]
     samples: int
-    sample_starts: NDArray[np.int64]
     stalls: Stalls
     watchdog: int
     drain: int
@@ -67,26 +72,24 @@ class Plan:
 
     def save(self, path: Path) -> None:
         """Write as npz."""
-        stalls = (self.stalls.input, self.stalls.output, self.stalls.seed)
         scalars = (self.samples, self.watchdog, self.drain, self.probes, self.counters)
         np.savez(
             path,
             words=self.words,
-            sample_starts=self.sample_starts,
-            probabilities=np.array(stalls[:2], np.float64),
-            seed=np.array([stalls[2]], np.uint64),
+            load=self.load,
+            probabilities=np.array((self.stalls.input, self.stalls.output), np.float64),
+            seed=np.array([self.stalls.seed], np.uint64),
             scalars=np.array(scalars, np.int64),
         )
 
     @classmethod
-    def load(cls, path: Path) -> "Plan":
+    def read(cls, path: Path) -> "Plan":
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as data:
             samples, watchdog, drain, probes, counters = data["scalars"].tolist()
-            first, second = data["probabilities"].tolist()
-            stalls = Stalls(first, second, int(data["seed"][0]))
-            words, starts = data["words"], data["sample_starts"]
-        return cls(words, samples, starts, stalls, watchdog, drain, probes, counters)
+            stalls = Stalls(*data["probabilities"].tolist(), int(data["seed"][0]))
+            words, load = data["words"], data["load"]
+        return cls(words, load, samples, stalls, watchdog, drain, probes, counters)
 
 
 @dataclass(frozen=True)
@@ -99,16 +102,11 @@ class RunLog:
         Clock edges from the first without reset to the last of the run, drain included.
     outcome
         FINISHED, HUNG or BROKEN.
-    offered
-        Beats accepted by the design's input.
-    input_valid, output_ready
-        What the test bench drove in the last cycle.
-    status
-        The harness's status word in the last cycle.
-    streams
-        Probe k's valid and ready in bits 2k and 2k+1, in the last cycle.
-    broken
-        Bit 0 for the result stream, bit k+1 for probe k: broke valid/ready.
+    offered, loaded
+        Beats that the design's input, and bytes that its load stream, accepted.
+    states
+        Of each stream of `Ports.streams` in the last cycle: VALID, READY, and GUILTY if it ever broke its
+        contract.
     counters
         Final values.
     stamps, words
@@ -118,31 +116,39 @@ class RunLog:
     cycles: int
     outcome: int
     offered: int
-    input_valid: int
-    output_ready: int
-    status: int
-    streams: int
-    broken: int
+    loaded: int
+    states: tuple[int, ...]
     counters: tuple[int, ...]
     stamps: NDArray[np.uint64]
     words: NDArray[np.uint64]
 
-    _SCALARS = 8
+    _SCALARS = 4
 
     def to_words(self) -> NDArray[np.uint64]:
-        """One array: the eight scalars, the number of counters, the counters, then pairs of entries."""
-        last = (self.input_valid, self.output_ready, self.status, self.streams, self.broken)
-        scalars = [self.cycles, self.outcome, self.offered, *last, len(self.counters), *self.counters]
+        """One array: four scalars, states and counters, each after their number, then pairs of entries."""
+        head = [self.cycles, self.outcome, self.offered, self.loaded]
+        head += [len(self.states), *self.states, len(self.counters), *self.counters]
         entries = np.stack([self.stamps, self.words], axis=1).reshape(-1)
-        return np.concatenate([np.array(scalars, np.uint64), entries])
+        return np.concatenate([np.array(head, np.uint64), entries])
 
     @classmethod
     def from_words(cls, data: NDArray[np.uint64]) -> "RunLog":
         """Inverse of `to_words`; the native engine writes the same array as little-endian bytes."""
-        first = cls._SCALARS + 1
-        entries = first + int(data[cls._SCALARS])
-        cycles, outcome, offered, valid, ready, status, streams, broken = data[: cls._SCALARS].tolist()
-        counters = tuple(data[first:entries].tolist())
-        pairs = data[entries:].reshape(-1, 2)
-        last = (valid, ready, status, streams, broken)
-        return cls(cycles, outcome, offered, *last, counters, pairs[:, 0], pairs[:, 1])
+        scalars, rest = data[: cls._SCALARS].tolist(), data[cls._SCALARS :]
+        lists = []
+        for _ in range(2):
+            count = int(rest[0])
+            lists.append(tuple(rest[1 : 1 + count].tolist()))
+            rest = rest[1 + count :]
+        pairs = rest.reshape(-1, 2)
+        return cls(*scalars, *lists, pairs[:, 0], pairs[:, 1])
+
+    def by_source(self, sources: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint64]]]:
+        """Cycles and payloads of the entries of source 0, 1, .. `sources - 1`."""
+        source = (self.stamps & np.uint64((1 << SOURCE_BITS) - 1)).astype(np.uint16)
+        order = np.argsort(source, kind="stable")
+        ends = np.cumsum(np.bincount(source, minlength=sources))
+        for start, end in zip([0, *ends[: sources - 1]], ends[:sources], strict=True):
+            chosen = order[start:end]
+            cycles = (self.stamps[chosen] >> np.uint64(SOURCE_BITS)).astype(np.int64)
+            yield cycles, self.words[chosen]

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikefold.errors import InputError
-from spikefold_sim.beats import flag_faults, locate
-from spikefold_sim.observation import EventLog, Observation
+from spikefold_sim.beats import Located, StreamShape, locate, split_levels
+from spikefold_sim.observation import Observation
 
 LOGITS, WINNER = "logits", "winner"
+_PART_LEVELS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -22,28 +23,32 @@ class Mismatch:
     sample
         Sample number; may be past the last one for surplus beats.
     layer
-        Name of the probe, or "logits" or "winner".
-    neuron
-        Neuron or class; None where the whole result is meant.
+        Name of the stage, or "logits" or "winner".
+    channel
+        Channel, or class of a logit; None where the whole sample or result is meant.
     step
-        Time step; None for results.
+        Time step; None for results, and past the end of a sample.
     expected, got
-        Values; None where there should be, or is, nothing.
+        Levels or logits; None where there should be, or is, nothing.
     reason
         What kind of difference.
+    position
+        (row, column); None where there is one position.
     """
 
     sample: int
     layer: str
-    neuron: int | None
+    channel: int | None
     step: int | None
     expected: int | None
     got: int | None
     reason: str
+    position: tuple[int, int] | None = None
 
     def __str__(self) -> str:
         place = [f"sample {self.sample}", f"layer {self.layer}"]
-        place += [f"neuron {self.neuron}"] if self.neuron is not None else []
+        place += [f"channel {self.channel}"] if self.channel is not None else []
+        place += ["row {}, column {}".format(*self.position)] if self.position is not None else []
         place += [f"time step {self.step}"] if self.step is not None else []
         return f"{', '.join(place)}: expected {self.expected!r}, got {self.got!r} ({self.reason})"
 
@@ -59,7 +64,8 @@ class Comparison:
     mismatches
         How many values differ or beats are wrong.
     first
-        The first in the order sample, layer (as the network runs), step, neuron; None if equal.
+        The first in the order sample, layer (as the network runs), position and time step (as the stream
+        runs), channel; None if equal.
     """
 
     samples: int
@@ -67,10 +73,20 @@ class Comparison:
     first: Mismatch | None
 
 
+@dataclass(frozen=True)
+class _Found:
+    """So many differences of one kind, and the first of them, in which cell of its sample."""
+
+    count: int
+    cell: int
+    first: Mismatch
+
+
 def compare(
     observation: Observation,
     levels: Mapping[str, NDArray[np.integer]],
     logits: NDArray[np.integer],
+    shapes: Mapping[str, StreamShape],
 ) -> Comparison:
     """Hold an observation against golden levels and logits.
 
@@ -79,87 +95,116 @@ def compare(
     observation
         The run.
     levels
-        For each probed layer, in network order, levels [samples, steps, neurons].
+        For every probed stage, levels (samples, steps, channels, height, width), or (samples, steps,
+        channels) where it has one position.
     logits
-        [samples, classes].
+        (samples, classes).
+    shapes
+        The stream of every probed stage, `dut.shapes_of`; others are ignored.
 
     Raises
     ------
     InputError
         The golden arrays do not fit the observation.
     """
-    _check(observation, levels, logits)
-    found = [
-        _compare_events(name, observation.events[name], np.asarray(golden)) for name, golden in levels.items()
-    ]
-    found += _compare_results(observation, np.asarray(logits).astype(np.int64))
-    ranked = [
-        ((first.sample, order, first.step or 0, first.neuron or 0), first)
-        for order, (_, first) in enumerate(found)
-        if first is not None
-    ]
+    golden = _checked(observation, levels, logits, shapes)
+    found: list[tuple[int, _Found]] = []
+    for order, (name, log) in enumerate(observation.events.items()):
+        stage = _Stage(name, shapes[name])
+        found += [(order, each) for each in stage.compare(log.beats, golden[name])]
+    results = _compare_results(observation, np.asarray(logits).astype(np.int64))
+    found += [(len(golden) + order, each) for order, each in enumerate(results)]
+    ranked = [((f.first.sample, order, f.cell, f.first.channel or 0), f.first) for order, f in found]
     first = min(ranked, key=lambda pair: pair[0])[1] if ranked else None
-    return Comparison(observation.samples, sum(count for count, _ in found), first)
+    return Comparison(observation.samples, sum(each.count for _, each in found), first)
 
 
-_Found = tuple[int, Mismatch | None]
+@dataclass(frozen=True)
+class _Stage:
+    """Compares the stream of one stage, part by part, which keeps the memory small."""
+
+    name: str
+    shape: StreamShape
+
+    def compare(self, beats: NDArray[np.void], golden: NDArray[np.integer]) -> Iterator[_Found]:
+        """`golden` has the shape (samples, steps, channels, positions)."""
+        samples, shape = len(golden), self.shape
+        ends = np.flatnonzero(beats["end_sample"])[:samples] + 1
+        starts = np.full(samples + 1, len(beats))
+        starts[: len(ends) + 1] = np.append(0, ends)
+        part = max(1, _PART_LEVELS // (shape.cells * shape.map.channels))
+        for first in range(0, samples, part):
+            last = min(first + part, samples)
+            yield from self._compare_part(beats[starts[first] : starts[last]], golden[first:last], first)
+        if missing := samples - len(ends):
+            sample = len(ends)
+            mismatch = Mismatch(sample, self.name, None, None, None, None, "sample did not end")
+            yield _Found(missing, shape.cells, mismatch)
+        elif surplus := len(beats) - int(starts[samples]):
+            index, level = (int(beats[field][starts[samples]]) for field in ("index", "level"))
+            mismatch = Mismatch(samples, self.name, index, None, None, level, "surplus beat")
+            yield _Found(surplus, 0, mismatch)
+
+    def _compare_part(
+        self, beats: NDArray[np.void], golden: NDArray[np.integer], first: int
+    ) -> Iterator[_Found]:
+        """Compare whole samples, number `first` and on."""
+        found = locate(beats, self.shape)
+        got = np.zeros(golden.size, np.uint32)
+        got[found.slot[found.event]] = beats["level"][found.event]
+        got = got.reshape(golden.shape)
+        if (wrong := got != golden).any():
+            yield self._wrong_level(golden, got, wrong, first)
+        for reason, wrong in found.faults.items():
+            if wrong.any():
+                yield self._wrong_beat(beats, golden, found, reason, first)
+
+    def _wrong_level(
+        self,
+        golden: NDArray[np.integer],
+        got: NDArray[np.uint32],
+        wrong: NDArray[np.bool_],
+        first: int,
+    ) -> _Found:
+        sample = int(np.argmax(wrong.any(axis=(1, 2, 3))))
+        step, position = self.shape.places()
+        cell, channel = divmod(
+            int(np.argmax(wrong[sample].transpose(0, 2, 1)[step, position])), wrong.shape[2]
+        )
+        place = (sample, int(step[cell]), channel, int(position[cell]))
+        mismatch = self._mismatch(place, first, int(golden[place]), int(got[place]), "level differs")
+        return _Found(int(wrong.sum()), cell, mismatch)
+
+    def _wrong_beat(
+        self,
+        beats: NDArray[np.void],
+        golden: NDArray[np.integer],
+        found: Located,
+        reason: str,
+        first: int,
+    ) -> _Found:
+        wrong = found.faults[reason]
+        k = int(np.argmax(wrong))
+        sample, cell = int(found.sample[k]), int(found.cell[k])
+        channel, level = int(beats["index"][k]), int(beats["level"][k])
+        if cell >= self.shape.cells:
+            mismatch = Mismatch(first + sample, self.name, channel, None, None, level, reason)
+            return _Found(int(wrong.sum()), cell, mismatch)
+        step, position = (int(place[cell]) for place in self.shape.places())
+        place = (sample, step, channel, position)
+        expected = int(golden[place]) if channel < self.shape.map.channels else None
+        mismatch = self._mismatch(place, first, expected, level, reason)
+        return _Found(int(wrong.sum()), cell, mismatch)
+
+    def _mismatch(
+        self, place: tuple[int, int, int, int], first: int, expected: int | None, got: int, reason: str
+    ) -> Mismatch:
+        sample, step, channel, position = place
+        where = divmod(position, self.shape.map.width) if self.shape.map.positions > 1 else None
+        return Mismatch(first + sample, self.name, channel, step, expected, got, reason, where)
 
 
-def _compare_events(name: str, log: EventLog, golden: NDArray[np.integer]) -> _Found:
-    beats = log.beats
-    samples, steps, neurons = golden.shape
-    sample, step = locate(beats)
-    event = beats["level"] > 0
-    surplus = sample >= samples
-    misplaced = event & ~surplus & ((step >= steps) | (beats["index"] >= neurons))
-    usable = np.flatnonzero(event & ~surplus & ~misplaced)
-    slots = np.ravel_multi_index((sample[usable], step[usable], beats["index"][usable]), golden.shape)
-    got = np.zeros(golden.size, np.int64)
-    got[slots] = beats["level"][usable]
-    faults = {
-        "surplus beat": np.flatnonzero(surplus),
-        "event out of range": np.flatnonzero(misplaced),
-        "wrong end flags": np.flatnonzero(~surplus & flag_faults(beats, step, steps)),
-        "repeated event": np.delete(usable, np.unique(slots, return_index=True)[1]),
-    }
-    differing = np.flatnonzero(got != golden.reshape(-1))
-    missing = max(0, samples - int(beats["end_sample"].sum()))
-    firsts = [_level_mismatch(name, golden, got, int(slot)) for slot in differing[:1]]
-    firsts += _beat_mismatches(name, beats, sample, step, golden, faults)
-    firsts += [Mismatch(samples - missing, name, None, None, None, None, "sample did not end")] * bool(
-        missing
-    )
-    count = len(differing) + missing + sum(len(places) for places in faults.values())
-    return count, min(firsts, key=lambda m: (m.sample, m.step or 0, m.neuron or 0), default=None)
-
-
-def _level_mismatch(name: str, golden: NDArray[np.integer], got: NDArray[np.int64], slot: int) -> Mismatch:
-    sample, step, neuron = (int(k) for k in np.unravel_index(slot, golden.shape))
-    return Mismatch(
-        sample, name, neuron, step, int(golden.reshape(-1)[slot]), int(got[slot]), "level differs"
-    )
-
-
-def _beat_mismatches(
-    name: str,
-    beats: NDArray[np.void],
-    sample: NDArray[np.int64],
-    step: NDArray[np.int64],
-    golden: NDArray[np.integer],
-    faults: Mapping[str, NDArray[np.int64]],
-) -> Iterator[Mismatch]:
-    """The first of each kind of wrong beat, in stream order."""
-    for reason, found in faults.items():
-        if not len(found):
-            continue
-        k = int(found[0])
-        place = (int(sample[k]), int(step[k]), int(beats["index"][k]))
-        inside = all(p < size for p, size in zip(place, golden.shape, strict=True))
-        expected = int(golden[place]) if inside else None
-        yield Mismatch(place[0], name, place[2], place[1], expected, int(beats["level"][k]), reason)
-
-
-def _compare_results(observation: Observation, logits: NDArray[np.int64]) -> list[_Found]:
+def _compare_results(observation: Observation, logits: NDArray[np.int64]) -> Iterator[_Found]:
     """Beats out of place, logits and winners, each on its own."""
     results, (samples, classes) = observation.results, logits.shape
     last = results["last"].astype(np.int64)
@@ -173,52 +218,67 @@ def _compare_results(observation: Observation, logits: NDArray[np.int64]) -> lis
     got[sample[good], place[good]] = results["logit"][good]
     seen[sample[good], place[good]] = True
     chosen = good & results["last"]
-    return [
-        _wrong_results(results, sample, np.flatnonzero(~good)),
-        _differing(logits, got, seen),
-        _wrong_winners(sample[chosen], results["winner"][chosen], logits),
-    ]
+    yield from _wrong_results(results, sample, np.flatnonzero(~good))
+    yield from _differing(logits, got, seen)
+    yield from _wrong_winners(sample[chosen], results["winner"][chosen], logits)
 
 
-def _wrong_winners(sample: NDArray[np.int64], got: NDArray[np.uint32], logits: NDArray[np.int64]) -> _Found:
+def _wrong_winners(
+    sample: NDArray[np.int64], got: NDArray[np.uint32], logits: NDArray[np.int64]
+) -> Iterator[_Found]:
     expected = np.argmax(logits, axis=1)[sample]
     wrong = np.flatnonzero(got != expected)
     if not len(wrong):
-        return 0, None
+        return
     k = int(wrong[0])
     values = int(expected[k]), int(got[k])
-    return len(wrong), Mismatch(int(sample[k]), WINNER, None, None, *values, "winner differs")
+    yield _Found(len(wrong), 0, Mismatch(int(sample[k]), WINNER, None, None, *values, "winner differs"))
 
 
-def _wrong_results(results: NDArray[np.void], sample: NDArray[np.int64], places: NDArray[np.int64]) -> _Found:
+def _wrong_results(
+    results: NDArray[np.void], sample: NDArray[np.int64], places: NDArray[np.int64]
+) -> Iterator[_Found]:
     if not len(places):
-        return 0, None
+        return
     k = int(places[0])
-    neuron, got = int(results["index"][k]), int(results["logit"][k])
-    return len(places), Mismatch(int(sample[k]), LOGITS, neuron, None, None, got, "result beat out of place")
+    label, got = int(results["index"][k]), int(results["logit"][k])
+    mismatch = Mismatch(int(sample[k]), LOGITS, label, None, None, got, "result beat out of place")
+    yield _Found(len(places), 0, mismatch)
 
 
-def _differing(logits: NDArray[np.int64], got: NDArray[np.int64], seen: NDArray[np.bool_]) -> _Found:
+def _differing(
+    logits: NDArray[np.int64], got: NDArray[np.int64], seen: NDArray[np.bool_]
+) -> Iterator[_Found]:
     wrong = (got != logits) | ~seen
     if not wrong.any():
-        return 0, None
-    sample, neuron = (int(k) for k in np.argwhere(wrong)[0])
-    present = bool(seen[sample, neuron])
-    value = int(got[sample, neuron]) if present else None
+        return
+    sample, label = (int(k) for k in np.argwhere(wrong)[0])
+    present = bool(seen[sample, label])
+    value = int(got[sample, label]) if present else None
     reason = "logit differs" if present else "result beat missing"
-    expected = int(logits[sample, neuron])
-    return int(wrong.sum()), Mismatch(sample, LOGITS, neuron, None, expected, value, reason)
+    expected = int(logits[sample, label])
+    yield _Found(int(wrong.sum()), 0, Mismatch(sample, LOGITS, label, None, expected, value, reason))
 
 
-def _check(
-    observation: Observation, levels: Mapping[str, NDArray[np.integer]], logits: NDArray[np.integer]
-) -> None:
-    if logits.shape != (observation.samples, observation.classes):
-        wanted = (observation.samples, observation.classes)
+def _checked(
+    observation: Observation,
+    levels: Mapping[str, NDArray[np.integer]],
+    logits: NDArray[np.integer],
+    shapes: Mapping[str, StreamShape],
+) -> dict[str, NDArray[np.integer]]:
+    """Golden levels of every probed stage as (samples, steps, channels, positions)."""
+    wanted = (observation.samples, observation.classes)
+    if logits.shape != wanted:
         raise InputError(f"Golden logits must have the shape {wanted!r}, not {logits.shape!r}")
-    for name, golden in levels.items():
-        if name not in observation.events:
-            raise InputError(f"Golden layer must be one of {sorted(observation.events)!r}, not {name!r}")
-        if golden.ndim != 3 or len(golden) != observation.samples:
-            shape = f"[{observation.samples}, steps, neurons]"
-            raise InputError(f"Golden levels of {name!r} must have the shape {shape}, not {golden.shape!r}")
+    names = sorted(observation.events)
+    if sorted(levels) != names:
+        raise InputError(f"Golden levels must be those of {names!r}, not of {sorted(levels)!r}")
+    if missing := [name for name in names if name not in shapes]:
+        raise InputError(f"Stream shapes must hold every probed stage, not lack {missing!r}")
+    golden = {}
+    for name, array in levels.items():
+        subject, shape = f"Golden levels of {name!r}", shapes[name]
+        golden[name] = split_levels(subject, array, shape, (shape.steps,))
+        if len(array) != observation.samples:
+            raise InputError(f"{subject} must be of {observation.samples} samples, not {len(array)}")
+    return golden

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spikefold.errors import InputError
 
-INPUT, OUTPUT = 0, 1
+INPUT, OUTPUT, LOAD = 0, 1, 2
 _CHUNK = 1 << 16
 
 
@@ -23,7 +23,8 @@ class Stalls:
     Parameters
     ----------
     input
-        Probability, per cycle, that the source offers no new beat; 0 <= p < 1.
+        Probability, per cycle, that the source offers no new beat; 0 <= p < 1. The load stream has the
+        same, and a pattern of its own.
     output
         Probability, per cycle, that the sink is not ready; 0 <= p < 1.
     seed
@@ -45,12 +46,13 @@ class Stalls:
             raise InputError(f"Stall seed must be 0 to 2^64 - 1, not {self.seed!r}")
 
     @property
-    def thresholds(self) -> tuple[int, int]:
-        """Probabilities of input and output in units of 2^-32."""
-        return round(self.input * 2**32), round(self.output * 2**32)
+    def thresholds(self) -> tuple[int, int, int]:
+        """Probabilities of INPUT, OUTPUT and LOAD in units of 2^-32."""
+        source, sink = round(self.input * 2**32), round(self.output * 2**32)
+        return source, sink, source
 
     def pattern(self, stream: int, start: int, count: int) -> NDArray[np.bool_]:
-        """Whether `stream` (INPUT or OUTPUT) stalls in the cycles `start` to `start + count - 1`."""
+        """Whether `stream` (INPUT, OUTPUT or LOAD) stalls in the cycles `start` to `start + count - 1`."""
         key = _mix(np.array([self.seed], np.uint64) + np.uint64(stream))
         cycles = np.arange(start, start + count, dtype=np.uint64)
         return (_mix(key + cycles) >> np.uint64(32)) < np.uint64(self.thresholds[stream])

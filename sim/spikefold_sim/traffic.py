@@ -4,26 +4,32 @@ They speak to the design through a `Bus`, once per clock cycle. cocotb (Verilato
 Amaranth's simulator each supply one; `native.cpp` does the same, line by line, in C++.
 """
 
+from array import array
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikefold_sim.runlog import (
     ANY_BROKEN,
     BROKEN,
     FINISHED,
     FIRST_PROBE,
+    GUILTY,
     HUNG,
     INPUT_READY,
+    LOAD_READY,
     PROBE,
     RESET_CYCLES,
     RESULT,
     RESULT_VALID,
+    SOURCE_BITS,
     START,
     Plan,
     RunLog,
 )
-from spikefold_sim.stalls import INPUT, OUTPUT, StallTable
+from spikefold_sim.stalls import INPUT, LOAD, OUTPUT, StallTable
 
 
 class Bus(Protocol):
@@ -41,6 +47,9 @@ class Bus(Protocol):
     def offer(self, beat: int) -> None:
         """Drive the input stream: `valid << width | payload`."""
 
+    def load(self, byte: int) -> None:
+        """Drive the load stream: `valid << 8 | payload`."""
+
     def accept(self, ready: int) -> None:
         """Drive the result stream's ready."""
 
@@ -51,10 +60,10 @@ class Bus(Protocol):
         """Payload of a probe, 0 while it has no handshake."""
 
     def streams(self) -> int:
-        """Valid and ready of every probe."""
+        """Valid and ready of every stream."""
 
     def broken(self) -> int:
-        """Which streams broke valid/ready so far."""
+        """Which streams broke their contract so far."""
 
     def select(self, counter: int) -> None:
         """Choose a counter."""
@@ -67,37 +76,40 @@ class Bus(Protocol):
 
 
 class Driver:
-    """Offers the beats in order; once offered, a beat stays until it is accepted.
+    """Offers words in order; once offered, a word stays until it is accepted.
 
     While nothing is offered the payload is all ones, so that a design which looks at it shows.
     """
 
-    def __init__(self, bus: Bus, plan: Plan, width: int) -> None:
-        self._bus = bus
-        self._beats = [word | 1 << width for word in plan.words.tolist()]
-        self._starts = {start: sample for sample, start in enumerate(plan.sample_starts.tolist())}
-        self._idle = (1 << width) - 1
-        self._stalled = StallTable(plan.stalls, INPUT)
+    def __init__(
+        self,
+        offer: Callable[[int], None],
+        words: NDArray[np.unsignedinteger],
+        width: int,
+        stalled: StallTable,
+    ) -> None:
+        self._offer = offer
+        self._words = memoryview(np.ascontiguousarray(words))
+        self._valid, self._idle = 1 << width, (1 << width) - 1
+        self._stalled = stalled
         self.valid = 0
-        self.offered = 0
-        bus.offer(self._idle)
+        self.accepted = 0
+        offer(self._idle)
 
     def drive(self, cycle: int) -> None:
-        """Offer the next beat unless this cycle is stalled; an offered beat stays."""
-        if not self.valid and self.offered < len(self._beats) and not self._stalled(cycle):
-            self._bus.offer(self._beats[self.offered])
+        """Offer the next word unless this cycle is stalled; an offered word stays."""
+        if not self.valid and self.accepted < len(self._words) and not self._stalled(cycle):
+            self._offer(self._words[self.accepted] | self._valid)
             self.valid = 1
 
-    def observe(self, monitor: "Monitor", cycle: int, status: int) -> None:
-        """Take note of the beat that was accepted at this edge, if any."""
-        if self.valid and status >> INPUT_READY & 1:
-            sample = self._starts.get(self.offered)
-            monitor.seen = cycle
-            if sample is not None:
-                monitor.record(cycle, START, sample)
-            self.offered += 1
-            self.valid = 0
-            self._bus.offer(self._idle)
+    def observe(self, ready: int) -> bool:
+        """Whether a word was accepted at this edge."""
+        if not (self.valid and ready):
+            return False
+        self.accepted += 1
+        self.valid = 0
+        self._offer(self._idle)
+        return True
 
 
 class Sink:
@@ -118,21 +130,29 @@ class Sink:
 
 
 class Monitor:
-    """Records the handshakes of the result stream and of all probes."""
+    """Records the first beat of each sample, and the handshakes of the result stream and of all probes."""
 
-    def __init__(self, bus: Bus, plan: Plan, result_width: int) -> None:
+    def __init__(self, bus: Bus, plan: Plan, stimulus_width: int, result_width: int) -> None:
         self._bus = bus
         self._probes = plan.probes
         self._last = result_width - 1
-        self.stamps: list[int] = []
-        self.words: list[int] = []
+        self._ends = plan.words >> np.uint64(stimulus_width - 1)
+        self._started = 0
+        self.stamps, self.words = array("Q"), array("Q")
         self.done = 0
         self.seen = 0
 
     def record(self, cycle: int, source: int, word: int) -> None:
         """Append an entry."""
-        self.stamps.append(cycle << 8 | source)
+        self.stamps.append(cycle << SOURCE_BITS | source)
         self.words.append(word)
+
+    def observe_input(self, cycle: int, number: int) -> None:
+        """Take note that beat `number` of the input was accepted at this edge."""
+        self.seen = cycle
+        if number == 0 or self._ends[number - 1]:
+            self.record(cycle, START, self._started)
+            self._started += 1
 
     def observe(self, cycle: int, status: int, ready: int) -> None:
         """Take note of the handshakes at this edge."""
@@ -146,38 +166,49 @@ class Monitor:
         fired = status >> FIRST_PROBE
         if fired:
             self.seen = cycle
-            for probe in range(self._probes):
-                if fired >> probe & 1:
-                    self.record(cycle, PROBE + probe, self._bus.event(probe))
+            while fired:
+                probe = (fired & -fired).bit_length() - 1
+                self.record(cycle, PROBE + probe, self._bus.event(probe))
+                fired &= fired - 1
 
 
 async def run_traffic(bus: Bus, plan: Plan, stimulus_width: int, result_width: int) -> RunLog:
     """Reset the design, stream the plan through it and log what happens.
 
+    Bytes to load and samples are both offered from cycle 0 on; it is the design that takes the bytes first.
     Ends `plan.drain` cycles after the last awaited result, or when nothing moves for `plan.watchdog`
-    cycles, or at once when a stream breaks the valid/ready contract.
+    cycles, or at once when a stream breaks its contract.
     """
-    driver, sink = Driver(bus, plan, stimulus_width), Sink(bus, plan)
-    monitor = Monitor(bus, plan, result_width)
+    driver = Driver(bus.offer, plan.words, stimulus_width, StallTable(plan.stalls, INPUT))
+    loader = Driver(bus.load, plan.load, 8, StallTable(plan.stalls, LOAD))
+    sink, monitor = Sink(bus, plan), Monitor(bus, plan, stimulus_width, result_width)
     await _reset(bus)
     cycle, end, outcome = -1, None, None
     while outcome is None:
         cycle += 1
         driver.drive(cycle)
+        loader.drive(cycle)
         sink.drive(cycle)
-        valid = driver.valid
         status = await bus.tick()
         if status:
-            driver.observe(monitor, cycle, status)
+            if loader.observe(status >> LOAD_READY & 1):
+                monitor.seen = cycle
+            if driver.observe(status >> INPUT_READY & 1):
+                monitor.observe_input(cycle, driver.accepted - 1)
             monitor.observe(cycle, status, sink.ready)
         if end is None and monitor.done >= plan.samples:
             end = cycle + plan.drain
         outcome = _outcome(plan, cycle, end, monitor.seen, status)
-    last = (valid, sink.ready, status, bus.streams(), bus.broken())
+    states = _states(bus, plan.probes)
     counters = await _read_counters(bus, plan.counters)
-    stamps = np.array(monitor.stamps, np.uint64)
-    words = np.array(monitor.words, np.uint64)
-    return RunLog(cycle + 1, outcome, driver.offered, *last, counters, stamps, words)
+    entries = (np.frombuffer(column, np.uint64) for column in (monitor.stamps, monitor.words))
+    return RunLog(cycle + 1, outcome, driver.accepted, loader.accepted, states, counters, *entries)
+
+
+def _states(bus: Bus, probes: int) -> tuple[int, ...]:
+    """What every stream does in this cycle, input, load and result first."""
+    streams, broken = bus.streams(), bus.broken()
+    return tuple(streams >> 2 * k & 3 | (broken >> k & 1) * GUILTY for k in range(3 + probes))
 
 
 def _outcome(plan: Plan, cycle: int, end: int | None, seen: int, status: int) -> int | None:

@@ -6,24 +6,28 @@ and the simulator may optimise the whole design. Ports of `sim_top`:
 ```
 clk, rst
 i_beat          in   {valid, payload} of the input stream
+i_byte          in   {valid, payload} of the load stream
 o_ready         in   ready of the result stream
-counter_select  in   8 bits (where the design has counters)
-status          out  {handshake of each probe, any stream broke valid/ready, o valid, i ready}
+counter_select  in   16 bits
+status          out  {handshake of each probe, load ready, any stream broke its contract, o valid, i ready}
 o_word          out  payload of the result stream, 0 while not valid
 event_<k>       out  payload of probe k, 0 while it has no handshake
-streams         out  {ready, valid} of each probe, probe 0 lowest
-broken          out  sticky: bit 0 the result stream, bit k+1 probe k
+streams         out  {ready, valid} of each stream of `Ports.streams`, the input lowest
+broken          out  sticky: which of them broke its contract
 counter_value   out  32 bits
 ```
 
-Words are packed as `ports.EventFormat` and `ports.ResultFormat` say. The design has one port for each
-field of its two payloads (`i__payload__index`, ...). On a four-state simulator any
-unknown valid or ready makes `status` unknown.
+A stream breaks its contract if it changes or takes back a beat that waits; the input, if it is ready before
+the memories are loaded. Words are packed as `ports.EventFormat` and `ports.ResultFormat` say. The design has
+one port for each field of its two payloads (`i__payload__index`, ...); where it has no counters or no load
+stream, their ports of the harness are idle. On a four-state simulator any unknown valid or ready makes
+`status` unknown.
 """
 
 from collections.abc import Iterator
 
 from spikefold_sim.ports import EventFormat, Ports, Probe, ResultFormat
+from spikefold_sim.runlog import FIRST_PROBE
 
 TOP = "sim_top"
 
@@ -32,6 +36,7 @@ def wrapper_verilog(ports: Ports) -> str:
     """Verilog text of `sim_top`; the same ports give the same text."""
     body = [
         *_design(ports),
+        *_loading(ports),
         *(line for number, probe in enumerate(ports.probes) for line in _probe(number, probe)),
         *_checks(ports),
     ]
@@ -43,9 +48,6 @@ def wrapper_verilog(ports: Ports) -> str:
 def wrapper_header(ports: Ports) -> str:
     """C++ text that tells `native.cpp` the shape of `sim_top`."""
     events = [f"        case {k}: return top.event_{k};" for k in range(len(ports.probes))]
-    select = "top.counter_select = counter;" if ports.counters else "(void)top; (void)counter;"
-    value = "top.counter_value" if ports.counters else "((void)top, 0)"
-    streams = "top.streams" if ports.probes else "((void)top, 0)"
     return "\n".join(
         [
             "#pragma once",
@@ -61,9 +63,6 @@ def wrapper_header(ports: Ports) -> str:
             "        default: (void)top; return 0;",
             "    }",
             "}",
-            f"inline uint64_t streams(const Vtop& top) {{ return {streams}; }}",
-            f"inline void select(Vtop& top, int counter) {{ {select} }}",
-            f"inline uint64_t counter(const Vtop& top) {{ return {value}; }}",
             "}",
             "",
         ]
@@ -76,38 +75,41 @@ def _port_list(ports: Ports) -> list[str]:
         return f"  {direction} wire [{width - 1}:0] {name} /*verilator {access}*/"
 
     scalars = [f"  input wire {name} /*verilator public_flat_rw*/" for name in ("clk", "rst", "o_ready")]
-    count = len(ports.probes)
     lines = [
         *scalars,
         port("input", ports.stimulus.bits + 1, "i_beat"),
-        port("output", count + 3, "status"),
+        port("input", 9, "i_byte"),
+        port("input", 16, "counter_select"),
+        port("output", FIRST_PROBE + len(ports.probes), "status"),
         port("output", ports.result.bits, "o_word"),
-        port("output", count + 1, "broken"),
+        port("output", 2 * len(ports.streams), "streams"),
+        port("output", len(ports.streams), "broken"),
+        port("output", 32, "counter_value"),
     ]
     lines += [port("output", probe.format.bits, f"event_{k}") for k, probe in enumerate(ports.probes)]
-    if ports.probes:
-        lines.append(port("output", 2 * count, "streams"))
-    if ports.counters:
-        lines += [port("input", 8, "counter_select"), port("output", 32, "counter_value")]
     return [f"{line}," for line in lines[:-1]] + lines[-1:]
 
 
 def _design(ports: Ports) -> list[str]:
-    """The instance and its result stream."""
+    """The instance, its input and its result stream."""
     pins = [("clk", "clk"), ("rst", "rst")]
-    pins += [("i__valid", f"i_beat[{ports.stimulus.bits}]"), ("i__ready", "i_ready")]
-    pins += _fields("i", ports.stimulus, "i_beat")
-    pins += [("o__valid", "o_valid"), ("o__ready", "o_ready")]
-    pins += _fields("o", ports.result, "o_raw")
+    pins += [("i__valid", "i_valid"), ("i__ready", "i_ready"), *_fields("i", ports.stimulus, "i_beat")]
+    pins += [("o__valid", "o_valid"), ("o__ready", "o_ready"), *_fields("o", ports.result, "o_raw")]
     if ports.counters:
         pins += [(name, name) for name in ("counter_select", "counter_value")]
+    if ports.load:
+        pins += [("load__valid", "load_valid"), ("load__ready", "load_ready")]
+        pins += [("load__payload", "i_byte[7:0]"), ("loaded", "loaded")]
     connections = ",\n".join(f"    .{pin}({net})" for pin, net in pins)
     return [
-        "  wire i_ready, o_valid;",
+        "  wire i_ready, o_valid, load_ready, loaded;",
+        f"  wire i_valid = i_beat[{ports.stimulus.bits}];",
+        "  wire load_valid = i_byte[8];",
         f"  wire [{ports.result.bits - 1}:0] o_raw;",
         f"  {ports.top} dut (\n{connections}\n  );",
         f"  assign o_word = o_valid ? o_raw : {ports.result.bits}'d0;",
-        *_stability("result", "o_valid", "o_ready", "o_raw", ports.result.bits, 0),
+        *_stability("result", "o_valid", "o_ready", "o_raw", ports.result.bits, 2),
+        *([] if ports.counters else ["  assign counter_value = 32'd0;"]),
     ]
 
 
@@ -119,6 +121,17 @@ def _fields(stream: str, layout: EventFormat | ResultFormat, word: str) -> Itera
         offset += width
 
 
+def _loading(ports: Ports) -> list[str]:
+    """No sample may come in before the memories are loaded."""
+    idle = [] if ports.load else ["  assign load_ready = 1'b0;", "  assign loaded = 1'b1;"]
+    return [
+        *idle,
+        "  reg early;",
+        "  always @(posedge clk) early <= ~rst & (early | (i_ready & ~loaded));",
+        "  assign broken[1:0] = {1'b0, early};",
+    ]
+
+
 def _probe(number: int, probe: Probe) -> list[str]:
     bits = probe.format.bits
     valid, ready, raw = f"valid_{number}", f"ready_{number}", f"raw_{number}"
@@ -127,7 +140,7 @@ def _probe(number: int, probe: Probe) -> list[str]:
         f"  wire [{bits - 1}:0] {raw};",
         f"  assign {{{ready}, {valid}, {raw}}} = dut.{probe.path};",
         f"  assign event_{number} = ({valid} & {ready}) ? {raw} : {bits}'d0;",
-        *_stability(str(number), valid, ready, raw, bits, number + 1),
+        *_stability(str(number), valid, ready, raw, bits, number + 3),
     ]
 
 
@@ -150,12 +163,11 @@ def _checks(ports: Ports) -> list[str]:
     numbers = range(len(ports.probes))
     handshakes = [f"valid_{k} & ready_{k}" for k in reversed(numbers)]
     pairs = [f"ready_{k}, valid_{k}" for k in reversed(numbers)]
-    every = ", ".join(["i_ready", "o_valid", *pairs])
-    lines = [f"  assign streams = {{{', '.join(pairs)}}};"] if pairs else []
-    status = ", ".join([*handshakes, "any_broken", "o_valid", "i_ready"])
+    pairs += ["o_ready, o_valid", "load_ready, load_valid", "i_ready, i_valid"]
+    status = ", ".join([*handshakes, "load_ready", "any_broken", "o_valid", "i_ready"])
     return [
-        *lines,
-        f"  wire unknown = (^{{{every}}}) === 1'bx;",
+        f"  assign streams = {{{', '.join(pairs)}}};",
+        "  wire unknown = (^{streams, loaded}) === 1'bx;",
         "  wire any_broken = unknown ? 1'bx : |broken;",
         f"  assign status = {{{status}}};",
     ]

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from spikefold.build import Build, read_build, write_build
 from spikefold.errors import InputError
 from spikefold.golden import Golden, Run
-from spikefold.images import memory_images
+from spikefold.images import image_files, load_bytes
 from spikefold.ir import Network, Profile
 from spikefold.ir.network import INPUT
-from spikefold.ir.words import memory_words
+from spikefold.ir.words import memory_images
 from spikefold.report import report_html
 from spikefold.results import Simulation, Verification
 from spikefold_boards.result import SynthResult
 from spikefold_boards.synth import synthesize
-from spikefold_hw.cycles import Cycles, latencies, longest_position, predict
+from spikefold_hw.cycles import Cycles, latencies, longest_silence, predict
 from spikefold_hw.geometry import memory_bits
 from spikefold_hw.network import NetworkTop
 from spikefold_hw.verilog import count_multipliers, emit, top_name
@@ -31,7 +31,7 @@ from spikefold_sim.amaranth_engine import AmaranthEngine
 from spikefold_sim.beats import encode_beats
 from spikefold_sim.build import Design as DesignUnderTest
 from spikefold_sim.cocotb_engine import CocotbEngine
-from spikefold_sim.dut import ports_of
+from spikefold_sim.dut import ports_of, shapes_of
 from spikefold_sim.native_engine import NativeEngine
 from spikefold_sim.observation import WATCHDOG, Observation
 from spikefold_sim.scoreboard import compare
@@ -40,7 +40,7 @@ from spikefold_sim.stalls import Stalls
 Samples = NDArray[np.generic]
 Progress = Callable[[int, int], None]
 
-SIMULATORS = ("verilator", "icarus", "amaranth")
+SIMULATORS = ("verilator", "icarus", "amaranth", "native")
 
 
 @dataclass
@@ -81,7 +81,10 @@ class Design:
             "latencies": latencies(self.profile),
             "memory_bits": memory_bits(self.profile),
             "lanes": {layer.name: layer.lanes for layer in layers},
-            "coding": {window.source: window.coding for layer in layers for window in layer.windows},
+            "drain": {layer.name: layer.drain for layer in layers},
+            "coding": self.profile.coding,
+            "order": self.profile.order,
+            "weights": "loaded" if self.profile.loaded else "rom",
             "calibration": self.info.get("calibration"),
             "quantization": self.info.get("quantization"),
         }
@@ -132,11 +135,8 @@ class Design:
         ToolError
             If the simulator fails or the design hangs.
         """
-        beats = encode_beats(_some(self.encode(x)))
-        with self._built() as build:
-            engine = NativeEngine(_under_test(build, self.profile), progress=progress)
-            stalls = Stalls(stall, stall, seed)
-            seen = engine.run(beats, stalls, self._watchdog(stalls), trace=trace)
+        beats, stalls = self._beats(_some(self.encode(x))), Stalls(stall, stall, seed)
+        seen = self._run_native(beats, stalls, progress, trace)[0]
         first = seen.start_cycles[0]
         return Simulation(
             logits=seen.logits,
@@ -164,7 +164,8 @@ class Design:
         Parameters
         ----------
         simulator
-            "verilator" or "icarus" (through cocotb), or "amaranth" (the gateware itself; slow).
+            "verilator" or "icarus" (through cocotb), "native" (Verilator without Python in the loop, for
+            large networks), or "amaranth" (the gateware itself; slow).
 
         Raises
         ------
@@ -173,22 +174,26 @@ class Design:
         ToolError
             If the simulator fails or the design hangs.
         """
+        if simulator not in SIMULATORS:
+            raise InputError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
         levels = _some(self.encode(x))
         golden = self._golden.run(levels, record=True)
-        predicted = predict(self.profile, {INPUT: levels, **golden.levels})
-        beats, stalls = encode_beats(levels), Stalls(stall, stall, seed)
+        predicted = None if stall else predict(self.profile, {INPUT: levels, **golden.levels})
+        beats, stalls = self._beats(levels), Stalls(stall, stall, seed)
         if simulator == "amaranth":
             seen, began = self._run_amaranth(beats, stalls, progress)
+        elif simulator == "native":
+            seen, began = self._run_native(beats, stalls, progress)
         else:
             seen, began = self._run_cocotb(beats, stalls, simulator, progress)
-        comparison = compare(seen, golden.levels, golden.logits)
+        comparison = compare(seen, golden.levels, golden.logits, shapes_of(self.profile))
         return Verification(
             samples=len(levels),
             mismatches=comparison.mismatches,
             first=comparison.first,
             cycles_per_sample=_interval(seen),
-            cycles_predicted=predicted.interval,
-            cycle_exact=None if stall else _same_cycles(seen, predicted),
+            cycles_predicted=predicted and predicted.interval,
+            cycle_exact=predicted and _same_cycles(seen, predicted),
             events=sum(int((log.beats["level"] > 0).sum()) for log in seen.events.values()),
             seconds=time.perf_counter() - began,
             simulator=seen.simulator,
@@ -224,18 +229,27 @@ class Design:
             If `path` holds something else.
         """
         path = Path(path)
-        if count := count_multipliers(self.profile):
-            raise RuntimeError(f"Elaborated design must hold no multiplier, but holds {count}")
-        files = {f"rtl/{name}": text.encode() for name, text in emit(self.profile).items()}
-        files |= {f"mem/{name}": data for name, data in memory_images(self.network, self.profile).items()}
+        verilog = emit(self.profile)
+        if count := count_multipliers(verilog):
+            raise RuntimeError(f"Design must hold no multiplier, but holds {count}")
+        files = {f"rtl/{name}": text.encode() for name, text in verilog.items()}
+        files |= {f"mem/{name}": data for name, data in image_files(self.network, self.profile).items()}
         files["report.html"] = report_html(self.summary).encode()
         top, cycles = top_name(self.profile), latencies(self.profile)
         write_build(path, self.network, self.profile, top, cycles, files, self.info)
         self.path = path
 
     def _watchdog(self, stalls: Stalls) -> int:
-        """Cycles of silence after which a run has hung: more than the slowest layer can need."""
-        return WATCHDOG + int(2 * longest_position(self.profile) / (1 - max(stalls.input, stalls.output)))
+        """Cycles of silence after which a run has hung: more than any stage can need."""
+        return WATCHDOG + int(2 * longest_silence(self.profile) / (1 - max(stalls.input, stalls.output)))
+
+    def _beats(self, levels: NDArray[np.int64]) -> NDArray[np.void]:
+        return encode_beats(levels, shapes_of(self.profile)[INPUT])
+
+    @property
+    def _load(self) -> bytes:
+        """What the load stream must carry; empty where memories have their images."""
+        return load_bytes(self.network, self.profile) if self.profile.loaded else b""
 
     @contextmanager
     def _built(self) -> Iterator[Build]:
@@ -253,27 +267,38 @@ class Design:
     def _run_cocotb(
         self, beats: NDArray[np.void], stalls: Stalls, simulator: str, progress: Progress | None
     ) -> tuple[Observation, float]:
-        if simulator not in SIMULATORS:
-            raise InputError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
         with self._built() as build:
             engine = CocotbEngine(_under_test(build, self.profile), simulator, progress=progress)
             engine.build()
             began = time.perf_counter()
-            return engine.run(beats, stalls, self._watchdog(stalls)), began
+            return engine.run(beats, stalls, self._watchdog(stalls), load=self._load), began
+
+    def _run_native(
+        self,
+        beats: NDArray[np.void],
+        stalls: Stalls,
+        progress: Progress | None,
+        trace: Path | None = None,
+    ) -> tuple[Observation, float]:
+        with self._built() as build:
+            engine = NativeEngine(_under_test(build, self.profile), progress=progress)
+            if trace is None:
+                engine.build()
+            began = time.perf_counter()
+            return engine.run(beats, stalls, self._watchdog(stalls), load=self._load, trace=trace), began
 
     def _run_amaranth(
         self, beats: NDArray[np.void], stalls: Stalls, progress: Progress | None
     ) -> tuple[Observation, float]:
         contents = {
-            name: words
+            name: image.words
             for layer in self.profile.layers
-            for name, (_, words) in memory_words(self.network, layer).items()
+            for name, image in memory_images(self.network, layer).items()
         }
         top = NetworkTop(self.profile, contents)
-        streams = {name: layer.o for name, layer in top.layers.items() if layer.profile.neuron is not None}
         began = time.perf_counter()
-        engine = AmaranthEngine(top, streams, ports_of(self.profile), progress=progress)
-        return engine.run(beats, stalls, self._watchdog(stalls)), began
+        engine = AmaranthEngine(top, top.streams, ports_of(self.profile), progress=progress)
+        return engine.run(beats, stalls, self._watchdog(stalls), load=self._load), began
 
 
 def load(path: Path | str) -> Design:

@@ -26,14 +26,14 @@ def report_html(summary: Summary) -> str:
         The page, with bars as inline SVG; it holds no dates and no paths.
     """
     calibration, quantization = summary["calibration"], summary["quantization"]
+    pipeline = calibration["pipeline"] if calibration else None
     return _template().render(
         design=summary,
         layers=list(summary["lanes"]),
-        sources=dict(zip(summary["lanes"], summary["coding"].items(), strict=True)),
         calibration=calibration,
-        busiest=max((layer["cycles"] for layer in calibration["layers"].values()), default=0)
-        if calibration
-        else 0,
+        pipeline=pipeline,
+        device=calibration["device"] if calibration else None,
+        slowest=max(row["cycles"] for row in pipeline["stages"]) if pipeline else 0,
         histograms={name: _shares(counts) for name, counts in calibration["levels"].items()}
         if calibration
         else {},

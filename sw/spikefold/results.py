@@ -49,7 +49,7 @@ class Verification:
     cycles_per_sample
         Mean cycles between results, as simulated.
     cycles_predicted
-        The same from the cycle model; it holds without stalls.
+        The same from the cycle model. With stalls, where it does not hold: None.
     cycle_exact
         Without stalls: whether every result came in the predicted cycle. With stalls: None.
     events
@@ -64,7 +64,7 @@ class Verification:
     mismatches: int
     first: Mismatch | None
     cycles_per_sample: float
-    cycles_predicted: float
+    cycles_predicted: float | None
     cycle_exact: bool | None
     events: int
     seconds: float

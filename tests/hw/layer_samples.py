@@ -3,9 +3,24 @@
 from dataclasses import dataclass
 
 import numpy as np
+from amaranth.hdl import Array, Module, Shape, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from stream_bench import pack
 
-from spikefold.ir import Input, LayerProfile, Network, Neuron, Population, Projection, ShiftSum, profile_of
-from spikefold.ir.words import memory_words
+from spikefold.ir import (
+    Conv,
+    Dense,
+    Identity,
+    Input,
+    LayerProfile,
+    Network,
+    Neuron,
+    Population,
+    ShiftSum,
+    profile_of,
+)
+from spikefold.ir.words import memory_images
 
 
 @dataclass(frozen=True)
@@ -20,11 +35,6 @@ class Sample:
     def population(self) -> Population:
         return self.network.by_name[self.profile.name]
 
-    @property
-    def window(self):
-        (window,) = self.profile.windows
-        return window
-
 
 def random_weight(rng, bits, shape):
     """Weights over the full range; one bit: -1 and +1."""
@@ -36,7 +46,7 @@ def random_weight(rng, bits, shape):
 def contents_of(network, profile):
     """Rows of every memory by name."""
     return {
-        name: words for layer in profile.layers for name, (_, words) in memory_words(network, layer).items()
+        name: image.words for layer in profile.layers for name, image in memory_images(network, layer).items()
     }
 
 
@@ -48,29 +58,65 @@ def sample_layer(
     steps=1,
     static=True,
     lanes=4,
+    drain=1,
     coding="binary",
+    order=None,
     bias=None,
     fraction=0,
     neuron=None,
+    size=None,
+    groups=1,
+    skips=(),
 ):
-    """The layer with this weight, (sets, channels, inputs); without a neuron it is the readout."""
+    """The layer with this weight, (sets, channels, inputs); without a neuron it is the readout.
+
+    With a `size` (height, width) the weight is a 1x1 convolution over a map, of (sets, channels, inputs of
+    a group). `skips` are identity projections, as (largest level, weight (sets, channels), bits); they
+    need a size.
+    """
     weight = np.asarray(weight)
-    channels = weight.shape[1]
-    bias = np.zeros((1, channels), int) if bias is None else np.asarray(bias)
-    layer = Population("layer", (Projection("input", weight, bits),), bias, fraction, neuron)
-    populations = [layer]
+    channels, inputs = weight.shape[1], weight.shape[2] * groups
+
+    def project(source, weight, bits):
+        groups = inputs // weight.shape[2]
+        return (
+            Conv(source, weight[..., None, None], bits, groups=groups)
+            if size
+            else Dense(source, weight, bits)
+        )
+
+    one, silent = np.ones((1, channels, inputs), int), np.zeros((1, channels), int)
+    stages = [
+        Population(
+            f"skip{k}", (project("input", one, 1),), silent, 0, Neuron(largest, np.ones((1, channels), int))
+        )
+        for k, (largest, _, _) in enumerate(skips)
+    ]
+    projections = [project("input", weight, bits)]
+    projections += [Identity(f"skip{k}", skip, width) for k, (_, skip, width) in enumerate(skips)]
+    bias = silent if bias is None else np.asarray(bias)
+    stages.append(Population("layer", tuple(projections), bias, fraction, neuron))
     if neuron is not None:
-        last = Projection("layer", np.ones((1, 1, channels), int), 1)
-        populations.append(Population("readout", (last,), np.zeros((1, 1), int)))
-    network = Network(Input((weight.shape[2],), levels, static), steps, tuple(populations))
-    profile = profile_of(network, {p.name: lanes for p in populations}, {"input": coding})
-    return Sample(network, profile.layers[0], contents_of(network, profile))
+        positions = size[0] * size[1] if size else 1
+        last = Dense("layer", np.ones((1, 1, channels * positions), int), 1)
+        stages.append(Population("readout", (last,), np.zeros((1, 1), int)))
+    shape = (inputs, *size) if size else (inputs,)
+    network = Network(Input(shape, levels, static), steps, tuple(stages))
+    return sample_of(network, "layer", lanes, drain, {"input": coding}, order)
+
+
+def sample_of(network, name, lanes, drain=1, coding=None, order=None):
+    """A layer of a network; all layers have these lanes."""
+    names = [population.name for population in network.populations]
+    profile = profile_of(network, dict.fromkeys(names, lanes), coding, order, {name: drain})
+    (layer,) = (layer for layer in profile.layers if layer.name == name)
+    return Sample(network, layer, contents_of(network, profile))
 
 
 def random_levels(rng, largest, shape):
-    """Levels of positions, (positions, inputs), from empty to full."""
+    """Levels of cells, (.., channels), from empty to full."""
     levels = rng.integers(0, largest + 1, shape)
-    return levels * (rng.random(shape) < rng.random((shape[0], 1)))
+    return levels * (rng.random(shape) < rng.random((*shape[:-1], 1)))
 
 
 def random_shifts(rng, most=3):
@@ -107,7 +153,7 @@ def random_network(rng, *, steps, static, size=8, hidden=(7, 5), classes=4):
         neuron = random_neuron(rng, channels, steps, reach) if k < len(hidden) else None
         bias = rng.integers(-reach // 8, reach // 4, (rng.choice([1, steps]), channels))
         name = f"layer{k}" if neuron else "readout"
-        populations.append(Population(name, (Projection(source, weight, bits),), bias, fraction, neuron))
+        populations.append(Population(name, (Dense(source, weight, bits),), bias, fraction, neuron))
         source, inputs, largest = name, channels, neuron.levels if neuron else 0
     return Network(first, steps, tuple(populations))
 
@@ -153,3 +199,45 @@ def clips(neuron, current, v, fired):
     if neuron.factor is not None:
         u = np.where(fired, neuron.factor.apply(u), u)
     return neuron.saturate(u) != u
+
+
+class Fed(wiring.Component):
+    """A component with streams `i` and `o`, whose other input streams are fed from lists of beats.
+
+    None in a list is a pause; with `pause` there are random ones too.
+    """
+
+    def __init__(self, dut, feeds, rng=None, pause=0.0):
+        self._dut = dut
+        self._feeds = {}
+        for name, beats in feeds.items():
+            shape = getattr(dut, name).payload.shape()
+            width = Shape.cast(shape).width
+            words = []
+            for beat in beats:
+                words += [0] * (int(rng.geometric(1 - pause)) - 1) if pause else []
+                words.append(0 if beat is None else pack(beat, shape) | 1 << width)
+            self._feeds[name] = width, words
+        members = {"i": In(dut.i.signature.flip()), "o": Out(dut.o.signature)}
+        if hasattr(dut, "saturated"):
+            members["saturated"] = Out(dut.saturated.shape())
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = self._dut
+        wiring.connect(m, wiring.flipped(self.i), self._dut.i)
+        wiring.connect(m, self._dut.o, wiring.flipped(self.o))
+        if hasattr(self, "saturated"):
+            m.d.comb += self.saturated.eq(self._dut.saturated)
+        for name, (width, words) in self._feeds.items():
+            place, word = Signal(range(len(words) + 1)), Signal(width + 1)
+            stream = getattr(self._dut, name)
+            m.d.comb += [
+                word.eq(Array([*words, 0])[place]),
+                stream.valid.eq(word[-1]),
+                Value.cast(stream.payload).eq(word),
+            ]
+            with m.If((place != len(words)) & (stream.ready | ~stream.valid)):
+                m.d.sync += place.eq(place + 1)
+        return m

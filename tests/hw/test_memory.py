@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from stream_bench import simulate
 
 from spikefold.errors import InputError
-from spikefold_hw.memory import Ram, Rom
+from spikefold_hw.memory import Ram, Rom, ring_next
 
 
 @pytest.mark.usefixtures("not_elaborated")
@@ -60,3 +60,24 @@ def test_rom_knows_its_file():
 def test_ram_stores_plain_bits():
     ram = Ram(data.StructLayout({"a": 3, "b": signed(2)}), 6)
     assert (ram.shape, ram.depth) == (5, 6)
+
+
+@pytest.mark.parametrize(("rows", "step"), [(1, 1), (5, 1), (12, 3), (16, 4), (6, 6)])
+def test_ring_goes_round_at_any_number_of_rows(rows, step):
+    class Ring(wiring.Component):
+        row: Out(range(17))
+
+        def elaborate(self, platform):
+            m = Module()
+            m.d.sync += self.row.eq(ring_next(self.row, rows, step))
+            return m
+
+    dut, seen = Ring(), []
+
+    async def bench(ctx):
+        for _ in range(2 * rows):
+            seen.append(ctx.get(dut.row))
+            await ctx.tick()
+
+    simulate(dut, bench)
+    assert seen == [k * step % rows for k in range(2 * rows)]

@@ -15,6 +15,7 @@ PATIENCE = 5000
 def network_run(dut, levels, stalls=(0, 0), style="riding", seed=0):
     """Logits, classes and counters after the last result, and the cycles since the first input beat."""
     rng = np.random.default_rng(seed)
+    levels = np.repeat(levels, dut.profile.input.steps // levels.shape[1], axis=1)
     samples, presented, size = levels.shape
     shapes = dut.i.payload.shape(), dut.o.payload.shape()
     beats = event_beats(levels.reshape(-1, size), style=style, steps=presented)
@@ -72,6 +73,7 @@ def check_network(network, profile, levels, **options):
     # `cycles` starts one cycle after the first beat and is read, like all, through two registers.
     assert counters.pop("cycles") == span
     want = {"samples": len(levels)} | {f"events_{name}": n for name, n in expected.events.items()}
+    want["events_input"] *= profile.input.steps // levels.shape[1]
     capped = [p.name for p in network.populations if p.neuron and p.neuron.membrane_bits is not None]
     assert counters == want | {f"saturations_{name}": expected.saturations[name] for name in capped}
     return counters

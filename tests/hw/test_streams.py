@@ -82,8 +82,8 @@ def test_index_bits_are_at_least_one(count, bits):
     [
         (Event(784, 16), {"index": 10, "level": 5, "end_position": 1, "end_step": 1, "end_sample": 1}),
         (Event(1, 1), {"index": 1, "level": 1, "end_position": 1, "end_step": 1, "end_sample": 1}),
-        (Digit(3136, 5), {"row": 12, "shift": 3, "negative": 1, "flush": 1}),
-        (Digit(1, 1), {"row": 1, "shift": 1, "negative": 1, "flush": 1}),
+        (Digit(3136, 5, 3), {"row": 12, "shift": 3, "window": 2, "negative": 1, "flush": 1}),
+        (Digit(1, 1), {"row": 1, "shift": 1, "window": 1, "negative": 1, "flush": 1}),
         (Logit(10, 14), {"logit": 14, "index": 4, "winner": 4, "last": 1}),
     ],
 )

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "sw"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from sim_toy import PORTS, TOP_VERILOG, ToyTop
+from sim_toy import LOADABLE, PORTS, toy_verilog
 
 from spikefold_sim.build import Design
 
@@ -20,8 +21,16 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory):
     """The toy as Verilog."""
-    from amaranth.back import verilog
+    return _design(tmp_path_factory, PORTS, toy_verilog())
 
-    folder = tmp_path_factory.mktemp("toy")
-    (folder / "toy_top.v").write_text(TOP_VERILOG + verilog.convert(ToyTop(), name="toy_core"))
-    return Design((folder / "toy_top.v",), PORTS, folder)
+
+@pytest.fixture(scope="session")
+def loadable(tmp_path_factory):
+    """The toy with bytes to load, as Verilog."""
+    return _design(tmp_path_factory, LOADABLE, toy_verilog(load=True))
+
+
+def _design(tmp_path_factory, ports, text):
+    folder = tmp_path_factory.mktemp(ports.top)
+    (folder / f"{ports.top}.v").write_text(text)
+    return Design((folder / f"{ports.top}.v",), ports, folder)

@@ -1,10 +1,14 @@
-"""Random dense designs over everything that shapes hardware: sizes, T, D, neurons, lanes, codings."""
+"""Random designs over everything that shapes hardware: graphs, sizes, T, D, neurons, lanes, codings."""
+
+from math import gcd
 
 import numpy as np
+from random_networks import random_graph
 
 from spikefold.design import Design
-from spikefold.ir import Input, Network, Neuron, Population, Projection, ShiftSum, profile_of
+from spikefold.ir import Dense, Input, LayerProfile, Network, Neuron, Population, ShiftSum, profile_of
 from spikefold.ir.coding import CODINGS
+from spikefold.ir.profile import ORDERS
 
 SAMPLES = 8
 
@@ -37,7 +41,7 @@ def _population(rng, name, source, inputs, channels, steps, readout):
     weight = rng.choice([-1, 1], shape) if bits == 1 else rng.integers(low, -low, shape)
     bias = rng.integers(-200, 200, (steps if rng.random() < 0.5 else 1, channels))
     neuron = None if readout else _neuron(rng, channels, steps)
-    return Population(name, (Projection(source, weight, bits),), bias, int(rng.integers(0, 4)), neuron)
+    return Population(name, (Dense(source, weight, bits),), bias, int(rng.integers(0, 4)), neuron)
 
 
 def random_design(seed):
@@ -61,9 +65,30 @@ def random_design(seed):
     return design, _samples(rng, network)
 
 
-def _samples(rng, network):
-    shape = (SAMPLES, *network.input.sample_shape(network.steps))
+def _samples(rng, network, samples=SAMPLES):
+    """Levels from nearly silent to full, one sample all silent and one all at the maximum."""
+    shape = (samples, *network.input.sample_shape(network.steps))
     x = rng.integers(0, network.input.levels + 1, shape)
-    x *= rng.random(shape) < rng.random((SAMPLES, *[1] * (len(shape) - 1)))
-    x[2], x[5] = 0, network.input.levels
+    x *= rng.random(shape) < rng.random((samples, *[1] * (len(shape) - 1)))
+    x[samples // 4], x[samples // 2] = 0, network.input.levels
     return x
+
+
+def random_graph_design(seed, samples=3):
+    """A random graph with random lanes, drains, codings and order of time, and samples for it."""
+    rng = np.random.default_rng(seed)
+    # Small enough for Amaranth's simulator.
+    network = random_graph(rng, stages=5, neurons=90, edge=5, channels=5)
+    order = str(rng.choice(ORDERS))
+    lanes = {p.name: int(rng.integers(1, 9)) for p in network.populations}
+    sources = {source for p in network.populations for source in (q.source for q in p.projections)}
+    coding = {name: str(rng.choice(CODINGS)) for name in sorted(sources)}
+    plain = profile_of(network, lanes, coding, order)
+    drain = {layer.name: _drain(rng, layer) for layer in plain.layers}
+    profile = profile_of(network, lanes, coding, order, drain, loaded=bool(rng.random() < 0.2))
+    return Design(network, profile), _samples(rng, network, samples)
+
+
+def _drain(rng, layer: LayerProfile):
+    most = gcd(layer.lanes, layer.group_channels)
+    return int(rng.choice([q for q in range(1, most + 1) if most % q == 0]))

@@ -1,5 +1,6 @@
 """The same traffic on every simulator: same beats, same cycles; faults are found and named."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -9,31 +10,41 @@ from sim_toy import (
     DUPLICATE,
     FAULTY,
     FLAGS,
+    FORMAT,
     HANG,
+    LOADABLE,
+    MARK,
     PORTS,
     RANGE,
+    SAMPLE,
+    SHAPE,
     UNSTABLE,
     WRONG,
     ToyTop,
     golden,
     random_levels,
+    toy_verilog,
 )
 
 from spikefold.errors import InputError, ToolError
+from spikefold.ir.maps import Map
 from spikefold_sim.amaranth_engine import AmaranthEngine
-from spikefold_sim.beats import decode_beats, encode_beats
+from spikefold_sim.beats import StreamShape, decode_beats, encode_beats
 from spikefold_sim.build import Design
 from spikefold_sim.cocotb_engine import CocotbEngine
 from spikefold_sim.native_engine import NativeEngine
 from spikefold_sim.observation import HangError, ProtocolError, UnknownValueError
-from spikefold_sim.ports import BEAT, Ports
+from spikefold_sim.ports import BEAT, Ports, Probe
 from spikefold_sim.scoreboard import Mismatch, compare
 from spikefold_sim.stalls import Stalls
 
 LEVELS = random_levels(30)
+SHAPES = {"hidden": SHAPE}
 STALLS = [Stalls(), Stalls(0.3, 0.6, seed=5), Stalls(0.9, 0.0, seed=1), Stalls(0.0, 0.9, seed=2)]
 needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
 ENGINES = ["native", "verilator", pytest.param("icarus", marks=needs_icarus), "amaranth"]
+FEWER_BUILDS = ["native", pytest.param("verilator", marks=pytest.mark.slow), *ENGINES[2:]]
+FEWEST_BUILDS = [pytest.param("native", marks=pytest.mark.slow), *FEWER_BUILDS[1:]]
 
 
 @pytest.fixture(params=ENGINES)
@@ -41,13 +52,13 @@ def engine(request, toy, cache):
     return make_engine(request.param, toy, cache)
 
 
-def make_engine(name, toy, cache, progress=None):
+def make_engine(name, design, cache, progress=None):
     if name == "native":
-        return NativeEngine(toy, cache, progress)
+        return NativeEngine(design, cache, progress)
     if name == "amaranth":
-        top = ToyTop()
-        return AmaranthEngine(top, {"hidden": top.layer0.o}, PORTS, progress)
-    return CocotbEngine(toy, name, cache, progress)
+        top = ToyTop(design.ports.load)
+        return AmaranthEngine(top, {"hidden": top.layer0.o}, design.ports, progress)
+    return CocotbEngine(design, name, cache, progress)
 
 
 def contents(observation):
@@ -64,22 +75,23 @@ def contents(observation):
     }
 
 
-def faulty(fault, sample=3, step=1):
+def faulty(fault, sample=3, step=1, row=1):
+    """Levels with an event that causes a fault, and one after it that carries the mark."""
     levels = LEVELS.copy()
-    levels[sample, step, [FAULTY, 2]] = fault, 1  # so the faulty event does not carry the mark
+    levels[sample, step, [FAULTY, 2], row, 0] = fault, 1
     return levels
 
 
 @pytest.mark.parametrize("stalls", STALLS)
 def test_values_hold_under_stalls_and_every_engine_sees_the_same(engine, stalls):
-    observation = engine.run(encode_beats(LEVELS), stalls)
+    observation = engine.run(encode_beats(LEVELS, SHAPE), stalls)
     hidden, logits = golden(LEVELS)
-    assert compare(observation, {"hidden": hidden}, logits).first is None
-    assert (decode_beats(observation.events["hidden"].beats, 2, LEVELS.shape[2]) == hidden).all()
+    assert compare(observation, {"hidden": hidden}, logits, SHAPES).first is None
+    assert (decode_beats(observation.events["hidden"].beats, SHAPE) == hidden).all()
     assert (observation.logits == logits).all()
     assert (observation.winners == logits.argmax(axis=1)).all()
     top = ToyTop()
-    reference = AmaranthEngine(top, {"hidden": top.layer0.o}, PORTS).run(encode_beats(LEVELS), stalls)
+    reference = AmaranthEngine(top, {"hidden": top.layer0.o}, PORTS).run(encode_beats(LEVELS, SHAPE), stalls)
     assert contents(observation) == contents(reference)
 
 
@@ -97,29 +109,31 @@ def test_cycles_and_counters(engine):
 @pytest.mark.parametrize("fault", [DROP, DUPLICATE, WRONG, RANGE])
 def test_the_scoreboard_names_an_injected_fault(toy, cache, fault):
     levels = faulty(fault)
-    observation = NativeEngine(toy, cache).run(encode_beats(levels))
+    observation = NativeEngine(toy, cache).run(encode_beats(levels, SHAPE))
     hidden, logits = golden(levels)
     got = {DROP: 0, DUPLICATE: DUPLICATE, WRONG: WRONG ^ 1, RANGE: 0}[fault]
-    reason = "repeated event" if fault == DUPLICATE else "level differs"
-    assert compare(observation, {"hidden": hidden}, logits).first == Mismatch(
-        3, "hidden", FAULTY, 1, fault, got, reason
+    reason = "channels must ascend" if fault == DUPLICATE else "level differs"
+    assert compare(observation, {"hidden": hidden}, logits, SHAPES).first == Mismatch(
+        3, "hidden", FAULTY, 1, fault, got, reason, (1, 0)
     )
 
 
-def test_wrong_flags_of_an_inner_stream_are_found(toy, cache):
-    levels = faulty(FLAGS, step=0)
-    observation = NativeEngine(toy, cache).run(encode_beats(levels))
+@pytest.mark.parametrize("fault", [FLAGS, MARK, SAMPLE])
+def test_wrong_flags_of_an_inner_stream_are_found(toy, cache, fault):
+    levels = faulty(fault, step=0)
+    observation = NativeEngine(toy, cache).run(encode_beats(levels, SHAPE), watchdog=1000)
     hidden, logits = golden(levels)
-    first = compare(observation, {"hidden": hidden}, logits).first
-    assert (first.sample, first.layer, first.reason) == (3, "hidden", "wrong end flags")
+    first = compare(observation, {"hidden": hidden}, logits, SHAPES).first
+    assert (first.sample, first.layer, first.step, first.position) == (3, "hidden", 0, (1, 0))
+    assert first.reason == ("level differs" if fault == MARK else "wrong end flags")
 
 
 def test_a_changed_payload_under_stall_is_a_protocol_error(engine):
-    levels = faulty(UNSTABLE, sample=1, step=0)  # waits while the readout sends the sample before
+    levels = faulty(UNSTABLE, sample=1, step=0, row=0)  # waits while the readout sends the sample before
     with pytest.raises(
         ProtocolError, match=r"^Stream must hold valid and payload until ready, but 'hidden' "
     ) as info:
-        engine.run(encode_beats(levels), Stalls(0.0, 0.9, seed=3), watchdog=1000)
+        engine.run(encode_beats(levels, SHAPE), Stalls(0.0, 0.9, seed=3), watchdog=1000)
     assert len(info.value.observation.results) < 3 * len(levels)
 
 
@@ -127,20 +141,143 @@ def test_the_watchdog_says_where_it_hangs(engine):
     levels = faulty(HANG)
     message = (
         r"^Design must move within 300 cycles, but nothing did until cycle \d+ \(\d+ of \d+ beats accepted, "
-        r"3 of 30 results seen\): input valid, not ready; hidden not valid, ready; result not valid, ready\."
+        r"3 of 30 results seen\): input valid, not ready; result not valid, ready; hidden not valid, ready\."
     )
     with pytest.raises(HangError, match=message) as info:
-        engine.run(encode_beats(levels), watchdog=300)
+        engine.run(encode_beats(levels, SHAPE), watchdog=300)
     seen = info.value.observation
     hidden, logits = golden(levels)
     assert seen.cycles - seen.events["hidden"].cycles[-1] > 300
-    assert compare(seen, {"hidden": hidden}, logits).first.sample == 3
+    assert compare(seen, {"hidden": hidden}, logits, SHAPES).first.sample == 3
 
 
 def test_the_watchdog_counts_from_the_last_handshake(engine):
     with pytest.raises(HangError, match=r"until cycle 300 \(1 of \d+ beats accepted, 0 of 30") as info:
-        engine.run(encode_beats(faulty(HANG, sample=0, step=0)), watchdog=300)
+        engine.run(encode_beats(faulty(HANG, sample=0, step=0, row=0), SHAPE), watchdog=300)
     assert info.value.observation.cycles == 301
+
+
+@pytest.mark.parametrize("order", ["innermost", "step_major"])
+def test_streams_of_other_shapes_pass(engine, order):
+    shape = StreamShape(Map(15, 3, 1), 3, order)
+    levels = random_levels(6, shape, seed=4)
+    observation = engine.run(encode_beats(levels, shape), Stalls(0.2, 0.5, seed=3))
+    hidden, logits = golden(levels)
+    assert compare(observation, {"hidden": hidden}, logits, {"hidden": shape}).mismatches == 0
+    other = StreamShape(Map(15, 1, 3), 3, "step_major" if order == "innermost" else "innermost")
+    swapped = {"hidden": hidden.swapaxes(3, 4)}
+    assert compare(observation, swapped, logits, {"hidden": other}).mismatches > 0
+
+
+BIASES = (100, -100, 7)
+BYTES = bytes(value % 256 for value in BIASES)
+
+
+@pytest.fixture(params=FEWER_BUILDS)
+def loading(request, loadable, cache):
+    return make_engine(request.param, loadable, cache)
+
+
+@pytest.mark.parametrize("stalls", STALLS)
+def test_bytes_are_loaded_before_the_samples(loading, stalls):
+    observation = loading.run(encode_beats(LEVELS, SHAPE), stalls, load=BYTES)
+    hidden, logits = golden(LEVELS, BIASES)
+    assert compare(observation, {"hidden": hidden}, logits, SHAPES).first is None
+    top = ToyTop(load=True)
+    reference = AmaranthEngine(top, {"hidden": top.layer0.o}, LOADABLE)
+    assert contents(observation) == contents(reference.run(encode_beats(LEVELS, SHAPE), stalls, load=BYTES))
+    if stalls == Stalls():
+        assert observation.start_cycles[0] == len(BYTES)
+
+
+def test_loading_that_never_ends_is_a_hang(loading):
+    message = (
+        r"^Design must move within 100 cycles, but nothing did until cycle 101 \(2 of 2 bytes loaded, "
+        r"0 of \d+ beats accepted, 0 of 30 results seen\): input valid, not ready; load not valid, ready; "
+    )
+    with pytest.raises(HangError, match=message):
+        loading.run(encode_beats(LEVELS, SHAPE), load=BYTES[:2], watchdog=100)
+
+
+def test_bytes_that_are_left_over_are_a_protocol_error(loading):
+    message = r"^Design must take all 4 bytes of its memories, but took 3$"
+    with pytest.raises(ProtocolError, match=message) as info:
+        loading.run(encode_beats(LEVELS, SHAPE), load=BYTES + b"x")
+    assert info.value.observation.logits.tolist() == golden(LEVELS, BIASES)[1].tolist()
+
+
+def test_bytes_and_load_stream_go_together(toy, loadable, cache):
+    message = r"^Bytes to load must be given for a design with a load stream, not 0 bytes to 'loadable_top'$"
+    with pytest.raises(InputError, match=message):
+        NativeEngine(loadable, cache).run(encode_beats(LEVELS, SHAPE))
+    message = r"^Bytes to load must go to a design with a load stream, not 3 bytes to 'toy_top'$"
+    with pytest.raises(InputError, match=message):
+        NativeEngine(toy, cache).run(encode_beats(LEVELS, SHAPE), load=BYTES)
+
+
+@pytest.mark.parametrize("name", FEWEST_BUILDS)
+def test_an_input_that_is_ready_too_early_is_a_protocol_error(tmp_path, cache, name):
+    (tmp_path / "x.v").write_text(toy_verilog(load=True, early=True))
+    early = Design((tmp_path / "x.v",), LOADABLE, tmp_path)
+    message = (
+        r"^Input must not be ready before the memories are loaded, but was before cycle 1 \(2 of 3 bytes"
+    )
+    if name == "amaranth":
+        top = ToyTop(load=True, early=True)
+        engine = AmaranthEngine(top, {"hidden": top.layer0.o}, LOADABLE)
+    else:
+        engine = make_engine(name, early, cache)
+    with pytest.raises(ProtocolError, match=message):
+        engine.run(encode_beats(LEVELS, SHAPE), load=BYTES)
+
+
+MANY = [("native", 40), *((name, 130) for name in ("native", "verilator", "icarus", "amaranth"))]
+
+
+@pytest.fixture(
+    params=[
+        MANY[0],
+        *(pytest.param(each, marks=pytest.mark.slow) for each in MANY[1:3]),
+        pytest.param(MANY[3], marks=needs_icarus),
+        MANY[4],
+    ],
+    ids=str,
+)
+def many(request, toy, cache):
+    """The toy with more probes than half a word, or a word, has bits: their names, and a run."""
+    name, count = request.param
+    names = [f"p{k}" for k in range(count)]
+    ports = dataclasses.replace(PORTS, probes=tuple(Probe(p, "core.probe_hidden", FORMAT) for p in names))
+
+    def run(levels, *args, **options):
+        if name == "amaranth":  # serves one run
+            top = ToyTop()
+            engine = AmaranthEngine(top, dict.fromkeys(names, top.layer0.o), ports)
+        else:
+            engine = make_engine(name, Design(toy.sources, ports, toy.folder), cache)
+        return engine.run(encode_beats(levels, SHAPE), *args, **options)
+
+    return names, run
+
+
+def test_many_probes(many):
+    names, run = many
+    levels = random_levels(6)
+    observation = run(levels, Stalls(0.2, 0.5))
+    hidden, logits = golden(levels)
+    found = compare(observation, dict.fromkeys(names, hidden), logits, dict.fromkeys(names, SHAPE))
+    assert (found.mismatches, list(observation.events)) == (0, names)
+
+
+def test_faults_of_many_streams_are_named(many):
+    names, run = many
+    message = rf"^Stream must hold valid and payload until ready, but '{', '.join(names)}' changed"
+    with pytest.raises(ProtocolError, match=message):
+        run(faulty(UNSTABLE, sample=1, step=0, row=0), Stalls(0.0, 0.9, seed=3))
+    waiting = "; ".join(f"{name} not valid, ready" for name in names)
+    message = rf": input valid, not ready; result not valid, ready; {waiting}\. "
+    with pytest.raises(HangError, match=message):
+        run(faulty(HANG), watchdog=300)
 
 
 UNDRIVEN = """
@@ -164,6 +301,7 @@ module toy_top(input clk, input rst, input i__valid, output i__ready, input [3:0
 endmodule
 """
 BARE = Ports("toy_top", PORTS.stimulus, PORTS.result)
+ONES = StreamShape(Map(3), 1, "innermost")
 
 
 def undriven(folder, **parts):
@@ -173,7 +311,7 @@ def undriven(folder, **parts):
 
 @needs_icarus
 def test_icarus_finds_a_register_that_nothing_drives(tmp_path, cache):
-    beats = encode_beats(np.ones((2, 1, 3), int))
+    beats = encode_beats(np.ones((2, 1, 3), int), ONES)
     design = undriven(tmp_path)
     with pytest.raises(
         UnknownValueError, match=r"^Signal must be 0 or 1 after reset, but result payload is '.*X"
@@ -181,7 +319,7 @@ def test_icarus_finds_a_register_that_nothing_drives(tmp_path, cache):
         CocotbEngine(design, "icarus", cache).run(beats)
     design = undriven(tmp_path, reset="1'b0", load="logit <= 0;")
     with pytest.raises(
-        UnknownValueError, match=r"^Signal must be 0 or 1 after reset, but input ready is 'X'"
+        UnknownValueError, match=r"^Signal must be 0 or 1 after reset, but ready of 'input' is 'X'"
     ):
         CocotbEngine(design, "icarus", cache).run(beats)
     design = undriven(tmp_path, load="logit <= 7;")
@@ -227,7 +365,10 @@ def fst_hierarchy(path):
 def test_traces(toy, cache, tmp_path, suffix):
     trace = tmp_path / f"out.{suffix}"
     engine = NativeEngine(toy, cache)
-    plain, traced = engine.run(encode_beats(LEVELS)), engine.run(encode_beats(LEVELS), trace=trace)
+    plain, traced = (
+        engine.run(encode_beats(LEVELS, SHAPE)),
+        engine.run(encode_beats(LEVELS, SHAPE), trace=trace),
+    )
     assert contents(plain) == contents(traced)
     assert [path.name for path in tmp_path.iterdir()] == [trace.name]
     names = fst_hierarchy(trace) if suffix == "fst" else trace.read_bytes()
@@ -239,13 +380,13 @@ def test_traces(toy, cache, tmp_path, suffix):
 def test_an_unknown_kind_of_trace_is_refused(toy, cache, tmp_path):
     engine = NativeEngine(toy, cache)
     with pytest.raises(InputError, match=r"^Trace file must end in \.fst or \.vcd, not 'out\.txt'$"):
-        engine.run(encode_beats(LEVELS), trace=tmp_path / "out.txt")
+        engine.run(encode_beats(LEVELS, SHAPE), trace=tmp_path / "out.txt")
     with pytest.raises(InputError, match=r"^Trace file's folder must exist, not be missing: "):
-        engine.run(encode_beats(LEVELS), trace=tmp_path / "no" / "out.vcd")
+        engine.run(encode_beats(LEVELS, SHAPE), trace=tmp_path / "no" / "out.vcd")
 
 
 def test_a_run_leaves_nothing_in_the_design_folder(engine, toy):
-    engine.run(encode_beats(LEVELS))
+    engine.run(encode_beats(LEVELS, SHAPE))
     assert [path.name for path in toy.folder.iterdir()] == ["toy_top.v"]
 
 
@@ -253,11 +394,11 @@ def test_progress_is_told(toy, cache):
     """Amaranth's simulator reports every sample; the others every half second, so only in long runs."""
     calls = []
     make_engine("amaranth", toy, cache, lambda done, total: calls.append((done, total))).run(
-        encode_beats(LEVELS)
+        encode_beats(LEVELS, SHAPE)
     )
     assert calls == [(k + 1, 30) for k in range(30)]
     calls.clear()
-    long = np.tile(encode_beats(LEVELS), 500)
+    long = np.tile(encode_beats(LEVELS, SHAPE), 500)
     make_engine("verilator", toy, cache, lambda done, total: calls.append((done, total))).run(long)
     assert calls
     assert all(0 < done <= total == 15_000 for done, total in calls)
@@ -268,7 +409,7 @@ def test_verilog_that_does_not_compile_is_a_tool_error(tmp_path, cache, name):
     (tmp_path / "x.v").write_text("module toy_top(input nothing); endmodule\n")
     design = Design((tmp_path / "x.v",), PORTS, tmp_path)
     with pytest.raises(ToolError, match=r"^\w+( Verilog)? must compile the design, not fail with"):
-        make_engine(name, design, cache).run(encode_beats(LEVELS))
+        make_engine(name, design, cache).run(encode_beats(LEVELS, SHAPE))
 
 
 @pytest.mark.parametrize(
@@ -281,7 +422,7 @@ def test_verilog_that_does_not_compile_is_a_tool_error(tmp_path, cache, name):
 def test_a_missing_memory_image_is_a_tool_error(tmp_path, cache, name):
     rom = 'reg [11:0] rom [0:3]; initial $readmemh("mem/rom.mem", rom);'
     design = undriven(tmp_path, declare=rom, load="logit <= rom[1];")
-    beats = encode_beats(np.ones((1, 1, 3), int))
+    beats = encode_beats(np.ones((1, 1, 3), int), ONES)
     message = r"^Memory image must be in the folder the design runs in, not be missing: 'mem/rom\.mem'$"
     with pytest.raises(ToolError, match=message):
         make_engine(name, design, cache).run(beats)
@@ -293,13 +434,13 @@ def test_a_missing_memory_image_is_a_tool_error(tmp_path, cache, name):
 def test_bad_stimuli_are_refused(toy, cache):
     engine = NativeEngine(toy, cache)
     with pytest.raises(InputError, match=r"^Stimulus must end with end_sample, not False$"):
-        engine.run(encode_beats(LEVELS)[:-1])
+        engine.run(encode_beats(LEVELS, SHAPE)[:-1])
     with pytest.raises(InputError, match=r"^Stimulus must be a vector of ports\.BEAT, not "):
         engine.run(np.zeros((3, 3)))
-    with pytest.raises(InputError, match=r"^Stimulus level must fit in 3 bits, not 8$"):
-        engine.run(encode_beats(np.full((1, 1, 3), 8)))
+    with pytest.raises(InputError, match=r"^Stimulus level must fit in 4 bits, not 16$"):
+        engine.run(encode_beats(np.full((1, 1, 3), 16), ONES))
     with pytest.raises(InputError, match=r"^Watchdog must be a positive number of cycles, not 0$"):
-        engine.run(encode_beats(LEVELS), watchdog=0)
+        engine.run(encode_beats(LEVELS, SHAPE), watchdog=0)
 
 
 def test_an_unknown_simulator_is_refused(toy):

@@ -4,15 +4,17 @@ import dataclasses
 
 import numpy as np
 import pytest
-from random_designs import random_design
+from random_designs import random_design, random_graph_design
 
-from spikefold_hw import cycles
-from spikefold_hw.verilog import count_multipliers
+from spikefold_hw.drain_clock import Moves
+from spikefold_hw.event_buffer import EventBuffer
+from spikefold_hw.freezes import Freezes
+from spikefold_hw.verilog import count_multipliers, emit
 
 
-def _check(seed, simulator, stall):
-    design, x = random_design(seed)
-    assert count_multipliers(design.profile) == 0
+def _check(seed, simulator, stall, make=random_design):
+    design, x = make(seed)
+    assert count_multipliers(emit(design.profile)) == 0
     result = design.verify(x, simulator=simulator, stall=stall, seed=seed)
     assert result.first is None, f"design {seed}: {result.first}"
     assert result.mismatches == 0
@@ -32,6 +34,34 @@ def test_verilator(seed):
     _check(seed, "verilator", 0.3)
 
 
+GRAPHS = range(15)
+"""Any kernel, stride, padding, groups, pool, sum, shortcut, T, D, lanes, Q, coding, order of time; loaded."""
+
+
+@pytest.mark.parametrize("seed", GRAPHS)
+def test_graph(seed):
+    _check(seed, "amaranth", 0.0 if seed % 3 else 0.4, random_graph_design)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1000, 1100))
+def test_graph_more(seed):
+    _check(seed, "amaranth", 0.0, random_graph_design)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1000, 1040))
+def test_graph_under_stalls(seed):
+    _check(seed, "amaranth", 0.5, random_graph_design)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2000, 2005))
+def test_graph_in_verilator_and_icarus(seed):
+    for simulator in ("native", "verilator", "icarus"):
+        _check(seed, simulator, 0.3 if simulator == "verilator" else 0.0, random_graph_design)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 160))
 def test_amaranth_more(seed):
@@ -46,20 +76,23 @@ def test_verilator_more(seed):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("make", [random_design, random_graph_design])
 @pytest.mark.parametrize("seed", range(4))
-def test_no_multiplier_after_synthesis(seed):
-    design, _ = random_design(seed)
+def test_no_multiplier_after_synthesis(seed, make):
+    design, _ = make(seed)
     for device in ("ecp5-25k", "ice40-up5k", "xc7"):
         result = design.synth(device)
         assert (result.multipliers, result.dsp) == (0, 0), device
 
 
-def test_random_designs_exercise_back_pressure(monkeypatch):
-    """Layers of the seeds above do wait for each other: the harder half of the cycle model is tested."""
+@pytest.mark.parametrize("make", [random_design, random_graph_design])
+def test_random_designs_exercise_back_pressure(monkeypatch, make):
+    """Stages of the seeds above do wait for each other: the harder half of the cycle model is tested."""
     waits = []
-    monkeypatch.setattr(cycles._Freezes, "add", _counting(cycles._Freezes.add, waits))
+    monkeypatch.setattr(Freezes, "add", _counting(Freezes.add, waits))
+    monkeypatch.setattr(Moves, "hold", _counting(Moves.hold, waits))
     for seed in range(12):
-        design, x = random_design(seed)
+        design, x = make(seed)
         design.cycles(x)
     assert len(waits) > 10
 
@@ -72,10 +105,10 @@ def _counting(add, waits):
     return counted
 
 
-def test_wrong_prediction_is_noticed(monkeypatch):
-    design, x = random_design(3)
-    late = cycles.AccumulateCore.latency + 1
-    monkeypatch.setattr(cycles.AccumulateCore, "latency", late)
+@pytest.mark.parametrize("make", [random_design, random_graph_design])
+def test_wrong_prediction_is_noticed(monkeypatch, make):
+    design, x = make(3)
+    monkeypatch.setattr(EventBuffer, "latency", EventBuffer.latency + 1)
     assert design.verify(x, simulator="amaranth").cycle_exact is False
 
 
@@ -85,13 +118,11 @@ def test_wrong_memory_is_named():
     readout = design.network.readout
     bias = readout.bias.copy()
     bias[:, 2] -= np.sign(bias[:, 2])
-    populations = (*design.network.populations[:-1], dataclasses.replace(readout, bias=bias))
-    spoiled = dataclasses.replace(
-        design, network=dataclasses.replace(design.network, populations=populations)
-    )
+    stages = (*design.network.stages[:-1], dataclasses.replace(readout, bias=bias))
+    spoiled = dataclasses.replace(design, network=dataclasses.replace(design.network, stages=stages))
     spoiled.__dict__["_golden"] = _Fixed(design.golden(x, record=True))
     first = spoiled.verify(x, simulator="amaranth").first
-    assert (first.sample, first.layer, first.neuron) == (0, "logits", 2)
+    assert (first.sample, first.layer, first.channel) == (0, "logits", 2)
     assert first.expected != first.got
 
 

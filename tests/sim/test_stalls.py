@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from spikefold.errors import InputError
-from spikefold_sim.stalls import INPUT, OUTPUT, Stalls, StallTable
+from spikefold_sim.stalls import INPUT, LOAD, OUTPUT, Stalls, StallTable
 
 
 def test_frequency_and_independence():
@@ -12,6 +12,13 @@ def test_frequency_and_independence():
     assert abs(second.mean() - 0.6) < 0.01
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.01
     assert abs(np.corrcoef(first[1:], first[:-1])[0, 1]) < 0.01
+
+
+def test_loading_stalls_as_often_as_the_input_and_otherwise():
+    stalls = Stalls(input=0.25, output=0.6, seed=7)
+    first, second = stalls.pattern(INPUT, 0, 200_000), stalls.pattern(LOAD, 0, 200_000)
+    assert abs(second.mean() - 0.25) < 0.01
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.01
 
 
 def test_zero_never_stalls():

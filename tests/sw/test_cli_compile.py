@@ -1,4 +1,6 @@
 import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from cli_case import (
 from spikefold import load, nn
 from spikefold.cli.compile import design_name, parse_weight_bits
 from spikefold.errors import InputError
+from spikefold_boards import devices
 
 
 @pytest.fixture
@@ -61,8 +64,51 @@ def test_accuracies_are_those_of_the_test_split(tmp_path, model):
 def test_table(tmp_path, model):
     result = invoke("compile", model, "-o", tmp_path / "build")
     assert result.exit_code == 0
-    for text in ("float accuracy", "memory bits", "layer0", "readout", "cycles per sample"):
+    for text in ("float accuracy", "memory bits", "layer0 *", "readout", "cycles per sample", "total"):
         assert text in result.stdout
+    words = " ".join(result.stdout.split())
+    assert re.search(r"layer0 sets the pace with \d+ cycles a sample: ", words)
+    assert "Order of time: innermost. With one time step there is no order to choose." in words
+
+
+def test_pipeline_fields(tmp_path, model):
+    found = fields(compiled(tmp_path, model, "--device", "ice40-up5k"))
+    rows = {row["stage"]: row for row in found["pipeline"]}
+    assert list(rows) == ["input", "layer0", "readout"]
+    assert [row["stage"] for row in found["pipeline"] if row["slowest"]] == [found["limit"]["stage"]]
+    assert found["total"]["memory_bits"] == found["memory_bits"]
+    assert found["total"]["memory_bits"] == sum(row["memory_bits"] for row in rows.values())
+    assert found["total"]["luts"] == sum(row["luts"] for row in rows.values())
+    assert rows["layer0"]["lanes"] == found["lanes"]["layer0"]
+    assert found["order"] == "innermost"
+    assert found["order_reason"]
+    assert found["fits"] is True
+    assert found["device"]["block_ram_bits"] == 122880
+    assert found["calibration"].keys() == {
+        *("samples", "cycles_interval", "cycles_latency", "layers", "firing", "levels")
+    }
+
+
+def test_memory_that_does_not_fit_is_a_warning(tmp_path, model, monkeypatch):
+    small = replace(devices.DEVICES["ice40-up5k"], block_ram_bits=1500)
+    monkeypatch.setattr(devices, "DEVICES", {**devices.DEVICES, "ice40-up5k": small})
+    found = fields(compiled(tmp_path, model, "--device", "ice40-up5k"))
+    assert found["fits"] is False
+    result = invoke("compile", model, "-o", tmp_path / "build", "--device", "ice40-up5k")
+    assert result.exit_code == 0
+    words = " ".join(result.stdout.split())
+    assert "fits the block RAM of ice40-up5k no" in words
+    assert "Warning: memory of " in words
+
+
+def test_help_has_examples_and_every_option():
+    text = " ".join(invoke("compile", "--help").stdout.split())
+    for option in (
+        *("--lanes", "--drain", "--fps", "--clock-mhz", "--lut-budget", "--memory-budget", "--order"),
+        *("--weights", "--identity-bits", "--pooling", "--device"),
+    ):
+        assert option in text, option
+    assert "spikefold compile resnet.safetensors -o build/ --fps 200 --clock-mhz 120" in text
 
 
 def test_options_reach_the_design(tmp_path, model):
@@ -86,8 +132,31 @@ def test_options_reach_the_design(tmp_path, model):
     assert readout.windows[0].weight_bits == 8
     assert first.lanes == 2
     assert {window.coding for layer in design.profile.layers for window in layer.windows} == {"unary"}
-    assert design.profile.input_levels == 7
+    assert design.profile.input.levels == 7
     assert first.widths.membrane == 20
+
+
+def test_hardware_options_reach_the_design(tmp_path):
+    model = model_file(tmp_path, steps=2)
+    options = ("--order", "step-major", "--weights", "loaded", "--drain", "layer0=2", "--identity-bits", "5")
+    found = fields(compiled(tmp_path, model, *options, "--pooling", "unit", "--lanes", "layer0=4"))
+    design = load(tmp_path / "build")
+    assert design.profile.order == found["order"] == "step_major"
+    assert found["order_reason"].startswith("As asked, ")
+    assert design.profile.loaded
+    assert design.profile.layers[0].drain == 2
+
+
+def test_rate(tmp_path, model):
+    found = fields(compiled(tmp_path, model, "--fps", "100000", "--clock-mhz", "30"))
+    assert found["calibration"]["cycles_interval"] <= 300
+    assert found["lanes"] == {"layer0": 1, "readout": 1}
+
+
+def test_lut_budget(tmp_path, model):
+    found = fields(compiled(tmp_path, model))["total"]["luts"]
+    less = fields(compiled(tmp_path, model, "--lut-budget", str(found - 50), "--memory-budget", "20000"))
+    assert less["total"]["luts"] <= found - 50
 
 
 def test_lanes_for_all(tmp_path, model):
@@ -151,11 +220,17 @@ def test_fit_names_the_broken_bound(tmp_path, model):
 
 def test_fit_refuses_what_the_build_decides(tmp_path, model):
     fields(compiled(tmp_path, model))
-    for option in (("--lanes", "4"), ("--coding", "naf"), ("--name", "x")):
+    for option in (
+        *(("--lanes", "4"), ("--coding", "naf"), ("--name", "x"), ("--drain", "1"), ("--order", "auto")),
+        *(("--weights", "rom"), ("--fps", "9"), ("--clock-mhz", "9"), ("--lut-budget", "9")),
+        ("--memory-budget", "9"),
+    ):
         result = invoke(
             "compile", model, "-o", tmp_path / "b", "--fit", tmp_path / "build", *option, "--json"
         )
-        assert fields(result, code=2)["kind"] == "UsageError"
+        found = fields(result, code=2)
+        assert found["kind"] == "UsageError"
+        assert found["error"].startswith(f"{option[0]} cannot go with --fit")
         assert not (tmp_path / "b").exists()
 
 
@@ -171,6 +246,18 @@ BAD_OPTIONS = {
     "lanes text": (["--lanes", "many"], r"Lane count of 'layer0' must be a positive integer, not 'many'$"),
     "lanes layer": (["--lanes", "layer9=4"], r"Lanes must name one of layer0, readout, not 'layer9'$"),
     "lanes many": (["--lanes", "2000"], r"Lane count of 'layer0' must be 1\.\.1024, not 2000$"),
+    "drain 0": (["--drain", "0"], r"Drain count of 'layer0' must be a positive integer, not 0$"),
+    "drain 7": (["--drain", "layer0=7"], r"Drain of 'layer0' must divide the 10 channels .*, not be 7$"),
+    "order": (["--order", "outer"], r"Order of time must be auto, innermost or step-major, not 'outer'$"),
+    "weights": (["--weights", "ram"], r"Weights must be rom or loaded, not 'ram'$"),
+    "pooling": (["--pooling", "none"], r"Pooling must be auto, unit or compose, not 'none'$"),
+    "identity bits": (["--identity-bits", "0"], r"Identity bits must be 1\.\.8, not 0$"),
+    "device": (["--device", "zx"], r"Device must be one of ecp5-85k, .*, not 'zx'$"),
+    "fps 0": (["--fps", "0"], r"Frames per second must be a positive number, not 0\.0$"),
+    "fps high": (["--fps", "1e9"], r"Frames per second must be at most [\d.]+ at 100 MHz, not 1e\+09: "),
+    "clock": (["--clock-mhz", "-1"], r"Clock in MHz must be a positive number, not -1\.0$"),
+    "luts": (["--lut-budget", "9"], r"LUT budget must be at least [\d ]+, not 9: the smallest design needs "),
+    "memory": (["--memory-budget", "9"], r"Memory budget must be at least [\d ]+ bits, not 9: the smallest "),
     "coding": (["--coding", "gray"], r"Coding must be auto, binary, naf or unary, not 'gray'$"),
     "membrane": (["--membrane-bits", "2"], r"Membrane bits must be .*, not 2$"),
     "method": (["--method", "best"], r"Quantization method must be 'max' or 'mse', not 'best'$"),

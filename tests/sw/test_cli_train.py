@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from cli_case import data_file, fields, invoke, refused
 
@@ -31,6 +32,22 @@ def test_fields(recipe, tmp_path):
     assert model.read_bytes() == first
 
 
+def test_images(tmp_path):
+    x = np.random.default_rng(0).random((24, 1, 8, 8))
+    y = np.arange(24) % 3
+    np.savez(tmp_path / "x.npz", x_train=x, y_train=y, x_test=x[:7], y_test=y[:7])
+    path = tmp_path / "cnn.toml"
+    path.write_text(
+        f"[data]\nname = 'npz:{tmp_path / 'x.npz'}'\n[model]\nkind = 'cnn'\nchannels = [3]\nsteps = 2\n"
+        "[training]\nepochs = 1\nbatch_size = 8\nshift = 1\nflip = true\n"
+    )
+    found = fields(invoke("train", path, "-o", tmp_path / "m", "--json", "-q"))
+    assert found["accuracy_quantized"] is None
+    assert found["accuracy_float"] == pytest.approx(100 * nn.read_meta(tmp_path / "m")["accuracy_float"])
+    assert nn.read_meta(tmp_path / "m")["recipe"]["model"]["channels"] == [3]
+    assert nn.load(tmp_path / "m").pool1.kernel_size == (2, 2)
+
+
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [
@@ -47,6 +64,15 @@ def test_fields(recipe, tmp_path):
             "[data]\nname='digits'\n[model]\nhidden=[3]\nlevel=4",
             r"Recipe key 'model\.level' is unknown; did you",
         ),
+        (
+            "[data]\nname='digits'\n[model]\nkind='cnn'\nwidth=4",
+            r"Recipe key 'model\.width' is unknown for the kind 'cnn'; known keys: kind, channels, ",
+        ),
+        (
+            "[data]\nname='digits'\n[model]\nkind='cnn'",
+            r"Recipe model\.kind must be 'mlp' for 'digits', whose samples have the shape \(64,\), not 'cnn'",
+        ),
+        ("[data]\nname='idx:none'\n[model]\nhidden=[3]", r"Data folder 'none' must hold the file 'train-im"),
         ("no toml", r"Recipe '.*' must be TOML: "),
     ],
 )

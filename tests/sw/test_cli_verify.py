@@ -98,16 +98,18 @@ def test_random_levels(steps):
 
 def _wrong_words(monkeypatch):
     """Let the gateware see other signs of the first layer's weights than the golden model."""
-    original = design_module.memory_words
+    original = design_module.memory_images
 
     def changed(network, layer):
         found = dict(original(network, layer))
         for name in [name for name in found if name.startswith("layer0_weight")]:
-            bits, words = found[name]
-            found[name] = (bits, [int(word) ^ 1 << (bits - 1) for word in words])
+            place = found[name].width - 1
+            data = found[name].data.copy()
+            data[:, place // 8] ^= 1 << place % 8
+            found[name] = replace(found[name], data=data)
         return found
 
-    monkeypatch.setattr(design_module, "memory_words", changed)
+    monkeypatch.setattr(design_module, "memory_images", changed)
 
 
 def test_mismatch(build, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from cli_case import CLASSES, FEATURES, features, tiny_model, tree
+from conv_case import conv_network
 
 import spikefold
 from spikefold import nn
@@ -69,7 +70,7 @@ def test_integer_network_in(data):
 def test_input_levels_leave_the_model_alone(data):
     model = tiny_model()
     design = spikefold.compile(model, input_levels=5)
-    assert design.profile.input_levels == 5
+    assert design.profile.input.levels == 5
     assert model.input.levels == 16
 
 
@@ -86,6 +87,96 @@ def test_integers_are_levels_already(data):
     design = spikefold.compile(tiny_model())
     levels = data[0].astype(np.uint8)
     np.testing.assert_array_equal(design.golden(levels).logits, design.golden(data[0]).logits)
+
+
+def test_options_shape_the_hardware():
+    design = spikefold.compile(
+        conv_network(steps=2),
+        lanes={"layer1": 8},
+        drain={"layer1": 4},
+        order="step-major",
+        weights="loaded",
+        coding="naf",
+    )
+    layer = next(layer for layer in design.profile.layers if layer.name == "layer1")
+    assert (layer.lanes, layer.drain) == (8, 4)
+    assert (design.profile.order, design.profile.loaded) == ("step_major", True)
+    assert set(design.profile.coding.values()) == {"naf"}
+    assert spikefold.compile(conv_network(steps=2)).profile.order == "innermost"
+    assert spikefold.compile(conv_network(steps=2, static=False)).profile.order == "step_major"
+    assert spikefold.compile(conv_network(steps=2), order="step_major").profile.order == "step_major"
+    for name in (None, "layer1"):
+        drained = spikefold.compile(conv_network(), drain=1 if name is None else {name: 1}).profile.layers
+        assert all(layer.drain == 1 for layer in drained if name in (None, layer.name))
+
+
+def test_rates_and_budgets_reach_the_choice():
+    network = conv_network()
+    design = spikefold.compile(network)
+    pipeline = design.info["calibration"]["pipeline"]
+    luts, bits = pipeline["total"]["luts"], pipeline["total"]["memory_bits"]
+    slow = spikefold.compile(network, fps=1000, clock_mhz=20).info["calibration"]
+    assert slow["cycles_interval"] <= 20000
+    assert slow["pipeline"]["total"]["luts"] < luts
+    small = spikefold.compile(network, lut_budget=luts - 200, memory_budget=bits).info["calibration"][
+        "pipeline"
+    ]
+    assert small["total"]["luts"] <= luts - 200
+    assert small["total"]["memory_bits"] <= bits
+
+
+def test_device_is_compared(data):
+    found = spikefold.compile(tiny_model(), data=data, device="ice40-up5k").info["calibration"]["device"]
+    assert found["fits"]
+    assert found["reason"] is None
+    assert spikefold.compile(tiny_model()).info["calibration"]["device"] is None
+
+
+def test_progress_is_told(data):
+    said = []
+    spikefold.compile(tiny_model(), data=data, progress=said.append)
+    assert said[0] == "folding and quantizing"
+    assert "choosing lanes" in said
+
+
+def test_fitted_network_has_a_pipeline_too():
+    hardware = spikefold.compile(tiny_model(), lanes={"layer0": 3})
+    fitted = spikefold.compile(tiny_model(), fit_to=hardware, lanes="auto")
+    rows = fitted.info["calibration"]["pipeline"]["stages"]
+    assert [row["lanes"] for row in rows] == [None, 3, hardware.profile.layers[1].lanes]
+
+
+BAD_HARDWARE = {
+    "order": (
+        {"order": "outermost"},
+        r"^Order of time must be auto, innermost or step-major, not 'outermost'$",
+    ),
+    "weights": ({"weights": "flash"}, r"^Weights must be rom or loaded, not 'flash'$"),
+    "drain": (
+        {"drain": {"layer0": 3}},
+        r"^Drain of 'layer0' must divide the 10 channels of a group, not be 3$",
+    ),
+    "drain zero": ({"drain": 0}, r"^Drain count of 'layer0' must be a positive integer, not 0$"),
+    "drain layer": ({"drain": {"x": 1}}, r"^Drains must name one of layer0, readout, not 'x'$"),
+    "pooling": ({"pooling": "max"}, r"^Pooling must be auto, unit or compose, not 'max'$"),
+    "identity bits": ({"identity_bits": 9}, r"^Identity bits must be 1\.\.8, not 9$"),
+    "device": ({"device": "virtex"}, r"^Device must be one of ecp5-85k, .*, not 'virtex'$"),
+    "fps": ({"fps": -1}, r"^Frames per second must be a positive number, not -1$"),
+    "clock": ({"clock_mhz": 0}, r"^Clock in MHz must be a positive number, not 0$"),
+    "fps too high": ({"fps": 1e9}, r"^Frames per second must be at most [\d.]+ at 100 MHz, not 1e\+09: "),
+    "luts": ({"lut_budget": 5}, r"^LUT budget must be at least [\d ]+, not 5: the smallest design needs "),
+    "memory": (
+        {"memory_budget": 5},
+        r"^Memory budget must be at least [\d ]+ bits, not 5: the smallest design ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_HARDWARE)
+def test_bad_hardware(case):
+    options, pattern = BAD_HARDWARE[case]
+    with pytest.raises(InputError, match=pattern):
+        spikefold.compile(tiny_model(), **options)
 
 
 BAD_SAMPLES = {
@@ -168,7 +259,7 @@ def test_labels_that_do_not_fit(data):
 def test_unknown_simulator_and_stall(data):
     design = spikefold.compile(tiny_model())
     with pytest.raises(
-        InputError, match=r"^Simulator must be one of verilator, icarus, amaranth, not 'vcs'$"
+        InputError, match=r"^Simulator must be one of verilator, icarus, amaranth, native, not 'vcs'$"
     ):
         design.verify(data[0], simulator="vcs")
     for stall in (-0.1, 1.0):

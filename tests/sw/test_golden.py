@@ -10,7 +10,7 @@ from random_networks import LEAKS, random_levels, random_network, scalar_run
 from spikefold import golden
 from spikefold.errors import InputError
 from spikefold.golden import Golden, accuracy
-from spikefold.ir import Input, Network, Neuron, Population, Projection, ShiftSum
+from spikefold.ir import Dense, Input, Network, Neuron, Population, ShiftSum
 
 RESETS = ("subtract", "zero", "scale", "none")
 ROUNDINGS = ("half_up", "floor")
@@ -120,11 +120,11 @@ def test_wide_networks_leave_float32(steps):
         steps,
         (
             Population(
-                "wide", (Projection("input", weight, 8),), rng.integers(-999, 999, (1, channels)), 8, neuron
+                "wide", (Dense("input", weight, 8),), rng.integers(-999, 999, (1, channels)), 8, neuron
             ),
             Population(
                 "readout",
-                (Projection("wide", rng.integers(-8, 8, (1, 2, channels)), 4),),
+                (Dense("wide", rng.integers(-8, 8, (1, 2, channels)), 4),),
                 np.array([[1, -1]]),
             ),
         ),
@@ -147,21 +147,22 @@ def test_leak_sums_beyond_float64_are_integers():
         Input((2,), 3),
         3,
         (
-            Population("wide", (Projection("input", np.array([[[3, -4], [2, 1]]]), 3),), bias, 0, neuron),
-            Population("readout", (Projection("wide", np.array([[[3, -4]]]), 3),), np.array([[0]])),
+            Population("wide", (Dense("input", np.array([[[3, -4], [2, 1]]]), 3),), bias, 0, neuron),
+            Population("readout", (Dense("wide", np.array([[[3, -4]]]), 3),), np.array([[0]])),
         ),
     )
-    assert Golden(network).dtypes["wide"] == (torch.float64, torch.int64)
+    assert Golden(network).dtypes["wide"] == (torch.float32, torch.int64)
     check(network, np.random.default_rng(0).integers(0, 4, (20, 1, 2)))
 
 
 def test_partial_sums_of_either_sign_count():
     """+127 and -127 take turns: the sum is small, a partial sum in another order is not."""
-    weight = np.tile([127, -127], 150)[None, None]
-    readout = Population("readout", (Projection("input", weight, 8),), np.array([[3]]), 3)
-    network = Network(Input((300,), 255), 1, (readout,))
-    assert Golden(network).dtypes["readout"][0] == torch.float64
-    check(network, np.random.default_rng(0).integers(0, 256, (50, 1, 300)))
+    weight = np.tile([127, -127], 300)[None, None]
+    readout = Population("readout", (Dense("input", weight, 8),), np.array([[3]]))
+    network = Network(Input((600,), 255), 1, (readout,))
+    assert network.readout.bias.max() + 300 * 127 * 255 < 1 << 24 < 600 * 127 * 255
+    assert Golden(network).dtypes["readout"] == (torch.float64, torch.float32)
+    check(network, np.random.default_rng(0).integers(0, 256, (50, 1, 600)))
 
 
 @pytest.mark.parametrize(
@@ -174,9 +175,9 @@ def test_types_change_exactly_at_the_limit(change, expected):
     network = Network(
         Input((1,), 255),
         1,
-        (Population("readout", (Projection("input", np.array([[[7]]]), 4),), np.array([[bias]])),),
+        (Population("readout", (Dense("input", np.array([[[7]]]), 4),), np.array([[bias]])),),
     )
-    assert Golden(network).dtypes == {"readout": (expected, expected)}
+    assert Golden(network).dtypes == {"readout": (torch.float32, expected)}
     check(network, np.arange(256).reshape(256, 1, 1))
 
 
@@ -185,7 +186,7 @@ def test_ties_go_to_the_lowest_class():
     network = Network(
         Input((1,), 3),
         2,
-        (Population("readout", (Projection("input", weight, 2),), np.zeros((1, 5), np.int64)),),
+        (Population("readout", (Dense("input", weight, 2),), np.zeros((1, 5), np.int64)),),
     )
     run = golden.run(network, np.arange(4).reshape(4, 1, 1))
     assert run.classes.tolist() == [0, 1, 1, 1]

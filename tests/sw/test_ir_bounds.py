@@ -4,10 +4,31 @@ from itertools import product
 
 import numpy as np
 import pytest
-from random_networks import LEAKS, random_levels, random_network, scalar_run
+from random_networks import (
+    LEAKS,
+    random_graph,
+    random_graph_levels,
+    random_levels,
+    random_network,
+    scalar_run,
+)
+from scalar_reference import scalar_sums
 
 from spikefold.errors import ModelError
-from spikefold.ir import Input, Network, Neuron, Population, Projection, ShiftSum, population_bounds
+from spikefold.ir import (
+    Add,
+    Conv,
+    Dense,
+    Identity,
+    Input,
+    Map,
+    Network,
+    Neuron,
+    Pool,
+    Population,
+    ShiftSum,
+    population_bounds,
+)
 from spikefold.ir.bounds import signed_bits
 from spikefold.ir.neuron import ladder_weights
 
@@ -28,8 +49,8 @@ def test_widths_of_ranges(ranges, bits):
 
 
 def ladder_values(neuron, step, u):
-    """Everything the ladder forms from saturated potentials (samples, channels)."""
-    theta, half = neuron.at(step)
+    """Everything the ladder forms from saturated potentials (channels, rows, columns)."""
+    theta, half = (row[:, None, None] for row in neuron.at(step))
     rest = u + half
     values = [u, rest]
     for weight in ladder_weights(neuron.levels):
@@ -39,23 +60,106 @@ def ladder_values(neuron, step, u):
 
 
 def observed(network, samples):
-    """Extremes of accumulator, current, potential and membrane over samples, by population."""
+    """Extremes of every number of `Bounds` over samples, by population."""
     runs = [scalar_run(network, sample) for sample in samples]
     found = {}
     for p in network.populations:
-        emitted = {q.source: np.array([levels[q.source] for levels, *_ in runs]) for q in p.projections}
-        parts = {"accumulator": [], "current": [], "potential": []}
-        for t in range(network.steps):
-            sums = sum(emitted[q.source][:, t] @ q.at(t).T for q in p.projections)
-            u = np.array([potentials[p.name][t] for _, _, potentials, _ in runs])
-            parts["accumulator"].append(sums.ravel())
-            parts["current"].append(((sums << p.fraction) + p.bias_at(t)).ravel())
+        parts = {"accumulator": [], "sums": [], "current": [], "potential": []}
+        windows = [q for q in p.projections if not isinstance(q, Identity)]
+        for t, (emitted, _, potentials, _) in product(range(network.steps), runs):
+            if windows:
+                parts["accumulator"].append(np.ravel(scalar_sums(windows, t, emitted)))
+            sums = np.array(scalar_sums(p.projections, t, emitted))
+            parts["sums"].append(sums.ravel())
+            bias = p.bias_at(t)[:, None, None]
+            parts["current"].append(((sums << p.fraction) + bias).ravel())
+            u = np.array(potentials[p.name][t]).reshape(sums.shape)
             parts["potential"].append(u.ravel())
             if p.neuron is not None:
                 parts["potential"].append(ladder_values(p.neuron, t, p.neuron.saturate(u)))
-        parts["membrane"] = [np.array([membranes[p.name] for _, membranes, _, _ in runs]).ravel()]
-        found[p.name] = {k: (int(min(map(np.min, v))), int(max(map(np.max, v)))) for k, v in parts.items()}
+        parts["membrane"] = [np.ravel(membranes[p.name]) for _, membranes, _, _ in runs]
+        found[p.name] = {
+            k: (int(min(map(np.min, v))), int(max(map(np.max, v)))) for k, v in parts.items() if v
+        }
     return found
+
+
+def test_nothing_in_a_graph_exceeds_its_bounds():
+    for seed in range(25):
+        rng = np.random.default_rng([3, seed])
+        network = random_graph(rng, neurons=80)
+        for name, values in observed(network, random_graph_levels(rng, network, 4)).items():
+            bounds = population_bounds(network, network.by_name[name])
+            for field, (low, high) in values.items():
+                least, most = getattr(bounds, field)
+                assert least <= low <= high <= most, (seed, name, field)
+
+
+def extreme_sample(network, projection, channel, sign):
+    """The input levels that drive a sum of the input furthest, at the first position."""
+    levels = np.zeros(network.input.levels_shape, int)
+    weight = projection.at(0)[channel] * sign > 0
+    if isinstance(projection, Conv):
+        share = len(weight)
+        first = channel // (projection.targets // projection.groups) * share
+        levels[first : first + share, : weight.shape[1], : weight.shape[2]][weight] = network.input.levels
+    else:
+        levels[weight.reshape(levels.shape)] = network.input.levels
+    return levels[None]
+
+
+@pytest.mark.parametrize(
+    "projection",
+    [
+        Dense("input", np.random.default_rng(0).integers(-8, 8, (1, 4, 36)), 4),
+        Conv("input", np.random.default_rng(1).integers(-8, 8, (1, 4, 4, 3, 3)), 4),
+        Conv("input", np.random.default_rng(2).integers(-8, 8, (1, 4, 2, 3, 2)), 4, (2, 1), (0, 0), 2),
+        Conv("input", np.random.default_rng(3).choice([-1, 1], (1, 4, 1, 2, 2)), 1, groups=4),
+    ],
+    ids=lambda p: f"{p.kind}-{p.weight.shape}",
+)
+def test_sums_of_windows_are_reached(projection):
+    """Driven by the levels that suit its weights, each channel reaches its own extremes, no other bound."""
+    shape = (4, 3, 3)
+    hidden = Population("hidden", (projection,), np.zeros((1, 4), int), 3, Neuron(2, np.full((1, 4), 9)))
+    size = projection.target_map(Map(*shape) if isinstance(projection, Conv) else Map(36)).size
+    readout = Population("readout", (Dense("hidden", np.ones((1, 1, size), int), 2),), np.array([[0]]))
+    network = Network(Input(shape, 7), 1, (hidden, readout))
+    samples = [extreme_sample(network, projection, channel, sign) for channel in range(4) for sign in (1, -1)]
+    bounds = population_bounds(network, hidden)
+    values = observed(network, samples)["hidden"]
+    assert values["accumulator"] == bounds.accumulator == bounds.sums
+    assert values["current"] == bounds.current
+
+
+def test_identities_count_in_the_sums_alone():
+    """A map of one position, every one of its levels tried."""
+    windows = Conv("input", np.array([3, -2]).reshape(1, 2, 1, 1, 1), 4, groups=2)
+    skip = Identity("input", np.array([[-5, 7]]), 4)
+    neuron = Neuron(2, np.array([[5, 5]]))
+    hidden = Population("hidden", (windows, skip), np.array([[1, 0]]), 1, neuron)
+    readout = Population("readout", (Dense("hidden", np.ones((1, 1, 2), int), 2),), np.array([[0]]))
+    network = Network(Input((2, 1, 1), 3), 1, (hidden, readout))
+    samples = np.array(list(product(range(4), repeat=2))).reshape(-1, 1, 2, 1, 1)
+    bounds, values = population_bounds(network, hidden), observed(network, samples)["hidden"]
+    assert bounds.accumulator == values["accumulator"] == (-6, 9)
+    # The range of a sum is taken as if its sources were independent; here they are one: 3n - 5n.
+    assert values["sums"] == (-6, 15)
+    assert bounds.sums == (-15, 21)
+
+
+def test_pools_and_sums_reach_their_levels():
+    stages = (
+        Pool("pool", "input", "sum", (2, 3), (1, 1), (1, 0)),
+        Add("twice", ("pool", "pool")),
+        Pool("top", "twice", "max", (2, 1), (2, 1)),
+        Population("readout", (Dense("top", np.array([[[1], [-2]]]), 3),), np.zeros((1, 2), int)),
+    )
+    network = Network(Input((1, 2, 3), 5), 1, stages)
+    emitted = scalar_run(network, np.full((1, 1, 2, 3), 5))[0]
+    for name, most in (("input", 5), ("pool", 30), ("twice", 60), ("top", 60), ("readout", 0)):
+        assert network.levels_of(name) == most == np.max(emitted[name])
+    assert population_bounds(network, network.readout).sums == (-120, 60)
 
 
 @pytest.mark.parametrize("reset", ["subtract", "zero", "scale", "none"])
@@ -87,9 +191,9 @@ def test_nothing_exceeds_its_bounds(reset, fire_floor):
 def single(neuron, steps=3, weights=(3, -2), bias=1, fraction=2):
     """One spiking neuron on two inputs of levels 0..3, small enough to try every input."""
     hidden = Population(
-        "hidden", (Projection("input", np.array([[weights]]), 4),), np.array([[bias]]), fraction, neuron
+        "hidden", (Dense("input", np.array([[weights]]), 4),), np.array([[bias]]), fraction, neuron
     )
-    readout = Population("readout", (Projection("hidden", np.array([[[-8]]]), 4),), np.array([[5]]))
+    readout = Population("readout", (Dense("hidden", np.array([[[-8]]]), 4),), np.array([[5]]))
     return Network(Input((2,), 3, static=False), steps, (hidden, readout))
 
 

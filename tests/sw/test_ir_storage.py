@@ -8,32 +8,71 @@ from itertools import product
 
 import numpy as np
 import pytest
-from random_networks import LEAKS, chain_network, random_network
+from random_networks import LEAKS, chain_network, random_graph, random_network
 
 from spikefold.errors import InputError
-from spikefold.ir import Population, load_network, save_network
+from spikefold.ir import (
+    Add,
+    Conv,
+    Dense,
+    Input,
+    Network,
+    Neuron,
+    Pool,
+    Population,
+    load_network,
+    save_network,
+)
 
 
 def same(a, b):
     """Hold two networks equal in every field."""
     assert (a.name, a.steps) == (b.name, b.steps)
-    for field in ("shape", "levels", "static", "minimum", "maximum"):
+    for field in ("shape", "levels", "static", "minimum", "maximum", "padding", "pad_levels"):
         assert getattr(a.input, field) == getattr(b.input, field)
-    for p, q in zip(a.populations, b.populations, strict=True):
-        assert (p.name, p.fraction) == (q.name, q.fraction)
-        np.testing.assert_array_equal(p.bias, q.bias)
-        assert (p.scale is None) == (q.scale is None)
-        if p.scale is not None:
-            np.testing.assert_array_equal(p.scale, q.scale)
-        for one, two in zip(p.projections, q.projections, strict=True):
-            assert (one.source, one.bits) == (two.source, two.bits)
-            np.testing.assert_array_equal(one.weight, two.weight)
-        assert (p.neuron is None) == (q.neuron is None)
-        if p.neuron is not None:
-            for field in ("levels", "rounding", "reset", "leak", "factor", "membrane_bits"):
-                assert getattr(p.neuron, field) == getattr(q.neuron, field)
-            np.testing.assert_array_equal(p.neuron.threshold, q.neuron.threshold)
-            np.testing.assert_array_equal(p.neuron.fire_floor, q.neuron.fire_floor)
+        assert type(getattr(a.input, field)) is type(getattr(b.input, field))
+    for p, q in zip(a.stages, b.stages, strict=True):
+        if isinstance(p, Population):
+            same_population(p, q)
+        else:
+            assert type(p) is type(q)
+            assert p.__dict__ == q.__dict__
+
+
+def same_population(p, q):
+    assert (p.name, p.fraction) == (q.name, q.fraction)
+    np.testing.assert_array_equal(p.bias, q.bias)
+    assert (p.scale is None) == (q.scale is None)
+    if p.scale is not None:
+        np.testing.assert_array_equal(p.scale, q.scale)
+    for one, two in zip(p.projections, q.projections, strict=True):
+        assert type(one) is type(two)
+        assert (one.source, one.bits) == (two.source, two.bits)
+        np.testing.assert_array_equal(one.weight, two.weight)
+        if isinstance(one, Conv):
+            assert (one.stride, one.padding, one.groups) == (two.stride, two.padding, two.groups)
+    assert (p.neuron is None) == (q.neuron is None)
+    if p.neuron is not None:
+        for field in ("levels", "rounding", "reset", "leak", "factor", "membrane_bits"):
+            assert getattr(p.neuron, field) == getattr(q.neuron, field)
+        np.testing.assert_array_equal(p.neuron.threshold, q.neuron.threshold)
+        np.testing.assert_array_equal(p.neuron.fire_floor, q.neuron.fire_floor)
+
+
+def test_every_kind_of_graph_comes_back(tmp_path):
+    path, kinds = tmp_path / "network.npz", set()
+    for seed in range(40):
+        network = random_graph(np.random.default_rng([2, seed]))
+        save_network(network, path)
+        loaded = load_network(path)
+        same(loaded, network)
+        data = path.read_bytes()
+        save_network(loaded, path)
+        assert path.read_bytes() == data
+        kinds |= {type(stage).__name__ for stage in network.stages}
+        kinds |= {p.kind for population in network.populations for p in population.projections}
+        kinds |= {"padded"} if network.input.padding != (0, 0) else set()
+    assert kinds == {"Population", "Pool", "Add", "dense", "conv", "identity", "padded"}
 
 
 @pytest.mark.parametrize("reset", ["subtract", "zero", "scale", "none"])
@@ -68,7 +107,17 @@ def test_the_same_network_gives_the_same_bytes(tmp_path):
 
 @pytest.fixture
 def stored(tmp_path):
-    network = chain_network(np.random.default_rng(4), fire_floor=True)
+    rng = np.random.default_rng(4)
+    window = Conv("input", np.array([7, -8, 1, 2] * 4).reshape(1, 2, 2, 2, 2), 4)
+    floor = rng.integers(0, 9, 2)
+    neuron = Neuron(4, rng.integers(1, 99, (1, 2)), fire_floor=floor)
+    stages = (
+        Population("layer0", (window,), rng.integers(-9, 9, (1, 2)), 3, neuron),
+        Pool("pool", "layer0", "sum", (2, 2), (1, 1)),
+        Add("sum", ("pool", "pool")),
+        Population("readout", (Dense("sum", rng.integers(-8, 8, (1, 3, 8)), 4),), np.zeros((1, 3), int)),
+    )
+    network = Network(Input((2, 2, 4), 16, padding=(1, 0), pad_levels=(3, 0)), 2, stages)
     save_network(network, tmp_path / "network.npz")
     return network, tmp_path / "network.npz"
 
@@ -130,21 +179,55 @@ def put(path, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put(["schema"], 2), r"^Network schema must be 1, not 2$"),
-        (put(["schema"], None), r"^Network schema must be 1, not None$"),
+        (put(["schema"], 1), r"^Network schema must be 2, not 1$"),
+        (put(["schema"], None), r"^Network schema must be 2, not None$"),
         (put(["steps"], 0), r"^Time steps T must be 1\.\.1024, not 0$"),
         (put(["steps"], "2"), r"^Time steps T must be 1\.\.1024, not '2'$"),
         (put(["name"], 5), r"^Integer network must be a complete"),
         (put(["input"], {}), r"^Integer network must be a complete"),
         (put(["input", "extra"], 1), r"^Integer network must be a complete"),
-        (put(["populations"], {}), r"^The last population must be a readout$"),
-        (put(["populations", 0, "neuron", "levels"], 300), r"^Neuron levels D must be 1\.\.255, not 300$"),
-        (put(["populations", 0, "neuron", "leak"], [[1, 99]]), r"^Shift must be 0\.\.15, not 99$"),
-        (put(["populations", 0, "neuron", "leak"], 7), r"^Integer network must be a complete"),
-        (put(["populations", 0, "projections", 0, "bits"], 2), r"^Weights of 2 bits must be -2\.\.1, not "),
+        (put(["input", "padding"], [1, -1]), r"^Input padding must be 0\.\.1024, not -1$"),
+        (put(["input", "pad_levels"], [1]), r"^Pad levels must be one per channel \(2\), not 1$"),
+        (put(["input", "pad_levels"], 1), r"^Integer network must be a complete"),
+        (put(["stages"], {}), r"^The last population must be a readout$"),
+        (put(["stages"], 3), r"^Integer network must be a complete"),
+        (put(["stages", 0], 3), r"^Integer network must be a complete"),
         (
-            put(["populations", 0, "projections", 0, "kind"], "conv"),
-            r"^Projection kind of 'layer0' must be 'dense', not 'conv'$",
+            put(["stages", 0, "kind"], "input"),
+            r"^Kind of 'layer0' must be population, pool or add, not 'input'$",
+        ),
+        (put(["stages", 0, "kind"], "pool"), r"^Integer network must be a complete"),
+        (put(["stages", 0, "neuron", "levels"], 300), r"^Neuron levels D must be 1\.\.255, not 300$"),
+        (put(["stages", 0, "neuron", "leak"], [[1, 99]]), r"^Shift must be 0\.\.15, not 99$"),
+        (put(["stages", 0, "neuron", "leak"], 7), r"^Integer network must be a complete"),
+        (put(["stages", 0, "projections", 0, "bits"], 2), r"^Weights of 2 bits must be -2\.\.1, not "),
+        (
+            put(["stages", 0, "projections", 0, "kind"], "sparse"),
+            r"^Projection kind of 'layer0' must be one of dense, conv, identity, not 'sparse'$",
+        ),
+        (put(["stages", 0, "projections", 0, "kind"], "dense"), r"^Integer network must be a complete"),
+        (put(["stages", 0, "projections", 0, "stride"], [0, 1]), r"^Stride must be 1\.\.1024, not 0$"),
+        (
+            put(["stages", 0, "projections", 0, "stride"], 2),
+            r"^Stride must be a pair \(rows, columns\), not 2$",
+        ),
+        (put(["stages", 0, "projections", 0, "groups"], 3), r"^Groups must be 1\.\.2, not 3$"),
+        (put(["stages", 0, "projections", 0, "dilation"], [1, 1]), r"^Integer network must be a complete"),
+        (put(["stages", 1, "pooling"], "mean"), r"^Pooling of 'pool' must be 'sum' or 'max', not 'mean'$"),
+        (
+            put(["stages", 1, "kernel"], [4, 4]),
+            r"^Kernel \(4, 4\) must fit the map of 3x3 .* \(into 'pool'\)$",
+        ),
+        (put(["stages", 1, "ceil"], True), r"^Integer network must be a complete"),
+        (put(["stages", 2, "sources"], ["pool"]), r"^Sum 'sum' must have 2 sources, not 1$"),
+        (put(["stages", 2, "sources"], 5), r"^Integer network must be a complete"),
+        (put(["stages", 2, "extra"], 5), r"^Integer network must be a complete"),
+        (put(["stages", 0, "extra"], 5), r"^Integer network must be a complete"),
+        (put(["stages", 0, "neuron", "extra"], 5), r"^Integer network must be a complete"),
+        (put(["extra"], 5), r"^Integer network must be a complete"),
+        (
+            put(["stages", 2, "sources"], ["pool", "input"]),
+            r"^Maps that meet must be equal, but 'pool' gives \(2, 2, 2\) and another .* \(into 'sum'\)$",
         ),
         (lambda _, members: members.pop("layer0.bias.npy"), r"^Integer network must be a complete"),
         (

@@ -1,5 +1,7 @@
 """Neuron layers over time against an independent simulation, initialisation, and bad parameters."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -124,6 +126,99 @@ def test_neurons_take_feature_maps() -> None:
     torch.testing.assert_close(got, dense(flat), rtol=1e-5, atol=1e-5)
 
 
+def test_one_scale_for_all_steps_is_set_at_the_first() -> None:
+    current = RNG(3).normal(0.5, 2.0, (3, 64, 4))
+    neuron = nn.PIT(4, steps=3, per_step=False).double()
+    emitted = neuron(torch.from_numpy(current))
+    assert neuron.log_scale.shape == (1, 4)
+    mean, sigma = current[0].mean(0), current[0].std(0)
+    a = np.maximum(np.abs(mean - 3 * sigma), np.abs(mean + 3 * sigma)) / 2.0
+    np.testing.assert_allclose(neuron.scale.detach(), np.stack([a] * 3), rtol=1e-9)
+    np.testing.assert_allclose(emitted.detach(), simulate(current, np.stack([a] * 3), 0.5, 0.5, 4) * a)
+    emitted.sum().backward()
+    assert neuron.log_scale.grad.shape == (1, 4)
+
+
+def tied_trio() -> list[nn.PIT]:
+    trio = [nn.PIT(3, levels, steps=2) for levels in (4, 7, 2)]
+    nn.tie_scales(*trio)
+    return trio
+
+
+def test_tied_neurons_share_one_parameter_set_by_the_first_to_run() -> None:
+    trio = tied_trio()
+    assert len({id(neuron.log_scale) for neuron in trio}) == 1
+    assert all(neuron.tied == tuple(trio) for neuron in trio)
+    x = torch.from_numpy(RNG(0).normal(size=(2, 64, 3))).float()
+    expected = nn.PIT(3, 7, steps=2)
+    expected(x)
+    trio[1](x)
+    assert torch.equal(trio[0].scale, expected.scale)
+    assert all(bool(neuron.initialised) for neuron in trio)
+    total = sum(neuron(10 * x) for neuron in trio)
+    assert torch.equal(trio[2].scale, expected.scale)
+    levels = total / trio[0].scale[:, None, :]
+    torch.testing.assert_close(levels, levels.round(), rtol=0, atol=1e-4)
+    assert levels.max().round() == 4 + 7 + 2
+    total.square().sum().backward()
+    assert float(trio[0].log_scale.grad.abs().sum()) > 0
+    assert trio[0].log_scale.grad is trio[2].log_scale.grad
+
+
+def test_ties_survive_copies_conversion_and_state_dicts() -> None:
+    trio = torch.nn.ModuleList(tied_trio())
+    for model in (copy.deepcopy(trio), copy.deepcopy(trio).double()):
+        first, second, third = model
+        assert first.log_scale is second.log_scale is third.log_scale
+        assert first.log_scale is not trio[0].log_scale
+        first(torch.ones(2, 5, 3, dtype=first.log_scale.dtype))
+        assert bool(third.initialised)
+        assert not bool(trio[0].initialised)
+    assert len(list(trio.parameters())) == 1
+    with torch.no_grad():
+        trio[0].log_scale.fill_(0.5)
+    other = torch.nn.ModuleList(tied_trio())
+    other.load_state_dict(trio.state_dict())
+    assert other[0].log_scale is other[2].log_scale
+    assert torch.equal(other[2].scale, trio[2].scale)
+
+
+def test_tying_joins_groups_and_keeps_the_scale_of_the_first() -> None:
+    a, b, c, d = (nn.PIT(3) for _ in range(4))
+    with torch.no_grad():
+        c.log_scale.fill_(1.0)
+    c.initialised.fill_(True)
+    nn.tie_scales(a, b)
+    nn.tie_scales(c, d)
+    nn.tie_scales(d, b)
+    assert {id(neuron.log_scale) for neuron in (a, b, c, d)} == {id(c.log_scale)}
+    assert torch.equal(a.log_scale, torch.ones(1, 3))
+    assert bool(a.initialised)
+
+
+@pytest.mark.parametrize(
+    ("neurons", "message"),
+    [
+        ([nn.PIT(3)], r"^Tied neurons must be at least 2 different ones, not 1$"),
+        ([nn.PIT(3)] * 2, r"^Tied neurons must be at least 2 different ones, not 1$"),
+        ([], r"^Tied neurons must be at least 2 different ones, not 0$"),
+        (
+            [nn.PIT(3), nn.PIT(4)],
+            r"^Tied neurons must agree in \(channels, steps, per_step\), not \(3, 1, True\) and \(4, 1, ",
+        ),
+        ([nn.PIT(3, steps=2), nn.PIT(3, steps=2, per_step=False)], r"^Tied neurons must agree in "),
+        (
+            [nn.PIT(3), nn.ILIF(3)],
+            r"^Tied neurons must be PIT, not ILIF; the scales of others are equal anyway$",
+        ),
+    ],
+)
+def test_what_cannot_be_tied_is_refused(neurons: list, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        nn.tie_scales(*neurons)
+    assert all(neuron.tied == (neuron,) for neuron in neurons if isinstance(neuron, nn.PIT))
+
+
 def test_attributes_the_fold_reads() -> None:
     lif, pit = nn.LIF(3, threshold=0.5, steps=2), nn.PIT(3, levels=7, steps=2, leak=0.25)
     assert (lif.levels, lif.rounding, lif.reset, lif.leak) == (1, "floor", "subtract", 0.5)
@@ -141,6 +236,7 @@ def test_attributes_the_fold_reads() -> None:
         (lambda: nn.ILIF(3, levels=2.0), r"^ILIF levels \(D\) must be an integer from 1 to 255, not 2\.0$"),
         (lambda: nn.PIT(0), r"^PIT channels must be an integer of at least 1, not 0$"),
         (lambda: nn.PIT(3, steps=True), r"^PIT steps \(T\) must be an integer of at least 1, not True$"),
+        (lambda: nn.PIT(3, per_step=1), r"^PIT per_step must be True or False, not 1$"),
         (lambda: nn.PIT(3, leak=1.5), r"^PIT leak must be a number from 0 to 1, not 1\.5$"),
         (lambda: nn.PIT(3, leak=float("nan")), r"^PIT leak must be a number from 0 to 1, not nan$"),
         (

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 
 from spikefold import nn
 from spikefold.errors import InputError, ModelError
-from spikefold.fold import FoldedNetwork, FoldedNeuron, FoldedPopulation, FoldedProjection, fold
+from spikefold.fold import FoldedDense, FoldedNetwork, FoldedNeuron, FoldedPopulation, fold
 from spikefold.golden import Golden, accuracy
 from spikefold.ir import Input, load_network, population_bounds, save_network
 from spikefold.quantize import quantize
@@ -22,18 +22,14 @@ def folded_network(rng, *, steps=2, per_step=True, leak=0.5, channels=24, size=4
     sets = steps if per_step else 1
     hidden = FoldedPopulation(
         "layer0",
-        (
-            FoldedProjection(
-                "input", rng.normal(0, rng.uniform(0.1, 3, (1, channels, 1)), (1, channels, size))
-            ),
-        ),
+        (FoldedDense("input", rng.normal(0, rng.uniform(0.1, 3, (1, channels, 1)), (1, channels, size))),),
         rng.normal(0, 1, channels),
         FoldedNeuron(rng.uniform(0.5, 20, (sets, channels)), 4, "half_up", "subtract", leak),
         ("dense", "neuron"),
     )
     readout = FoldedPopulation(
         "readout",
-        (FoldedProjection("layer0", rng.normal(0, 1, (sets, 10, channels))),),
+        (FoldedDense("layer0", rng.normal(0, 1, (sets, 10, channels))),),
         rng.normal(0, 1, 10),
         None,
         ("head", "out"),

@@ -3,6 +3,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from cli_case import features, tiny_model
+from conv_case import conv_network
 
 import spikefold
 from spikefold.report import report_html
@@ -27,30 +28,71 @@ def test_shows_what_the_summary_holds(design):
     for layer in summary["quantization"]["layers"]:
         assert f"{100 * layer['weight_rms']:.2f} %" in page
     for layer, lanes in summary["lanes"].items():
-        assert re.search(rf"<td>{layer}</td><td>{lanes}</td>", page)
+        assert re.search(rf"<td>{layer}</td><td>[\d×]+</td><td>{lanes}</td>", page)
+    for source, coding in summary["coding"].items():
+        assert f"<td>{source}</td><td>{coding}</td>" in page
     for source, rate in summary["calibration"]["firing"].items():
         assert re.search(rf"<td>{source}</td>.*{100 * rate:.1f} %", page)
     assert page.count("<title>level ") == sum(map(len, summary["calibration"]["levels"].values()))
+
+
+def rows_of(page):
+    """Texts of the cells of the pipeline's rows."""
+    table = page.split("<h2>Pipeline</h2>")[1].split("</table>")[0]
+    return [
+        [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)]
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", table, re.DOTALL)[1:]
+    ]
+
+
+@pytest.fixture(scope="module")
+def large():
+    """A graph with pools, a sum, and layers of several sources."""
+    options = {"device": "ice40-up5k", "lanes": {"layer1": 2}, "order": "step-major"}
+    return spikefold.compile(conv_network(steps=2, bits=8), name="large", **options)
+
+
+def test_pipeline_of_a_graph(large):
+    summary, page = large.summary, report_html(large.summary)
+    pipeline = summary["calibration"]["pipeline"]
+    rows = rows_of(page)
+    assert [row[0] for row in rows] == [row["stage"] for row in pipeline["stages"]] + ["total"]
+    for shown, row in zip(rows, pipeline["stages"], strict=False):
+        assert shown[1] == "×".join(map(str, row["map"]))
+        assert shown[2] == str(row["lanes"] or "–")
+        assert str(row["cycles"]) in shown[4]
+        assert shown[5] == row["bound"]
+        assert shown[7:] == [str(row["memory_bits"]), str(row["luts"])]
+    assert rows[-1][7:] == [str(pipeline["total"][what]) for what in ("memory_bits", "luts")]
+    assert page.count('class="slowest"') == 1
+    for text in (pipeline["limit"]["text"], pipeline["order_reason"]):
+        assert text in page
+    assert "<strong>does not fit</strong>: memory of" in page
+
+
+def test_device_that_fits():
+    page = report_html(spikefold.compile(conv_network(), device="ecp5-85k").summary)
+    assert "ecp5-85k: memory fits its 3407872 bits of block RAM" in page
 
 
 def test_without_measurements(design):
     page = report_html(bare(design.summary))
     assert page.count("not measured") == 2
     assert "Nothing was quantized" in page
-    assert "Not measured: this design runs on the Verilog of an earlier build" in page
+    assert "Not measured: nothing was calibrated" in page
     assert "<svg" not in page
 
 
-def test_self_contained_and_the_same_twice(design):
-    page = report_html(design.summary)
-    assert page == report_html(design.summary)
+def test_self_contained_and_the_same_twice(design, large):
+    page = report_html(design.summary) + report_html(large.summary)
+    assert page == report_html(design.summary) + report_html(large.summary)
     assert not re.search(r"https?://|<script|<link|src=|@import|url\(", page)
     assert "None" not in page
     assert "nan" not in page
 
 
-def test_well_formed(design):
-    for summary in (design.summary, bare(design.summary)):
+def test_well_formed(design, large):
+    for summary in (design.summary, large.summary, bare(design.summary)):
         body = report_html(summary).split("<head>")[1].split("</head>")[1].removesuffix("</html>\n")
         ET.fromstring(body.rsplit("</html>", 1)[0])
 

@@ -1,4 +1,4 @@
-"""Data sets, their errors, and the shift augmentation."""
+"""Data sets, their errors, and the augmentation of images."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 
 from spikefold.errors import InputError, MissingToolError
 from spikefold.train import load_data
-from spikefold.train.augment import shift_images
+from spikefold.train.augment import flip_images, shift_images
 
 
 def arrays(**changes: object) -> dict:
@@ -32,7 +32,7 @@ def test_digits_are_split_once_and_by_class() -> None:
     data, again, other = load_data("digits"), load_data("digits"), load_data("digits", seed=1)
     assert (data.train_x.shape, data.test_x.shape) == ((1437, 64), (360, 64))
     assert (data.train_x.dtype, data.train_y.dtype) == (np.float32, np.int64)
-    assert (data.minimum, data.maximum, data.classes, data.image_shape) == (0.0, 16.0, 10, (8, 8))
+    assert (data.minimum, data.maximum, data.classes, data.image_shape) == (0.0, 16.0, 10, (1, 8, 8))
     assert np.array_equal(data.test_x, again.test_x)
     assert not np.array_equal(data.test_x, other.test_x)
     share = np.bincount(data.train_y) / (np.bincount(data.train_y) + np.bincount(data.test_y))
@@ -70,7 +70,9 @@ def test_own_arrays_are_taken_as_they_are(tmp_path: Path) -> None:
     assert data.maximum == data.train_x.max()
     images = {"x_train": np.full((8, 4, 5), 7, np.uint8), "x_test": np.zeros((4, 4, 5), np.uint8)}
     data = load_data(saved(tmp_path / "i.npz", **images))
-    assert (data.image_shape, data.minimum, data.maximum) == ((4, 5), 0.0, 7.0)
+    assert (data.image_shape, data.minimum, data.maximum) == ((1, 4, 5), 0.0, 7.0)
+    colours = {"x_train": np.full((8, 3, 4, 5), 7, np.uint8), "x_test": np.zeros((4, 3, 4, 5), np.uint8)}
+    assert load_data(saved(tmp_path / "c.npz", **colours)).image_shape == (3, 4, 5)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +102,10 @@ def test_unfit_arrays_are_named(tmp_path: Path, changes: dict, message: str) -> 
 
 
 def test_unknown_and_broken_sets_are_named(tmp_path: Path) -> None:
-    message = r"^Data set must be one of 'digits', 'mnist5000' or 'npz:PATH', not 'cifar'$"
-    with pytest.raises(InputError, match=message):
-        load_data("cifar")
+    message = r"^Data set must be one of 'digits', 'mnist5000', 'fashion', 'npz:PATH' or 'idx:FOLDER', not "
+    for name in ("cifar", "idx", "npz:", "cifar:10"):
+        with pytest.raises(InputError, match=message + f"'{name}'$"):
+            load_data(name)
     with pytest.raises(InputError, match=r"^Data file '.*none\.npz' must exist and be a \.npz file$"):
         load_data(f"npz:{tmp_path / 'none.npz'}")
     good = tmp_path / "d.npz"
@@ -116,15 +119,26 @@ def test_unknown_and_broken_sets_are_named(tmp_path: Path) -> None:
 
 
 def test_shift_moves_every_image_by_its_own_offset() -> None:
-    x = torch.arange(1, 1 + 200 * 5 * 6, dtype=torch.float32).reshape(200, 5, 6)
+    x = torch.arange(1, 1 + 200 * 2 * 5 * 6, dtype=torch.float32).reshape(200, 2, 5, 6)
     moved = shift_images(x, 2, torch.Generator().manual_seed(0), fill=-1.0)
     seen = set()
     for before, after in zip(x, moved, strict=True):
-        framed = torch.full((9, 10), -1.0)
-        framed[2:7, 2:8] = before
+        framed = torch.full((2, 9, 10), -1.0)
+        framed[:, 2:7, 2:8] = before
         places = [
-            (r, c) for r in range(5) for c in range(5) if torch.equal(framed[r : r + 5, c : c + 6], after)
+            (r, c) for r in range(5) for c in range(5) if torch.equal(framed[:, r : r + 5, c : c + 6], after)
         ]
         assert len(places) == 1
         seen.add(places[0])
     assert len(seen) == 25  # every offset from -2 to 2 in both directions occurs
+
+
+def test_flip_mirrors_about_half_of_the_images() -> None:
+    x = torch.arange(400 * 2 * 3 * 4, dtype=torch.float32).reshape(400, 2, 3, 4)
+    flipped = flip_images(x, torch.Generator().manual_seed(0))
+    mirrored = torch.from_numpy(x.numpy()[..., ::-1].copy())
+    same = [torch.equal(a, b) for a, b in zip(flipped, x, strict=True)]
+    other = [torch.equal(a, b) for a, b in zip(flipped, mirrored, strict=True)]
+    assert all(a != b for a, b in zip(same, other, strict=True))
+    assert 160 < sum(other) < 240
+    assert torch.equal(flip_images(x, torch.Generator().manual_seed(0)), flipped)

@@ -3,9 +3,19 @@
 import numpy as np
 import pytest
 import torch
+from folded_reference import randomize
+from small_networks import Net, build, sew
 
 from spikefold import nn
+from spikefold.errors import ModelError
+from spikefold.fold import fold
+from spikefold.quantize import quantize
 from spikefold.train import fake_quantized
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
 
 
 def model(steps: int, seed: int = 0) -> nn.Sequential:
@@ -111,3 +121,235 @@ def test_weights_come_back_after_an_error() -> None:
     with pytest.raises(KeyboardInterrupt), fake_quantized(net, 4):
         raise KeyboardInterrupt
     assert list(net.dense1.state_dict()) == ["weight"]
+
+
+def residual(net, x):
+    """Currents with three kinds of shortcut, batch norms before and after the sum, and pools."""
+    x = net.fire0(net.norm0(net.stem(net.source(x))))
+    mean = net.mean(x)
+    y = net.fire1(net.norm2(net.norm1(net.conv1(net.peak(x))) + net.side_norm(mean) + net.side(mean)))
+    return net.out(net.norm3(net.head(net.flat(net.mean2(net.in_norm(y))))))
+
+
+def residual_model(steps: int, seed: int = 0) -> Net:
+    layers = {
+        "source": nn.Input((2, 9, 8), 7, mean=[0.0, 0.2], std=[0.5, 2.0], steps=steps),
+        "stem": nn.Conv2d(2, 6, (3, 2), groups=2),
+        "norm0": nn.BatchNorm(6),
+        "fire0": nn.PIT(6, 4, steps),
+        "peak": nn.MaxPool2d((3, 2), 2),
+        "mean": nn.AvgPool2d((3, 2), 2),
+        "conv1": nn.Conv2d(6, 6, 3, padding=1, groups=3),
+        "norm1": nn.BatchNorm(6),
+        "side": nn.Conv2d(6, 6, 1, bias=False),
+        "side_norm": nn.BatchNorm(6),
+        "norm2": nn.BatchNorm(6),
+        "fire1": nn.PIT(6, 4, steps),
+        "in_norm": nn.BatchNorm(6),
+        "mean2": nn.AvgPool2d((1, 3)),
+        "flat": nn.Flatten(),
+        "head": nn.Dense(18, 3),
+        "norm3": nn.BatchNorm(3),
+        "out": nn.Readout(),
+    }
+    return strong(randomize(Net(residual, **layers), seed))
+
+
+def strong(net: torch.nn.Module) -> torch.nn.Module:
+    """Weights and gains that no bias dwarfs: the quantizer would give such a channel a coarser scale."""
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm):
+                module.weight.add_(0.5 * module.weight.sign())
+            elif isinstance(module, nn.Conv2d | nn.Dense):
+                module.weight.mul_(20)
+    return net
+
+
+def latent(net: torch.nn.Module, names: tuple[str, ...]) -> list[np.ndarray]:
+    return [net.get_submodule(name).weight.detach().numpy().copy() for name in names]
+
+
+def rounded_by_quantizer(
+    net: torch.nn.Module, places: dict[str, tuple[int, int]], bits: int
+) -> list[np.ndarray]:
+    """Integer weights times their scale, unfolded by what folding did; [T or 1, out, in, ...] each."""
+    folded = fold(net)
+    network, report = quantize(folded, weight_bits=bits)
+    assert not any(layer.scales_raised for layer in report.layers[:-1])
+    found = []
+    for name, (population, projection) in places.items():
+        real = folded.populations[population].projections[projection].weight
+        whole = network.populations[population]
+        scale = whole.scale * (1 << whole.fraction) * (folded.steps if whole.neuron is None else 1)
+        integers = whole.projections[projection].weight
+        values = integers * scale.reshape(-1, *(1,) * (integers.ndim - 2))
+        found.append(values / (real / net.get_submodule(name).weight.detach().numpy()))
+    return found
+
+
+PLACES = {"stem": (0, 0), "conv1": (1, 0), "side": (1, 2), "head": (2, 0)}
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_residual_networks_round_as_the_quantizer_does(bits: int, steps: int) -> None:
+    net = residual_model(steps)
+    expected = rounded_by_quantizer(net, PLACES, bits)
+    with fake_quantized(net, bits):
+        got = latent(net, tuple(PLACES))
+    for k, (mine, theirs) in enumerate(zip(got, expected, strict=True)):
+        mine = mine if mine.ndim == theirs.ndim else mine[None]
+        assert len(mine) == (steps if k else 1)
+        np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("shortcut", [1.0, 300.0, 1e6])
+def test_shortcuts_count_in_the_scale(shortcut: float) -> None:
+    """The identity's gain, with its 8 bits, sets the step of the population where it is large."""
+    net = residual_model(1)
+    with torch.no_grad():
+        net.side_norm.weight.mul_(shortcut)
+        net.side_norm.running_mean.zero_()
+    expected = rounded_by_quantizer(net, PLACES, 4)
+    with fake_quantized(net, 4):
+        got = latent(net, tuple(PLACES))
+    np.testing.assert_allclose(got[1][None], expected[1], rtol=1e-9, atol=1e-12)
+    assert got[1].any() == (shortcut < 1e6)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_composed_pools_round_as_the_quantizer_does(steps: int) -> None:
+    """56 positions of 5 levels are too many for a unit: the mean is in the dense weights."""
+    layers = (
+        nn.Conv2d(2, 4, 2),
+        nn.PIT(4, 5, steps),
+        nn.GlobalAvgPool(),
+        nn.Flatten(),
+        nn.Dense(4, 3),
+        nn.Readout(),
+    )
+    net = randomize(nn.Sequential(nn.Input((2, 9, 8), 7, steps=steps), *layers), 3)
+    folded = fold(net)
+    network, _ = quantize(folded)
+    integers = network.readout.projections[0].weight
+    assert integers.shape == (steps, 3, 4 * 56)
+    scale = network.readout.scale[0] * steps
+    factor = folded.populations[1].projections[0].weight[:, :, ::56] / net[5].weight.detach().numpy()
+    with fake_quantized(net, 4):
+        got = net[5].weight.detach().numpy()
+    np.testing.assert_allclose(
+        np.broadcast_to(got, factor.shape), integers[:, :, ::56] * scale / factor, rtol=1e-9
+    )
+
+
+def test_composed_pools_share_their_scale() -> None:
+    """2x2 windows of 64 levels pass 255: the mean goes into `side`, whose weights are a quarter of W then."""
+
+    def connect(net, x):
+        x = net.fire0(net.stem(net.source(x)))
+        y = net.fire1(net.conv1(x) + net.side(net.mean(x)))
+        return net.out(net.head(net.flat(y)))
+
+    layers = {
+        "source": nn.Input((2, 9, 8), 7),
+        "stem": nn.Conv2d(2, 4, 2),
+        "fire0": nn.PIT(4, 64),
+        "conv1": nn.Conv2d(4, 4, 2, 2),
+        "mean": nn.AvgPool2d(2),
+        "side": nn.Conv2d(4, 4, 1),
+        "fire1": nn.PIT(4),
+        "flat": nn.Flatten(),
+        "head": nn.Dense(48, 3),
+        "out": nn.Readout(),
+    }
+    net = randomize(Net(connect, **layers), 0)
+    with torch.no_grad():
+        net.conv1.weight.mul_(0.1)
+    network, _ = quantize(fold(net))
+    conv, side = network.populations[1].projections
+    assert side.weight.shape == (1, 4, 4, 2, 2)
+    scale = network.populations[1].scale * (1 << network.populations[1].fraction)
+    a = net.fire0.scale.detach().numpy()[0][:, None, None]
+    with fake_quantized(net, 4):
+        got = latent(net, ("conv1", "side"))
+    by_target = scale[:, None, None, None]
+    np.testing.assert_allclose(got[0], conv.weight[0] * by_target / a, rtol=1e-9)
+    np.testing.assert_allclose(got[1], side.weight[0, :, :, :1, :1] * by_target / a * 4, rtol=1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_convolutions_compute_with_rounded_weights_step_by_step(steps: int) -> None:
+    net = residual_model(steps)
+    x = torch.rand(steps, 3, 6, 7, 7, dtype=torch.float64)
+    with fake_quantized(net, 3):
+        weight = net.side.weight.detach()
+        got = net.side(x)
+    weight = weight if weight.dim() == 5 else weight.expand(steps, *weight.shape)
+    for t in range(steps):
+        torch.testing.assert_close(got[t], torch.nn.functional.conv2d(x[t], weight[t]))
+
+
+def test_tied_sums_are_one_source() -> None:
+    net = strong(build(sew, 2, 3))
+    nn.tie_scales(net.fire0, net.fire1, net.fire2)
+    places = {"stem": (0, 0), "conv1": (1, 0), "conv2": (2, 0), "head": (3, 0)}
+    expected = rounded_by_quantizer(net, places, 4)
+    with fake_quantized(net, 4):
+        got = latent(net, tuple(places))
+    for mine, theirs in zip(got, expected, strict=True):
+        np.testing.assert_allclose(
+            mine if mine.ndim == theirs.ndim else mine[None], theirs, rtol=1e-9, atol=1e-12
+        )
+
+
+UNTIED = (
+    r"^Layer 'conv2' must read spikes of one scale to be trained with rounded weights, not a sum of several; "
+    r"tie the scales of the neurons that are added up with spikefold\.nn\.tie_scales$"
+)
+
+
+@pytest.mark.parametrize("equal", [True, False])
+def test_untied_sums_are_refused(equal: bool) -> None:
+    """Also where the scales are equal by chance, as before the first batch."""
+    net = build(sew, 2, 3)
+    if equal:
+        with torch.no_grad():
+            for neuron in (net.fire0, net.fire1, net.fire2):
+                neuron.log_scale.zero_()
+    with pytest.raises(ModelError, match=UNTIED), fake_quantized(net, 4):
+        pass
+    assert not torch.nn.utils.parametrize.is_parametrized(net.stem)
+
+
+def test_overlapping_pools_of_currents_are_refused() -> None:
+    layers = nn.Conv2d(2, 4, 2), nn.AvgPool2d(2), nn.PIT(4), nn.Flatten(), nn.Dense(48, 3), nn.Readout()
+    net = nn.Sequential(nn.Input((2, 9, 8)), *layers)
+    message = r"^Layer '1' must not be composed with an average pool whose windows overlap to be trained with"
+    with pytest.raises(ModelError, match=message), fake_quantized(net, 4):
+        pass
+    net[1] = nn.Conv2d(2, 4, 2, 2)
+    net[5] = nn.Dense(16, 3)
+    with fake_quantized(net, 4):
+        pass
+
+
+def test_plain_linear_layers_are_refused() -> None:
+    net = nn.Sequential(nn.Input(4), torch.nn.Linear(4, 3), nn.Readout())
+    message = (
+        r"^Layer '1' must be spikefold\.nn\.Dense or Conv2d to be trained with rounded weights, not Linear$"
+    )
+    with pytest.raises(ModelError, match=message), fake_quantized(net, 4):
+        pass
+
+
+def test_convolutions_train() -> None:
+    net = residual_model(2).train()
+    x = torch.rand(5, 2, 9, 8, dtype=torch.float64)
+    before = net.conv1.weight.detach().clone()
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    with fake_quantized(net, 4):
+        net(x).square().sum().backward()
+        optimizer.step()
+    assert not torch.equal(net.conv1.weight, before)
+    assert bool(torch.isfinite(net.conv1.weight).all())

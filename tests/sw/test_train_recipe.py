@@ -31,6 +31,23 @@ def test_dictionary_round_trip() -> None:
     assert Recipe.from_dict(recipe.to_dict()) == recipe
 
 
+def test_convolutional_round_trip() -> None:
+    model = {
+        "kind": "preact_resnet",
+        "blocks": [1, 2],
+        "widths": [8, 16],
+        "mean": [0.5],
+        "std": 2,
+        "steps": 2,
+    }
+    recipe = Recipe.from_dict(GOOD | {"model": model, "training": {"flip": True}})
+    assert (recipe.model.blocks, recipe.model.widths) == ((1, 2), (8, 16))
+    assert (recipe.model.mean, recipe.model.std) == ((0.5,), 2.0)
+    assert recipe.model.hidden is None
+    assert recipe.training.flip is True
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
@@ -40,6 +57,27 @@ def test_dictionary_round_trip() -> None:
         ({"data": {"name": "digits"}}, r"^Recipe must have the key 'model'$"),
         (GOOD | {"model": {}}, r"^Recipe must have the key 'model\.hidden'$"),
         (GOOD | {"model": 3}, r"^Recipe model must be a table, not 3; write it as \[model\]$"),
+        (changed("model", kind="cnn2"), r"^Recipe model\.kind must be one of 'mlp', 'cnn', .*, not 'cnn2'$"),
+        (changed("model", kind=["cnn"]), r"^Recipe model\.kind must be of type str, not \['cnn'\]$"),
+        (
+            changed("model", kind="cnn"),
+            r"^Recipe key 'model\.hidden' is unknown for the kind 'cnn'; known keys: kind, channels, ",
+        ),
+        (changed("model", pool="max"), r"^Recipe key 'model\.pool' is unknown for the kind 'mlp'; "),
+        (changed("model", zzz=1), r"^Recipe key 'model\.zzz' is unknown; known keys: kind, hidden, neuron, "),
+        (
+            GOOD | {"model": {"kind": "cnn", "chanels": [1]}},
+            r"^Recipe key 'model\.chanels' is unknown; did you mean 'model\.channels'\?$",
+        ),
+        (
+            GOOD | {"model": {"kind": "cnn", "channels": [0]}},
+            r"^Recipe model\.channels size must be an integer of at least 1, not 0$",
+        ),
+        (
+            GOOD | {"model": {"kind": "cnn", "mean": "0.5"}},
+            r"^Recipe model\.mean must be of type float or a list, not '0\.5'$",
+        ),
+        (changed("training", flip=1), r"^Recipe training\.flip must be of type bool, not 1$"),
         (changed("model", hidden=8), r"^Recipe model\.hidden must be a list, not 8$"),
         (changed("model", hidden=[8, 0]), r"^Recipe model\.hidden size must be .* at least 1, not 0$"),
         (changed("model", neuron="relu"), r"^Recipe model\.neuron must be one of 'pit', .*, not 'relu'$"),

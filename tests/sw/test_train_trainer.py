@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from spikefold import nn
-from spikefold.errors import InputError
-from spikefold.train import Recipe, TrainResult, accuracy, fake_quantized, load_data, train
+from spikefold.errors import InputError, ModelError
+from spikefold.train import Recipe, TrainResult, accuracy, fake_quantized, load_data, train, trainer
+from spikefold.train.trainer import _parameter_groups
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -18,6 +19,25 @@ def recipe(neuron: str = "pit", **training: object) -> Recipe:
     options = {"epochs": 6, "weight_bits": 4, "quantize_after": 0.5, "shift": 1, "batch_size": 256} | training
     model = {"hidden": [12], "neuron": neuron, "steps": 2, "dropout": 0.1}
     return Recipe.from_dict({"data": {"name": "digits"}, "model": model, "training": options})
+
+
+def image_recipe(folder: Path, model: dict, **training: object) -> Recipe:
+    """Train on 8x8 maps whose class is the quarter with the largest sum."""
+    rng = np.random.default_rng(0)
+    x, y = rng.random((120, 1, 8, 8)), np.arange(120) % 4
+    for image, label in zip(x, y, strict=True):
+        image[0, 4 * (label // 2) :, :][:4, 4 * (label % 2) :][:, :4] += 0.7
+    np.savez(folder / "images.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    options = {"epochs": 4, "batch_size": 32, "weight_bits": 4, "quantize_after": 0.5} | training
+    data = {"name": f"npz:{folder / 'images.npz'}"}
+    return Recipe.from_dict({"data": data, "model": model, "training": options})
+
+
+IMAGE_MODELS = {
+    "cnn": {"kind": "cnn", "channels": [4, 4], "steps": 2, "levels": 2, "mean": 0.5, "std": 0.5},
+    "preact": {"kind": "preact_resnet", "blocks": [1, 1], "widths": [4, 6], "steps": 2, "dropout": 0.1},
+    "sew": {"kind": "sew_resnet", "blocks": [1, 1], "widths": [3, 4], "steps": 1},
+}
 
 
 def run(output: Path, chosen: Recipe | None = None, **options: object) -> TrainResult:
@@ -56,6 +76,61 @@ def test_a_resumed_run_ends_with_the_same_file(tmp_path: Path, stop: int) -> Non
     assert result.epochs == 6 - stop // 2 * 2
     assert resumed.read_bytes() == straight.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["resumed", "straight"]
+
+
+@pytest.mark.parametrize("kind", IMAGE_MODELS)
+def test_a_resumed_run_of_a_convolutional_network_ends_with_the_same_file(tmp_path: Path, kind: str) -> None:
+    chosen = image_recipe(tmp_path, IMAGE_MODELS[kind], shift=1, flip=True)
+    straight, resumed = tmp_path / "straight", tmp_path / "resumed"
+    run(straight, chosen)
+    with pytest.raises(KeyboardInterrupt):
+        run(resumed, chosen, on_epoch=stop_after(3), checkpoint_every=1)
+    assert run(resumed, chosen).epochs == 1
+    assert resumed.read_bytes() == straight.read_bytes()
+
+
+def test_a_convolutional_network_learns(tmp_path: Path) -> None:
+    chosen = image_recipe(tmp_path, IMAGE_MODELS["cnn"], epochs=15, learning_rate=0.02)
+    result = run(tmp_path / "m", chosen)
+    assert result.accuracy > 0.9
+    assert result.accuracy_quantized > 0.9
+    assert nn.load(tmp_path / "m").input.pad == (1, 1)
+
+
+def test_flips_change_what_is_learnt(tmp_path: Path) -> None:
+    for flip in (False, True):
+        run(tmp_path / str(flip), recipe(epochs=1, shift=0, flip=flip, weight_bits=None))
+    weights = [nn.load(tmp_path / str(flip)).dense1.weight for flip in (False, True)]
+    assert not torch.equal(*weights)
+    started = trainer._Run(recipe(shift=0, flip=True), load_data("digits"))
+    first, second = (started._augmented(started.x[:64]) for _ in range(2))
+    assert first.shape == (64, 64)
+    assert not torch.equal(first, second)
+
+
+def test_decay_is_for_synapses_only(tmp_path: Path) -> None:
+    model = nn.models.preact_resnet((1, 8, 8), 3, (1,), (4,))
+    decayed, rest = _parameter_groups(model, 0.25)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    assert [group["weight_decay"] for group in (decayed, rest)] == [0.25, 0.0]
+    assert sorted(names[id(p)] for p in decayed["params"]) == [
+        *("dense.weight", "stage1.block1.conv1.weight", "stage1.block1.conv2.weight", "stem.weight")
+    ]
+    assert len(decayed["params"]) + len(rest["params"]) == len(names)
+
+
+def test_long_epochs_are_kept_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "_PATIENCE", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "m", on_epoch=stop_after(1), checkpoint_every=100)
+    assert run(tmp_path / "m", checkpoint_every=100).epochs == 5
+
+
+def test_a_network_that_cannot_be_quantized_is_refused_at_once(tmp_path: Path) -> None:
+    table = IMAGE_MODELS["sew"] | {"tie": False}
+    message = r"^Layer 'stage2\.block1\.conv1' must read spikes of one scale to be trained with "
+    with pytest.raises(ModelError, match=message):
+        run(tmp_path / "m", image_recipe(tmp_path, table), on_epoch=lambda *_: pytest.fail("it trained"))
 
 
 def test_resume_can_be_declined_and_other_checkpoints_are_left_aside(
@@ -104,6 +179,9 @@ def test_own_data_without_images_trains(tmp_path: Path) -> None:
     shifted = Recipe.from_dict(table | {"training": {"shift": 1}})
     with pytest.raises(InputError, match=r"^Recipe training\.shift must be 0 for 'npz:.*', .* not 1$"):
         run(tmp_path / "m", shifted)
+    flipped = Recipe.from_dict(table | {"training": {"flip": True}})
+    with pytest.raises(InputError, match=r"^Recipe training\.flip must be false for 'npz:.*', .* not True$"):
+        run(tmp_path / "m", flipped)
 
 
 def test_outputs_that_are_something_else_are_kept(tmp_path: Path) -> None:
@@ -124,6 +202,31 @@ def test_a_diverging_run_says_so_and_leaves_nothing(tmp_path: Path, neuron: str,
     ):
         run(tmp_path / "m", recipe(neuron, learning_rate=1e30, weight_bits=None))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_diverges_late_keeps_its_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = tmp_path / "straight"
+    run(straight)
+    update = trainer._Run._update
+
+    def poisoned(self: trainer._Run, chosen: torch.Tensor) -> float:
+        loss = update(self, chosen)
+        if self.model.norm1.num_batches_tracked == 24:  # 6 batches an epoch: the last one of the fourth
+            with torch.no_grad():
+                self.model.dense2.bias[3] = torch.inf
+        return loss
+
+    monkeypatch.setattr(trainer._Run, "_update", poisoned)
+    with pytest.raises(
+        InputError, match=r"^Training diverged in epoch 4 \(Tensor 'dense2\.bias' must be finite"
+    ):
+        run(tmp_path / "m", checkpoint_every=1)
+    monkeypatch.undo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.checkpoint", "straight"]
+    assert run(tmp_path / "m").epochs == 3
+    assert (tmp_path / "m").read_bytes() == straight.read_bytes()
 
 
 def test_accuracy_counts_the_first_largest_logit() -> None:

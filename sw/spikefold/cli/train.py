@@ -9,12 +9,17 @@ from spikefold.cli.screen import Screen
 
 _HELP = """Train the network that RECIPE (a TOML file) describes.
 
+The recipe names the data ("digits", "mnist5000", "fashion", "npz:FILE", "idx:FOLDER"), the network (kinds
+"mlp", "cnn", "lenet", "vgg11", "preact_resnet", "resnet19", "sew_resnet" and others) and the training.
+
 A run that was stopped goes on where it was when started again with the same recipe and output.
 
 \b
 Examples:
   spikefold train examples/digits.toml -o digits.safetensors
   spikefold train examples/digits.toml -o digits.safetensors --no-resume --json
+  spikefold train examples/fashion.toml -o fashion.safetensors
+  spikefold train examples/fashion_residual.toml -o residual.safetensors -q
 """
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,10 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from spikefold.errors import InputError
-from spikefold.golden.population import Currents, Neurons, neuron_magnitude
+from spikefold.golden.currents import Currents
+from spikefold.golden.neurons import Neurons, neuron_magnitude
 from spikefold.golden.precision import exact_dtype, full_precision
-from spikefold.ir import Network
-from spikefold.ir.network import INPUT
+from spikefold.golden.stages import pooled
+from spikefold.ir import Network, Pool, Population
+from spikefold.ir.network import INPUT, Stage, sources_of
 from spikefold.ir.neuron import Integers
 
 MAX_BATCH = 1024
@@ -31,11 +32,11 @@ class Run:
     classes
         Index of the largest logit, the lowest winning a tie, shape (samples,), int64.
     levels
-        Levels of every spiking population by name, shape (samples, T, channels), uint8. Empty unless
-        recorded.
+        Levels of every stage but the readout by name, shape (samples, T, *Network.shape_of(name)), uint8.
+        Empty unless recorded.
     membranes
-        `v` after every time step by name, the readout's running sum included, shape
-        (samples, T, channels), int64. Empty unless recorded.
+        `v` after every time step of every population by name, the readout's running sum included, same
+        shape, int64. Empty unless recorded.
     """
 
     logits: Integers
@@ -63,17 +64,19 @@ class Golden:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self._currents = {p.name: Currents(network, p) for p in network.populations}
-        self._neurons = {p.name: Neurons(network, p, p.neuron) for p in network.populations if p.neuron}
-        self._readout_dtype = exact_dtype(neuron_magnitude(network, network.readout))
+        self._types = {p.name: exact_dtype(neuron_magnitude(network, p)) for p in network.populations}
+        self._currents = {p.name: Currents(network, p, self._types[p.name]) for p in network.populations}
+        self._neurons = {
+            p.name: Neurons(p.neuron, network.steps, self._types[p.name])
+            for p in network.populations
+            if p.neuron is not None
+        }
+        self._finished = _finished(network)
 
     @property
     def dtypes(self) -> dict[str, tuple[torch.dtype, torch.dtype]]:
-        """Types that currents and neurons of each population are computed in, by name."""
-        return {
-            name: (current.dtype, self._neurons[name].dtype if name in self._neurons else self._readout_dtype)
-            for name, current in self._currents.items()
-        }
+        """Types that sums and neurons of each population are computed in, by name."""
+        return {name: (current.dtype, self._types[name]) for name, current in self._currents.items()}
 
     def run(self, levels: ArrayLike | Tensor, *, record: bool = False, batch: int | None = None) -> Run:
         """Run samples through the network.
@@ -81,10 +84,10 @@ class Golden:
         Parameters
         ----------
         levels
-            Input levels 0..D_in as integers, shape (samples, presented steps, input size), as
+            Input levels 0..D_in as integers, shape (samples, presented steps, *Input.levels_shape), as
             `Input.encode` returns them; presented steps are 1 for a static input, else T.
         record
-            Also return levels and membranes of every population and time step.
+            Also return levels and membranes of every stage and time step.
         batch
             Samples computed together; by default as many as suit the caches. Results do not depend on it.
 
@@ -95,15 +98,17 @@ class Golden:
         """
         array = self._checked(levels)
         size = self._batch(batch)
-        parts = []
+        result = self._empty(len(array), record)
         with full_precision():
-            for start in range(0, max(len(array), 1), size):
-                parts.append(self._run(self._tensor(array[start : start + size]), record))
-        return _joined(parts)
+            for start in range(0, len(array), size):
+                part = slice(start, start + size)
+                self._run(self._tensor(array[part]), result, part)
+        result.classes[:] = result.logits.argmax(axis=1)
+        return result
 
     def _batch(self, batch: int | None) -> int:
         if batch is None:
-            widest = max(self.network.input.size, *(p.channels for p in self.network.populations))
+            widest = max(shape.size for shape in self.network.maps.values())
             return min(MAX_BATCH, max(1, BATCH_VALUES // (widest * self.network.steps)))
         if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
             raise InputError(f"Batch must be a positive integer, not {batch!r}")
@@ -112,62 +117,74 @@ class Golden:
     def _checked(self, levels: ArrayLike | Tensor) -> NDArray[np.generic]:
         array = np.asarray(levels)
         source = self.network.input
-        shape = (1 if source.static else self.network.steps, source.size)
-        if array.ndim != 3 or array.shape[1:] != shape:
-            raise InputError(f"Levels must have shape (samples, {shape[0]}, {shape[1]}), not {array.shape}")
+        shape = (1 if source.static else self.network.steps, *source.levels_shape)
+        if array.ndim != len(shape) + 1 or array.shape[1:] != shape:
+            raise InputError(
+                f"Levels must have shape (samples, {', '.join(map(str, shape))}), not {array.shape}"
+            )
         if array.dtype.kind not in "iu":
             raise InputError(f"Levels must be integers, not {array.dtype}; encode features with Input.encode")
+        if array.size and not (array.min() >= 0 and array.max() <= source.levels):
+            raise InputError(f"Levels must be 0..{source.levels}, not {array.min()}..{array.max()}")
         return array
 
+    def _empty(self, samples: int, record: bool) -> Run:
+        network = self.network
+        run = Run(np.empty((samples, network.readout.channels), np.int64), np.empty(samples, np.int64))
+        for stage in network.stages if record else ():
+            shape = (samples, network.steps, *network.shape_of(stage.name))
+            if stage is not network.readout:
+                run.levels[stage.name] = np.empty(shape, np.uint8)
+            if isinstance(stage, Population):
+                run.membranes[stage.name] = np.empty(shape, np.int64)
+        return run
+
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
-        """Levels as (presented steps, samples, size) in float32, range checked."""
-        dtype = np.uint8 if array.dtype == np.uint8 else np.int64
-        tensor = torch.from_numpy(np.require(array, dtype, ["C", "W"])).swapaxes(0, 1)
-        tensor = tensor.to(torch.float32).contiguous()
-        if tensor.numel():
-            low, high = (int(value) for value in tensor.aminmax())
-            if low < 0 or high > self.network.input.levels:
-                raise InputError(f"Levels must be 0..{self.network.input.levels}, not {low}..{high}")
-        return tensor
+        """Levels as maps (presented steps, samples, channels, rows, columns), channels last in memory."""
+        tensor = torch.from_numpy(array.astype(np.float32, order="C"))
+        maps = tensor.reshape(*tensor.shape[:2], *self.network.maps[INPUT])
+        return maps.permute(1, 0, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
 
-    def _run(self, levels: Tensor, record: bool) -> Run:
+    def _run(self, levels: Tensor, result: Run, part: slice) -> None:
+        """Compute the samples of one part and write them to their places."""
         known = {INPUT: levels}
-        emitted: dict[str, Tensor] = {}
-        membranes: dict[str, Tensor] = {}
-        for population in self.network.populations[:-1]:
-            name = population.name
-            known[name], v = self._neurons[name](self._currents[name](known), record)
-            if v is not None:
-                emitted[name], membranes[name] = known[name], v
-        sums = self._sums(known, record)
-        if record:
-            membranes[self.network.readout.name] = sums
-        logits = sums[-1].to(torch.int64).numpy()
-        return Run(
-            logits, logits.argmax(axis=1), _arrays(emitted, torch.uint8), _arrays(membranes, torch.int64)
-        )
-
-    def _sums(self, levels: Mapping[str, Tensor], record: bool) -> Tensor:
-        """Running sums of the readout's currents, shape (T, samples, classes); else the last alone."""
-        currents = self._currents[self.network.readout.name](levels).to(self._readout_dtype)
+        for stage in self.network.stages[:-1]:
+            membranes = _place(result.membranes, stage.name, part)
+            known[stage.name] = self._levels(stage, known, membranes)
+            if (place := _place(result.levels, stage.name, part)) is not None:
+                place.copy_(known[stage.name])
+            for name in self._finished[stage.name]:
+                del known[name]
+        name = self.network.readout.name
+        currents = self._currents[name](known)
         currents = currents.expand(self.network.steps, *currents.shape[1:])
-        return currents.cumsum(0) if record else currents.sum(0, keepdim=True)
+        if (place := _place(result.membranes, name, part)) is not None:
+            place.copy_(currents.cumsum(0))
+        result.logits[part] = currents.sum(0).flatten(1).to(torch.int64).numpy()
+
+    def _levels(self, stage: Stage, known: Mapping[str, Tensor], membranes: Tensor | None) -> Tensor:
+        if isinstance(stage, Population):
+            return self._neurons[stage.name](self._currents[stage.name](known), membranes)
+        if isinstance(stage, Pool):
+            return pooled(stage, known[stage.source])
+        first, second = stage.sources
+        return known[first] + known[second]
 
 
-def _arrays(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, NDArray[Any]]:
-    """Turn (T, samples, channels) into numpy arrays (samples, T, channels)."""
-    return {name: tensor.to(dtype).transpose(0, 1).contiguous().numpy() for name, tensor in tensors.items()}
+def _finished(network: Network) -> dict[str, list[str]]:
+    """Sources that nobody reads any more once a stage is done, by name of the stage."""
+    last = {INPUT: network.stages[0].name}
+    for stage in network.stages:
+        last |= dict.fromkeys((stage.name, *sources_of(stage)), stage.name)
+    return {stage.name: [name for name in last if last[name] == stage.name] for stage in network.stages}
 
 
-def _joined(parts: list[Run]) -> Run:
-    if len(parts) == 1:
-        return parts[0]
-    return Run(
-        np.concatenate([part.logits for part in parts]),
-        np.concatenate([part.classes for part in parts]),
-        {name: np.concatenate([part.levels[name] for part in parts]) for name in parts[0].levels},
-        {name: np.concatenate([part.membranes[name] for part in parts]) for name in parts[0].membranes},
-    )
+def _place(arrays: Mapping[str, NDArray[np.generic]], name: str, part: slice) -> Tensor | None:
+    """Where maps (T, samples, channels, rows, columns) of these samples are recorded, if they are."""
+    if name not in arrays:
+        return None
+    place = torch.from_numpy(arrays[name][part]).transpose(0, 1)
+    return place[..., None, None] if place.ndim == 3 else place
 
 
 def run(

@@ -7,6 +7,7 @@ import numpy as np
 from spikefold.errors import ModelError
 from spikefold.ir.network import Network, Population
 from spikefold.ir.neuron import Integers, Neuron, ShiftSum, ladder_weights
+from spikefold.ir.projections import Identity, reach
 
 Range = tuple[int, int]
 
@@ -27,7 +28,9 @@ class Bounds:
     Attributes
     ----------
     accumulator
-        `Σ A`, the final integer sum of a window.
+        `Σ A` of the windows: all projections but the identities.
+    sums
+        `Σ A` of all projections.
     current
         `I = (Σ A << F) + b`.
     leak
@@ -39,6 +42,7 @@ class Bounds:
     """
 
     accumulator: Range
+    sums: Range
     current: Range
     leak: Range
     potential: Range
@@ -67,13 +71,14 @@ def _zero(channels: int) -> _Interval:
     return _Interval(np.zeros(channels, np.int64), np.zeros(channels, np.int64))
 
 
-def accumulator_interval(network: Network, population: Population, step: int) -> _Interval:
-    """Range per channel of the window's sum at one time step, exact for independent source levels."""
+def sum_interval(network: Network, population: Population, step: int, identities: bool = True) -> _Interval:
+    """Range per channel of `Σ A` at one time step, exact for independent source levels."""
     total = _zero(population.channels)
     for projection in population.projections:
-        largest = network.levels_of(projection.source)
-        w = projection.at(step)
-        total += _Interval(np.minimum(w, 0).sum(axis=1) * largest, np.maximum(w, 0).sum(axis=1) * largest)
+        if identities or not isinstance(projection, Identity):
+            low, high = reach(projection, network.levels_of(projection.source))
+            row = step if len(low) > 1 else 0
+            total += _Interval(low[row], high[row])
     return total
 
 
@@ -130,13 +135,14 @@ def population_bounds(network: Network, population: Population) -> Bounds:
     """
     neuron = population.neuron
     v = _zero(population.channels)
-    accumulator = current = membrane = potential = v
+    accumulator = total = current = membrane = potential = v
     leak: Range = (0, 0)
     for step in range(network.steps):
-        sums = accumulator_interval(network, population, step)
+        windows = sum_interval(network, population, step, identities=False)
+        sums = sum_interval(network, population, step)
         bias = population.bias_at(step)
         flow = _Interval((sums.low << population.fraction) + bias, (sums.high << population.fraction) + bias)
-        accumulator, current = accumulator.hull(sums), current.hull(flow)
+        accumulator, total, current = accumulator.hull(windows), total.hull(sums), current.hull(flow)
         if neuron is None:
             v = v + flow
             potential = potential.hull(v)
@@ -155,7 +161,7 @@ def population_bounds(network: Network, population: Population) -> Bounds:
             v = _Interval(neuron.saturate(v.low), neuron.saturate(v.high))
         membrane = membrane.hull(v)
         _check_magnitude(population.name, potential.range)
-    return Bounds(accumulator.range, current.range, leak, potential.range, membrane.range)
+    return Bounds(accumulator.range, total.range, current.range, leak, potential.range, membrane.range)
 
 
 def _join(a: Range, b: Range) -> Range:

@@ -1,134 +1,25 @@
-"""The graph of an integer network: input, populations and the projections between them."""
+"""The graph of an integer network: input, populations, pools, sums and the projections between them."""
 
-import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefold.errors import InputError, ModelError
+from spikefold.errors import ModelError
+from spikefold.ir.input import Input
+from spikefold.ir.maps import Map, Pair, Window, as_pair
 from spikefold.ir.neuron import MAX_FRACTION, Integers, Neuron, as_integer, as_integers
+from spikefold.ir.projections import Dense, Projection
 
 INPUT = "input"
 MAX_STEPS = 1024
+MAX_LEVELS = 255
+Pooling = Literal["sum", "max"]
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-
-
-@dataclass(frozen=True, eq=False)
-class Input:
-    """How features become levels (spec section 2.7).
-
-    Parameters
-    ----------
-    shape
-        Shape of one sample's features at one time step.
-    levels
-        `D_in`, 1..255.
-    static
-        True: one array of levels a sample, seen again at every time step. False: one array a step.
-    minimum, maximum
-        The features that become level 0 and level `D_in`.
-    """
-
-    shape: tuple[int, ...]
-    levels: int
-    static: bool = True
-    minimum: float = 0.0
-    maximum: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.shape or any(not isinstance(n, int) or n < 1 for n in self.shape):
-            raise ModelError(f"Input shape must be positive integers, not {self.shape!r}")
-        object.__setattr__(self, "levels", as_integer("Input levels", self.levels, 1, 255))
-        if not (math.isfinite(self.minimum) and math.isfinite(self.maximum) and self.minimum < self.maximum):
-            raise ModelError(
-                f"Input range must be finite and increasing, not {self.minimum!r}..{self.maximum!r}"
-            )
-
-    @property
-    def size(self) -> int:
-        """Features of one sample at one time step."""
-        return math.prod(self.shape)
-
-    def sample_shape(self, steps: int) -> tuple[int, ...]:
-        """Shape of one sample as a user hands it in."""
-        return self.shape if self.static else (steps, *self.shape)
-
-    def encode(self, x: NDArray[np.generic], steps: int) -> Integers:
-        """Turn samples into levels, shape (samples, presented steps, size).
-
-        Floating-point features are scaled and rounded half up; integers are taken as levels
-        already. Presented steps are 1 for a static input, else `steps`.
-
-        Raises
-        ------
-        InputError
-            If shape, dtype or range do not fit.
-        """
-        x = np.asarray(x)
-        expected = self.sample_shape(steps)
-        if x.shape[1:] != expected or x.ndim != len(expected) + 1:
-            raise InputError(
-                f"Samples must have shape (samples, {', '.join(map(str, expected))}), not {x.shape}"
-            )
-        if x.dtype.kind == "f":
-            x = self._quantize(x)
-        elif x.dtype.kind not in "iu":
-            raise InputError(f"Samples must be floating-point features or integer levels, not {x.dtype}")
-        elif x.size and not (x.min() >= 0 and x.max() <= self.levels):
-            raise InputError(
-                f"Integer samples must be levels 0..{self.levels}, not {x.min()}..{x.max()}; "
-                "pass floating-point features to have them encoded"
-            )
-        return x.astype(np.int64).reshape(len(x), 1 if self.static else steps, self.size)
-
-    def _quantize(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
-        if not np.isfinite(x).all():
-            raise InputError("Samples must be finite, but hold NaN or infinity")
-        scaled = (x.astype(np.float64) - self.minimum) * self.levels / (self.maximum - self.minimum)
-        return np.clip(np.floor(scaled + 0.5), 0, self.levels)
-
-
-@dataclass(frozen=True, eq=False)
-class Projection:
-    """Dense synapses from one source into a population.
-
-    Parameters
-    ----------
-    source
-        `"input"` or the name of an earlier population.
-    weight
-        Shape (weight sets, targets, sources): one set, or one per time step where the source's
-        scale differs between steps (spec section 2.2).
-    bits
-        1 (weights are -1 and +1) or 2..8 (two's complement).
-    """
-
-    source: str
-    weight: Integers
-    bits: int
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "bits", as_integer("Weight bits", self.bits, 1, 8))
-        object.__setattr__(self, "weight", as_integers("Weight", self.weight, 3))
-        w = self.weight
-        if not w.size:
-            raise ModelError(f"Weight must not be empty, but has shape {w.shape}")
-        if self.bits == 1:
-            if not (abs(w) == 1).all():
-                raise ModelError("One-bit weights must be -1 or +1")
-            return
-        limit = 1 << (self.bits - 1)
-        if w.min() < -limit or w.max() >= limit:
-            raise ModelError(
-                f"Weights of {self.bits} bits must be {-limit}..{limit - 1}, not {w.min()}..{w.max()}"
-            )
-
-    def at(self, step: int) -> Integers:
-        """Weights of a time step, shape (targets, sources)."""
-        return self.weight[step if len(self.weight) > 1 else 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +33,7 @@ class Population:
     name
         Lower case letters, digits and underscores; unique; not `"input"`.
     projections
-        Synapses into this population; their currents add.
+        Synapses into this population; their currents add, so their maps must be equal.
     bias
         `b`, shape (T or 1, channels), added once per time step.
     fraction
@@ -162,20 +53,16 @@ class Population:
     scale: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name == INPUT:
-            raise ModelError(
-                f"Population name must be lower case letters, digits and underscores, not {self.name!r}"
-            )
+        _check_name("Population", self.name)
         fraction = as_integer(f"Fraction F of {self.name!r}", self.fraction, 0, MAX_FRACTION)
         object.__setattr__(self, "fraction", fraction)
         if not self.projections:
             raise ModelError(f"Population {self.name!r} must have a projection, but has none")
         object.__setattr__(self, "bias", as_integers(f"Bias of {self.name!r}", self.bias, 2))
         for projection in self.projections:
-            if projection.weight.shape[1] != self.channels:
+            if projection.targets != self.channels:
                 raise ModelError(
-                    f"Weight of {self.name!r} must have {self.channels} rows, "
-                    f"not {projection.weight.shape[1]}"
+                    f"Weight of {self.name!r} must have {self.channels} rows, not {projection.targets}"
                 )
         if self.neuron is not None and self.neuron.threshold.shape[1] != self.channels:
             raise ModelError(
@@ -189,12 +76,67 @@ class Population:
 
     @property
     def channels(self) -> int:
-        """Number of neurons."""
+        """Channels: neurons at each position."""
         return self.bias.shape[1]
 
     def bias_at(self, step: int) -> Integers:
         """Bias of a time step, shape (channels,)."""
         return self.bias[step if len(self.bias) > 1 else 0]
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Pooling of levels, channel by channel: the sum (average pooling) or the largest of a window.
+
+    A sum's levels reach as far as the window has positions; what divides them is in the weights that
+    follow.
+    """
+
+    name: str
+    source: str
+    pooling: Pooling
+    kernel: Pair
+    stride: Pair
+    padding: Pair = (0, 0)
+
+    def __post_init__(self) -> None:
+        _check_name("Pool", self.name)
+        if self.pooling not in get_args(Pooling):
+            raise ModelError(f"Pooling of {self.name!r} must be 'sum' or 'max', not {self.pooling!r}")
+        object.__setattr__(self, "kernel", as_pair(f"Kernel of {self.name!r}", self.kernel, 1))
+        object.__setattr__(self, "stride", as_pair(f"Stride of {self.name!r}", self.stride, 1))
+        object.__setattr__(self, "padding", as_pair(f"Padding of {self.name!r}", self.padding, 0))
+
+    def window(self, source: Map) -> Window:
+        """The window that slides over the source."""
+        return Window(source, self.kernel, self.stride, self.padding)
+
+    def levels(self, source: int) -> int:
+        """Largest level for a source of levels 0..`source`."""
+        return source * self.kernel[0] * self.kernel[1] if self.pooling == "sum" else source
+
+
+@dataclass(frozen=True, eq=False)
+class Add:
+    """The sum of two sources' levels, neuron by neuron (SEW's ADD where both have one scale)."""
+
+    name: str
+    sources: tuple[str, str]
+
+    def __post_init__(self) -> None:
+        _check_name("Sum", self.name)
+        if len(self.sources) != 2:
+            raise ModelError(f"Sum {self.name!r} must have 2 sources, not {len(self.sources)}")
+
+
+Stage = Population | Pool | Add
+
+
+def sources_of(stage: Stage) -> tuple[str, ...]:
+    """Names of what a population, pool or sum reads."""
+    if isinstance(stage, Population):
+        return tuple(p.source for p in stage.projections)
+    return (stage.source,) if isinstance(stage, Pool) else stage.sources
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,15 +149,15 @@ class Network:
         The input encoding.
     steps
         `T`, 1..1024.
-    populations
-        In topological order; the last, and only the last, is the readout.
+    stages
+        Populations, pools and sums in topological order; the last, and only the last, is the readout.
     name
         Name of the design; the Verilog top is `<name>_top`.
     """
 
     input: Input
     steps: int
-    populations: tuple[Population, ...]
+    stages: tuple[Stage, ...]
     name: str = "network"
 
     def __post_init__(self) -> None:
@@ -224,30 +166,42 @@ class Network:
                 f"Network name must be lower case letters, digits and underscores, not {self.name!r}"
             )
         object.__setattr__(self, "steps", as_integer("Time steps T", self.steps, 1, MAX_STEPS))
-        if not self.populations or self.populations[-1].neuron is not None:
+        object.__setattr__(self, "stages", tuple(self.stages))
+        if not self.stages or not isinstance(self.stages[-1], Population) or self.stages[-1].neuron:
             raise ModelError("The last population must be a readout")
-        known = {INPUT: self.input.size}
-        for population in self.populations:
-            self._check(population, known)
-            known[population.name] = population.channels
+        known = {INPUT}
+        for stage in self.stages:
+            self._check(stage, known)
+            known.add(stage.name)
+        for stage in self.stages:
+            if (levels := self.levels_of(stage.name)) > MAX_LEVELS:
+                raise ModelError(
+                    f"Levels of {stage.name!r} must be at most {MAX_LEVELS}, not {levels}; "
+                    "pool fewer positions or use neurons of fewer levels"
+                )
+        _ = self.maps
+        if self.maps[self.readout.name].positions != 1:
+            raise ModelError(
+                f"Readout must have one position, not {self.maps[self.readout.name].positions}; "
+                "end with a dense projection"
+            )
 
-    def _check(self, population: Population, known: dict[str, int]) -> None:
-        name = population.name
+    def _check(self, stage: Stage, known: set[str]) -> None:
+        name = stage.name
         if name in known:
             raise ModelError(f"Population names must be unique, but {name!r} comes twice")
-        if population.neuron is None and population is not self.populations[-1]:
+        for source in sources_of(stage):
+            if source not in known:
+                raise ModelError(
+                    f"Source of {name!r} must be the input or an earlier population, not {source!r}"
+                )
+        if isinstance(stage, Population):
+            self._check_population(stage)
+
+    def _check_population(self, population: Population) -> None:
+        name = population.name
+        if population.neuron is None and population is not self.stages[-1]:
             raise ModelError(f"Only the last population may be a readout, not {name!r}")
-        for projection in population.projections:
-            if projection.source not in known:
-                raise ModelError(
-                    f"Source of {name!r} must be the input or an earlier population, "
-                    f"not {projection.source!r}"
-                )
-            if projection.weight.shape[2] != known[projection.source]:
-                raise ModelError(
-                    f"Weight of {name!r} must have {known[projection.source]} columns, one per neuron of "
-                    f"{projection.source!r}, not {projection.weight.shape[2]}"
-                )
         rows = {"bias": population.bias}
         rows |= {f"weight from {p.source!r}": p.weight for p in population.projections}
         if population.neuron is not None:
@@ -260,20 +214,90 @@ class Network:
                 )
 
     @cached_property
-    def by_name(self) -> dict[str, Population]:
-        """Populations by name."""
-        return {population.name: population for population in self.populations}
+    def maps(self) -> Mapping[str, Map]:
+        """Map of every source and of the readout, by name.
+
+        An input of three axes that a convolution or pool reads is a map; any other is one position.
+        """
+        maps = {INPUT: self._input_map()}
+        for stage in self.stages:
+            try:
+                maps[stage.name] = _map_of(stage, maps)
+            except ModelError as error:
+                raise ModelError(f"{error} (into {stage.name!r})") from None
+        return maps
+
+    def _input_map(self) -> Map:
+        shape = self.input.levels_shape
+        if any(_slides_on_input(stage) for stage in self.stages):
+            if len(shape) != 3:
+                raise ModelError(
+                    f"Input of a convolution must have shape (channels, height, width), not {shape}"
+                )
+            return Map(*shape)
+        return Map(self.input.size)
+
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Shape of a sample's levels at one step: (channels,) if dense, else (channels, height, width)."""
+        if name == INPUT:
+            return self.input.levels_shape
+        stage = self.by_name[name]
+        if isinstance(stage, Population) and any(isinstance(p, Dense) for p in stage.projections):
+            return (stage.channels,)
+        return tuple(self.maps[name])
+
+    @cached_property
+    def by_name(self) -> dict[str, Stage]:
+        """Populations, pools and sums by name."""
+        return {stage.name: stage for stage in self.stages}
+
+    @property
+    def populations(self) -> tuple[Population, ...]:
+        """The populations, in order."""
+        return tuple(stage for stage in self.stages if isinstance(stage, Population))
 
     @property
     def readout(self) -> Population:
         """The last population."""
-        return self.populations[-1]
+        last = self.stages[-1]
+        assert isinstance(last, Population)
+        return last
 
     def levels_of(self, source: str) -> int:
-        """Largest level that `source` (the input or a spiking population) emits."""
+        """Largest level that a source emits; 0 for the readout."""
         if source == INPUT:
             return self.input.levels
-        neuron = self.by_name[source].neuron
-        if neuron is None:
-            raise ModelError(f"A readout emits no levels, but {source!r} is used as a source")
-        return neuron.levels
+        stage = self.by_name[source]
+        if isinstance(stage, Pool):
+            return stage.levels(self.levels_of(stage.source))
+        if isinstance(stage, Add):
+            return sum(map(self.levels_of, stage.sources))
+        return stage.neuron.levels if stage.neuron is not None else 0
+
+
+def _check_name(what: str, name: str) -> None:
+    if not _NAME.fullmatch(name) or name == INPUT:
+        raise ModelError(f"{what} name must be lower case letters, digits and underscores, not {name!r}")
+
+
+def _slides_on_input(stage: Stage) -> bool:
+    if isinstance(stage, Population):
+        return any(p.source == INPUT and not isinstance(p, Dense) for p in stage.projections)
+    return INPUT in sources_of(stage)
+
+
+def _map_of(stage: Stage, maps: Mapping[str, Map]) -> Map:
+    if isinstance(stage, Population):
+        found = [p.target_map(maps[p.source]) for p in stage.projections]
+    elif isinstance(stage, Pool):
+        window = stage.window(maps[stage.source])
+        found = [Map(maps[stage.source].channels, window.height, window.width)]
+    else:
+        found = [maps[source] for source in stage.sources]
+    for other in found[1:]:
+        if other != found[0]:
+            raise ModelError(
+                f"Maps that meet must be equal, but {sources_of(stage)[0]!r} gives {tuple(found[0])} and "
+                f"another source {tuple(other)}"
+            )
+    return found[0]

@@ -2,35 +2,120 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
-import numpy as np
+from spikefold.errors import InputError
+from spikefold.ir.coding import Coding
+from spikefold.ir.maps import Map, Pair, Window
+from spikefold.ir.network import Pooling
+from spikefold.ir.neuron import Reset, Rounding, ShiftSum, ladder_weights
 
-from spikefold.errors import InputError, ModelError
-from spikefold.ir.bounds import population_bounds, signed_bits
-from spikefold.ir.coding import CODINGS, Coding
-from spikefold.ir.network import INPUT, Network, Population
-from spikefold.ir.neuron import Integers, Neuron, Reset, Rounding, ShiftSum, ladder_weights
+Order = Literal["innermost", "step_major"]
+"""How time runs: every step of a position before the next position, or every position of a step first."""
+ORDERS: tuple[Order, ...] = get_args(Order)
 
-MAX_LANES = 1024
+
+@dataclass(frozen=True)
+class ScanProfile:
+    """Levels of a source on their way into a sliding window.
+
+    Attributes
+    ----------
+    source
+        Name of the source.
+    map
+        Its map.
+    kernel, stride, padding
+        As `spikefold.ir.maps.Window`.
+    groups
+        Groups of consecutive channels; a window holds the events of one.
+    levels
+        Largest level.
+    steps
+        Time steps that come together at each position: T where time runs innermost, else 1.
+    depth
+        Positions that are kept; 0 where none need be, since every window is what comes in between two
+        marks of the stream.
+    """
+
+    source: str
+    map: Map
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    groups: int
+    levels: int
+    steps: int
+    depth: int
+
+    @property
+    def window(self) -> Window:
+        """The window."""
+        return Window(self.map, self.kernel, self.stride, self.padding)
+
+    @property
+    def channels(self) -> int:
+        """Channels of a group."""
+        return self.map.channels // self.groups
+
+    @property
+    def inputs(self) -> int:
+        """Neurons under the kernel, of one group; index (row, column, channel)."""
+        return self.kernel[0] * self.kernel[1] * self.channels
 
 
 @dataclass(frozen=True)
 class WindowProfile:
-    """One projection as the hardware sees it.
+    """A dense projection or convolution as the hardware sees it: window, digits and weight memory.
 
-    Attributes: source name, number of source neurons, their largest level, digit coding, weight
-    bits, number of weight sets (1 or T), and how many time steps one received position serves
-    (T for a static input, else 1).
+    `weight_sets` is 1, or T where the weights differ between time steps.
     """
 
-    source: str
-    inputs: int
-    levels: int
+    scan: ScanProfile
     coding: Coding
     weight_bits: int
     weight_sets: int
-    replays: int
+
+    @property
+    def source(self) -> str:
+        """Name of the source."""
+        return self.scan.source
+
+    @property
+    def inputs(self) -> int:
+        """Neurons under the kernel, of one group: rows of weights per block."""
+        return self.scan.inputs
+
+    @property
+    def levels(self) -> int:
+        """Largest level of the source."""
+        return self.scan.levels
+
+
+@dataclass(frozen=True)
+class BufferProfile:
+    """Levels that wait for another path, neuron by neuron.
+
+    Attributes: source name, its largest level, and how many positions are kept, each time step of one
+    counted by itself where they come together.
+    """
+
+    source: str
+    levels: int
+    depth: int
+
+
+@dataclass(frozen=True)
+class SkipProfile:
+    """An identity projection: its buffer and the bits of its weight per channel."""
+
+    buffer: BufferProfile
+    weight_bits: int
+
+    @property
+    def source(self) -> str:
+        """Name of the source."""
+        return self.buffer.source
 
 
 @dataclass(frozen=True)
@@ -63,9 +148,13 @@ class NeuronProfile:
 
 @dataclass(frozen=True)
 class Widths:
-    """Bits of every number in a layer. θ and its multiple are unsigned, the others two's complement."""
+    """Bits of every number in a layer. θ and its multiple are unsigned, the others two's complement.
+
+    `accumulator` holds the sums of the windows, `sum` those with the identities.
+    """
 
     accumulator: int
+    sum: int
     bias: int
     threshold: int
     top: int
@@ -77,37 +166,172 @@ class Widths:
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """One population as the hardware sees it; `neuron` is None for the readout."""
+    """One population as the hardware sees it; `neuron` is None for the readout.
+
+    Attributes
+    ----------
+    name
+        Name of the population.
+    map
+        Its map.
+    lanes
+        Output channels that are computed at once, P. A block of channels lies within one group.
+    drain
+        Neurons drained per cycle, Q; it divides the lanes and the channels of a group.
+    windows
+        Dense projections and convolutions; at least one. A block gets their digits one window after another.
+    skips
+        Identity projections.
+    fraction
+        `F`.
+    parameter_sets
+        1, or T where bias, θ or identity weights differ between time steps.
+    repeats
+        Time steps that one current serves: T where a static input is the only source, else 1.
+    """
 
     name: str
-    channels: int
+    map: Map
     lanes: int
+    drain: int
     windows: tuple[WindowProfile, ...]
+    skips: tuple[SkipProfile, ...]
     fraction: int
     parameter_sets: int
+    repeats: int
     neuron: NeuronProfile | None
     widths: Widths
 
     @property
+    def channels(self) -> int:
+        """Output channels."""
+        return self.map.channels
+
+    @property
+    def groups(self) -> int:
+        """Groups of output channels that no block may straddle; each window's own groups divide it."""
+        return max(window.scan.groups for window in self.windows)
+
+    @property
+    def group_channels(self) -> int:
+        """Output channels of a group."""
+        return self.channels // self.groups
+
+    @property
+    def group_blocks(self) -> int:
+        """Blocks of a group."""
+        return -(-self.group_channels // self.lanes)
+
+    @property
     def blocks(self) -> int:
-        """Blocks of `lanes` channels."""
-        return -(-self.channels // self.lanes)
+        """Blocks of `lanes` channels, in all groups."""
+        return self.groups * self.group_blocks
+
+    @property
+    def words(self) -> int:
+        """Words of `drain` neurons at each position."""
+        return self.channels // self.drain
+
+    def replays(self, window: WindowProfile) -> int:
+        """How often a window's events are replayed: the blocks of one of its groups."""
+        return self.blocks // window.scan.groups
+
+    def block_channels(self, block: int) -> range:
+        """Output channels of a block."""
+        group, place = divmod(block, self.group_blocks)
+        first = group * self.group_channels + place * self.lanes
+        return range(first, min(first + self.lanes, (group + 1) * self.group_channels))
+
+    def weight_rows(self, window: WindowProfile) -> int:
+        """Rows of a window's weight memory, in order (set, block, input)."""
+        return window.weight_sets * self.blocks * window.inputs
+
+
+@dataclass(frozen=True)
+class PoolProfile:
+    """A pool as the hardware sees it; `levels` is the largest that leaves."""
+
+    name: str
+    pooling: Pooling
+    scan: ScanProfile
+    levels: int
+
+    @property
+    def map(self) -> Map:
+        """The pooled map."""
+        window = self.scan.window
+        return Map(self.scan.map.channels, window.height, window.width)
+
+
+@dataclass(frozen=True)
+class AddProfile:
+    """A sum of two sources as the hardware sees it; `levels` is the largest that leaves."""
+
+    name: str
+    map: Map
+    buffers: tuple[BufferProfile, BufferProfile]
+    levels: int
+
+
+StageProfile = LayerProfile | PoolProfile | AddProfile
+
+
+@dataclass(frozen=True)
+class InputProfile:
+    """The input stream: its map, largest level, and how many time steps of a sample are presented, 1 or T."""
+
+    map: Map
+    levels: int
+    steps: int
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A whole design as the hardware sees it."""
+    """A whole design as the hardware sees it.
+
+    Attributes
+    ----------
+    name
+        Name of the design.
+    steps
+        `T`.
+    order
+        How time runs, see `Order`; with one step or one position everywhere both are the same.
+    input
+        The input stream.
+    stages
+        Layers, pools and sums in topological order; the readout is the last.
+    loaded
+        Whether a host loads weights and parameters after a reset; else they are read-only memories.
+    """
 
     name: str
     steps: int
-    input_size: int
-    input_levels: int
-    input_static: bool
-    layers: tuple[LayerProfile, ...]
+    order: Order
+    input: InputProfile
+    stages: tuple[StageProfile, ...]
+    loaded: bool = False
+
+    @property
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """The layers: all stages with neurons, and the readout."""
+        return tuple(stage for stage in self.stages if isinstance(stage, LayerProfile))
+
+    @property
+    def sources(self) -> dict[str, tuple[Map, int]]:
+        """Map and largest level of every event stream by name: input, then all stages but the readout."""
+        streams = {"input": (self.input.map, self.input.levels)}
+        return streams | {stage.name: (stage.map, levels_of(stage)) for stage in self.stages[:-1]}
+
+    @property
+    def coding(self) -> dict[str, Coding]:
+        """Coding by source name, of the sources that lead to a window."""
+        return {window.source: window.coding for layer in self.layers for window in layer.windows}
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; `from_json` reads them back."""
-        return asdict(self)
+        stages = [{"kind": _KINDS[type(stage)], **asdict(stage)} for stage in self.stages]
+        return {**asdict(self), "stages": stages}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Profile":
@@ -119,189 +343,75 @@ class Profile:
             If a field is missing or unknown.
         """
         try:
-            return cls(**{**data, "layers": tuple(_layer(layer) for layer in data["layers"])})
-        except (KeyError, TypeError) as error:
+            first = InputProfile(**{**data["input"], "map": Map(*data["input"]["map"])})
+            stages = tuple(_stage(stage) for stage in data["stages"])
+            return cls(**{**data, "input": first, "stages": stages})
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"Hardware profile must have every field and no other: {error}") from None
+
+
+def levels_of(stage: StageProfile) -> int:
+    """Largest level that leaves a stage; 0 for the readout."""
+    if isinstance(stage, LayerProfile):
+        return stage.neuron.levels if stage.neuron is not None else 0
+    return stage.levels
+
+
+def scans_of(stage: StageProfile) -> tuple[ScanProfile, ...]:
+    """The windows of a stage over its sources, in order."""
+    if isinstance(stage, LayerProfile):
+        return tuple(window.scan for window in stage.windows)
+    return (stage.scan,) if isinstance(stage, PoolProfile) else ()
+
+
+def buffers_of(stage: StageProfile) -> tuple[BufferProfile, ...]:
+    """The buffers of a stage's other sources, in order."""
+    if isinstance(stage, LayerProfile):
+        return tuple(skip.buffer for skip in stage.skips)
+    return stage.buffers if isinstance(stage, AddProfile) else ()
+
+
+_KINDS: dict[type, str] = {LayerProfile: "layer", PoolProfile: "pool", AddProfile: "add"}
 
 
 def _shifts(data: Mapping[str, Any] | None) -> ShiftSum | None:
     return data and ShiftSum(tuple((sign, shift) for sign, shift in data["terms"]))
 
 
+def _scan(data: Mapping[str, Any]) -> ScanProfile:
+    pairs = {name: tuple(data[name]) for name in ("kernel", "stride", "padding")}
+    return ScanProfile(**{**data, **pairs, "map": Map(*data["map"])})
+
+
+def _skip(data: Mapping[str, Any]) -> SkipProfile:
+    return SkipProfile(**{**data, "buffer": BufferProfile(**data["buffer"])})
+
+
+def _stage(data: Mapping[str, Any]) -> StageProfile:
+    data = dict(data)
+    kind = data.pop("kind")
+    if kind == "pool":
+        return PoolProfile(**{**data, "scan": _scan(data["scan"])})
+    if kind == "add":
+        first, second = (BufferProfile(**buffer) for buffer in data["buffers"])
+        return AddProfile(**{**data, "map": Map(*data["map"]), "buffers": (first, second)})
+    if kind != "layer":
+        raise ValueError(f"stage kind {kind!r}")
+    return _layer(data)
+
+
 def _layer(data: Mapping[str, Any]) -> LayerProfile:
     neuron = data["neuron"]
     if neuron is not None:
-        neuron = NeuronProfile(
-            **{**neuron, "leak": _shifts(neuron["leak"]), "factor": _shifts(neuron["factor"])}
-        )
-    windows = tuple(WindowProfile(**window) for window in data["windows"])
-    return LayerProfile(**{**data, "neuron": neuron, "windows": windows, "widths": Widths(**data["widths"])})
-
-
-def parameter_rows(population: Population) -> dict[str, Integers]:
-    """The words stored per neuron, as arrays (parameter sets, channels): bias, θ, m·θ, fire floor.
-
-    Where nothing acts between current and rounding, `h` is already in bias and fire floor
-    (`NeuronProfile.merged`), which saves an adder. A readout stores its bias alone.
-    """
-    neuron = population.neuron
-    if neuron is None:
-        return {"bias": population.bias}
-    profile = _neuron_profile(neuron)
-    half = neuron.half if profile.merged else np.zeros_like(neuron.half)
-    rows = {"bias": population.bias + half, "threshold": neuron.threshold}
-    if profile.stores_top:
-        rows["top"] = neuron.threshold * profile.top
-    if neuron.fire_floor is not None:
-        rows["fire_floor"] = neuron.fire_floor[None] + half
-    sets = max(len(row) for row in rows.values())
-    return {name: np.broadcast_to(row, (sets, population.channels)) for name, row in rows.items()}
-
-
-def profile_of(
-    network: Network,
-    lanes: Mapping[str, int],
-    coding: Mapping[str, Coding] | None = None,
-) -> Profile:
-    """Derive the profile of a network for given lanes per population and coding per source.
-
-    Parameters
-    ----------
-    lanes
-        Lanes by population name; 1..1024 and cut to the number of channels.
-    coding
-        Digits of a source's levels by source name; "binary" where it is not named.
-
-    Raises
-    ------
-    InputError
-        If lanes or coding are missing, unknown or out of range.
-    ModelError
-        If the network is not a chain of dense layers.
-    """
-    _check_names("Lanes", lanes, set(network.by_name))
-    coding = coding or {}
-    _check_names("Coding", coding, {INPUT, *(p.name for p in network.populations[:-1])})
-    for name, value in coding.items():
-        if value not in CODINGS:
-            raise InputError(f"Coding of {name!r} must be binary, naf or unary, not {value!r}")
-    _check_chain(network)
-    layers = [_layer_profile(network, p, lanes, coding) for p in network.populations]
-    source = network.input
-    return Profile(network.name, network.steps, source.size, source.levels, source.static, tuple(layers))
-
-
-def _check_names(what: str, given: Mapping[str, Any], known: set[str]) -> None:
-    for name in given:
-        if name not in known:
-            raise InputError(f"{what} must name one of {', '.join(sorted(known))}, not {name!r}")
-
-
-def _check_chain(network: Network) -> None:
-    source = INPUT
-    for population in network.populations:
-        if len(population.projections) != 1 or population.projections[0].source != source:
-            raise ModelError(
-                f"Hardware for {population.name!r} needs exactly one projection, from {source!r}, "
-                f"not from {[p.source for p in population.projections]}"
-            )
-        source = population.name
-
-
-def _neuron_profile(neuron: Neuron) -> NeuronProfile:
-    return NeuronProfile(
-        levels=neuron.levels,
-        rounding=neuron.rounding,
-        reset=neuron.reset,
-        leak=neuron.leak,
-        factor=neuron.factor,
-        fire_floor=neuron.fire_floor is not None,
-        membrane_bits=neuron.membrane_bits,
-    )
-
-
-def _layer_profile(
-    network: Network, population: Population, lanes: Mapping[str, int], coding: Mapping[str, Coding]
-) -> LayerProfile:
-    name = population.name
-    if name not in lanes:
-        raise InputError(f"Lanes of {name!r} must be given")
-    if isinstance(lanes[name], bool) or not isinstance(lanes[name], int) or not 1 <= lanes[name] <= MAX_LANES:
-        raise InputError(f"Lane count of {name!r} must be 1..{MAX_LANES}, not {lanes[name]!r}")
-    windows = tuple(
-        WindowProfile(
-            source=p.source,
-            inputs=p.weight.shape[2],
-            levels=network.levels_of(p.source),
-            coding=coding.get(p.source, "binary"),
-            weight_bits=p.bits,
-            weight_sets=len(p.weight),
-            replays=network.steps if p.source == INPUT and network.input.static else 1,
-        )
-        for p in population.projections
-    )
+        factors = {"leak": _shifts(neuron["leak"]), "factor": _shifts(neuron["factor"])}
+        neuron = NeuronProfile(**{**neuron, **factors})
     return LayerProfile(
-        name=name,
-        channels=population.channels,
-        lanes=min(lanes[name], population.channels),
-        windows=windows,
-        fraction=population.fraction,
-        parameter_sets=len(parameter_rows(population)["bias"]),
-        neuron=population.neuron and _neuron_profile(population.neuron),
-        widths=_widths(network, population),
+        **{
+            **data,
+            "map": Map(*data["map"]),
+            "neuron": neuron,
+            "windows": tuple(WindowProfile(**{**w, "scan": _scan(w["scan"])}) for w in data["windows"]),
+            "skips": tuple(_skip(skip) for skip in data["skips"]),
+            "widths": Widths(**data["widths"]),
+        }
     )
-
-
-def _widths(network: Network, population: Population) -> Widths:
-    bounds = population_bounds(network, population)
-    rows = parameter_rows(population)
-
-    def unsigned(name: str) -> int:
-        return int(rows[name].max()).bit_length() if name in rows else 0
-
-    def signed(name: str) -> int:
-        return signed_bits((int(rows[name].min()), int(rows[name].max()))) if name in rows else 0
-
-    neuron = population.neuron
-    cap = neuron.membrane_bits if neuron is not None else None
-    return Widths(
-        accumulator=signed_bits(bounds.accumulator),
-        bias=signed("bias"),
-        threshold=unsigned("threshold"),
-        top=unsigned("top"),
-        fire_floor=signed("fire_floor"),
-        leak=signed_bits(bounds.leak),
-        potential=signed_bits(bounds.potential, bounds.current),
-        membrane=cap or signed_bits(bounds.membrane),
-    )
-
-
-def fit(network: Network, profile: Profile) -> None:
-    """Check that a network runs on the Verilog of an existing profile.
-
-    Raises
-    ------
-    ModelError
-        Names the first shape that differs or bound that is broken.
-    """
-    lanes = {layer.name: layer.lanes for layer in profile.layers}
-    coding = {window.source: window.coding for layer in profile.layers for window in layer.windows}
-    if list(network.by_name) != list(lanes):
-        raise ModelError(f"Populations must be {', '.join(lanes)} to fit, not {', '.join(network.by_name)}")
-    own = profile_of(network, lanes, coding)
-    for field in ("name", "steps", "input_size", "input_levels", "input_static"):
-        _check_same(f"Network {field}", getattr(own, field), getattr(profile, field))
-    for mine, built in zip(own.layers, profile.layers, strict=True):
-        for field in ("channels", "windows", "fraction", "parameter_sets", "neuron"):
-            _check_same(f"{field.capitalize()} of {mine.name!r}", getattr(mine, field), getattr(built, field))
-        for field, bits in asdict(mine.widths).items():
-            if bits > getattr(built.widths, field):
-                raise ModelError(
-                    f"{field.replace('_', ' ').capitalize()} of {mine.name!r} must fit "
-                    f"{getattr(built.widths, field)} bits, but needs {bits}; compile without --fit"
-                )
-
-
-def _check_same(what: str, mine: object, built: object) -> None:
-    if mine != built:
-        raise ModelError(f"{what.replace('_', ' ')} must be {built!r} to fit, not {mine!r}")

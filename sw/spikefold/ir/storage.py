@@ -5,6 +5,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from numpy.typing import NDArray
 
 from spikefold.errors import InputError, ModelError
 from spikefold.files import write_atomic
-from spikefold.ir.network import Input, Network, Population, Projection
+from spikefold.ir.input import Input
+from spikefold.ir.network import Add, Network, Pool, Population, Stage
 from spikefold.ir.neuron import Neuron, ShiftSum
+from spikefold.ir.projections import KINDS, Conv, Projection
 
-SCHEMA = 1
+SCHEMA = 2
 _HEADER = "network.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -52,8 +55,10 @@ def save_network(network: Network, path: Path) -> None:
             "static": network.input.static,
             "minimum": network.input.minimum,
             "maximum": network.input.maximum,
+            "padding": network.input.padding,
+            "pad_levels": network.input.pad_levels,
         },
-        "populations": [_population(p, arrays) for p in network.populations],
+        "stages": [_stage(stage, arrays) for stage in network.stages],
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -86,12 +91,12 @@ def load_network(path: Path) -> Network:
                 if name != _HEADER
             }
         source = header["input"]
-        return Network(
-            input=Input(**{**source, "shape": tuple(source["shape"])}),
-            steps=header["steps"],
-            populations=tuple(_read_population(p, arrays) for p in header["populations"]),
-            name=header["name"],
+        first = Input(
+            **{**source, "shape": tuple(source["shape"]), "pad_levels": tuple(source["pad_levels"])}
         )
+        stages = tuple(_read_stage(stage, arrays) for stage in header["stages"])
+        fields = {name: value for name, value in header.items() if name != "schema"}
+        return Network(**{**fields, "input": first, "stages": stages})
     except InputError:
         raise
     except _BROKEN as error:
@@ -104,6 +109,14 @@ def _member(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     info = zipfile.ZipInfo(name, _EPOCH)
     info.compress_type = zipfile.ZIP_DEFLATED
     archive.writestr(info, data)
+
+
+def _stage(stage: Stage, arrays: Arrays) -> dict[str, Any]:
+    if isinstance(stage, Pool):
+        return {"kind": "pool", **asdict(stage)}
+    if isinstance(stage, Add):
+        return {"kind": "add", **asdict(stage)}
+    return {"kind": "population", **_population(stage, arrays)}
 
 
 def _population(population: Population, arrays: Arrays) -> dict[str, Any]:
@@ -120,9 +133,7 @@ def _population(population: Population, arrays: Arrays) -> dict[str, Any]:
     return {
         "name": name,
         "fraction": population.fraction,
-        "projections": [
-            {"kind": "dense", "source": p.source, "bits": p.bits} for p in population.projections
-        ],
+        "projections": [_projection(p) for p in population.projections],
         "neuron": neuron
         and {
             "levels": neuron.levels,
@@ -135,13 +146,39 @@ def _population(population: Population, arrays: Arrays) -> dict[str, Any]:
     }
 
 
+def _projection(projection: Projection) -> dict[str, Any]:
+    data = {"kind": projection.kind, "source": projection.source, "bits": projection.bits}
+    if isinstance(projection, Conv):
+        data |= {"stride": projection.stride, "padding": projection.padding, "groups": projection.groups}
+    return data
+
+
+def _read_stage(data: Mapping[str, Any], arrays: Arrays) -> Stage:
+    data = dict(data)
+    kind = data.pop("kind")
+    if kind == "pool":
+        return Pool(**data)
+    if kind == "add":
+        return Add(**{**data, "sources": tuple(data["sources"])})
+    if kind != "population":
+        raise ModelError(f"Kind of {data.get('name')!r} must be population, pool or add, not {kind!r}")
+    return _read_population(data, arrays)
+
+
+def _read_projection(data: Mapping[str, Any], name: str, weight: NDArray[Any]) -> Projection:
+    data = dict(data)
+    kind = data.pop("kind")
+    if kind not in KINDS:
+        raise ModelError(f"Projection kind of {name!r} must be one of {', '.join(KINDS)}, not {kind!r}")
+    return KINDS[kind](weight=weight, **data)
+
+
 def _read_population(data: Mapping[str, Any], arrays: Arrays) -> Population:
     name = data["name"]
-    projections = []
-    for k, projection in enumerate(data["projections"]):
-        if projection["kind"] != "dense":
-            raise ModelError(f"Projection kind of {name!r} must be 'dense', not {projection['kind']!r}")
-        projections.append(Projection(projection["source"], arrays[f"{name}.weight{k}"], projection["bits"]))
+    projections = [
+        _read_projection(projection, name, arrays[f"{name}.weight{k}"])
+        for k, projection in enumerate(data["projections"])
+    ]
     neuron = data["neuron"]
     if neuron is not None:
         factor = neuron["factor"]
@@ -155,12 +192,13 @@ def _read_population(data: Mapping[str, Any], arrays: Arrays) -> Population:
             fire_floor=arrays.get(f"{name}.fire_floor"),
         )
     return Population(
-        name=name,
-        projections=tuple(projections),
-        bias=arrays[f"{name}.bias"],
-        fraction=data["fraction"],
-        neuron=neuron,
-        scale=arrays.get(f"{name}.scale"),
+        **{
+            **data,
+            "projections": tuple(projections),
+            "bias": arrays[f"{name}.bias"],
+            "neuron": neuron,
+            "scale": arrays.get(f"{name}.scale"),
+        }
     )
 
 

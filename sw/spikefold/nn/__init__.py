@@ -1,27 +1,39 @@
 """Trainable networks of integer-spike neurons, as PyTorch modules.
 
-Tensors carry a leading time axis, [T, B, features...]. A model is a ``Sequential`` or any module made of
-these layers, from ``Input`` to ``Readout``.
+Tensors carry a leading time axis, [T, B, features...] or [T, B, channels, height, width]. A model is a
+``Sequential`` or any module made of these layers and their sums, from ``Input`` to ``Readout``.
 """
 
 from spikefold.nn import functional, models
+from spikefold.nn.containers import Residual, Sequential
+from spikefold.nn.convolution import Conv2d
+from spikefold.nn.dag import Graph
 from spikefold.nn.files import check_weights, load, read_meta, save
 from spikefold.nn.functional import encode_levels, fire_levels, pit_step, round_half_up, step, three_sigma
 from spikefold.nn.graph import Node, graph
-from spikefold.nn.layers import BatchNorm, Dense, Dropout, Flatten, Input, Readout, Sequential
-from spikefold.nn.neurons import ILIF, LIF, PIT, SpikingNeuron
+from spikefold.nn.input import Input
+from spikefold.nn.layers import Add, BatchNorm, Dense, Dropout, Flatten, Readout
+from spikefold.nn.neurons import ILIF, LIF, PIT, SpikingNeuron, tie_scales
+from spikefold.nn.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 
 __all__ = [
     "ILIF",
     "LIF",
     "PIT",
+    "Add",
+    "AvgPool2d",
     "BatchNorm",
+    "Conv2d",
     "Dense",
     "Dropout",
     "Flatten",
+    "GlobalAvgPool",
+    "Graph",
     "Input",
+    "MaxPool2d",
     "Node",
     "Readout",
+    "Residual",
     "Sequential",
     "SpikingNeuron",
     "check_weights",
@@ -37,4 +49,5 @@ __all__ = [
     "save",
     "step",
     "three_sigma",
+    "tie_scales",
 ]

@@ -42,3 +42,19 @@ def choice(subject: str, value: object, allowed: tuple[str, ...]) -> str:
     if isinstance(value, str) and value in allowed:
         return value
     raise ModelError(f"{subject} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+
+
+def pair(subject: str, value: object, low: int) -> tuple[int, int]:
+    """Accept an integer of at least ``low``, or two of them (rows, columns); return the two."""
+    both = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    if len(both) == 2 and all(type(size) is int and size >= low for size in both):
+        return both
+    raise ModelError(
+        f"{subject} must be an integer of at least {low} or a pair (rows, columns) of them, not {value!r}"
+    )
+
+
+def only(subject: str, value: object, allowed: object, reason: str = "") -> None:
+    """Refuse a setting of torch's layer of that name unless it is the one value that is supported."""
+    if value != allowed:
+        raise ModelError(f"{subject} must be {allowed!r}, not {value!r}{reason}")

@@ -1,12 +1,11 @@
 """Model files: safetensors whose metadata describes the architecture as data. Pickles are never loaded.
 
-The metadata has one key, ``spikefold``, holding JSON: ``schema`` (1), ``layers`` (a list of ``name``,
-``kind``, ``config`` in the order they are computed) and ``meta`` (anything the caller adds). Tensors are
-named ``<layer>.<tensor>``. Only layer kinds of ``spikefold.nn.kinds`` are ever built.
+The metadata has one key, ``spikefold``, holding the JSON of ``spikefold.nn.description``. Tensors are named
+``<layer>.<tensor>``. Only layer kinds of ``spikefold.nn.kinds`` are ever built.
 """
 
-import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +16,34 @@ from torch import Tensor
 
 from spikefold.errors import InputError, ModelError
 from spikefold.files import write_atomic
+from spikefold.nn.containers import Sequential
+from spikefold.nn.dag import Graph, assemble
+from spikefold.nn.description import Description, Layer, parse
 from spikefold.nn.graph import Node, graph
 from spikefold.nn.kinds import KINDS
-from spikefold.nn.layers import Sequential
-from spikefold.nn.nesting import assemble, chain_names
-from spikefold.nn.neurons import SpikingNeuron
+from spikefold.nn.neurons import PIT, SpikingNeuron, tie_scales
 
-SCHEMA = 1
 _KEY = "spikefold"
 _PICKLES = (b"PK\x03\x04", b"\x80")  # torch.save writes a zip of pickles, older ones start the pickle itself
 
 
 def save(model: torch.nn.Module, path: str | os.PathLike[str], meta: dict[str, Any] | None = None) -> None:
-    """Write ``model``, a chain of layers, to ``path``; ``meta`` is kept with it and must be JSON-able.
+    """Write ``model`` to ``path``; ``meta`` is kept with it and must be JSON-able.
 
     The file is written under a temporary name and renamed. The same model gives the same bytes.
 
     Raises
     ------
     ModelError
-        If a layer is not supported, the layers are not a chain, or a tensor holds NaN or infinity.
+        If a layer is not supported or a tensor holds NaN or infinity.
     InputError
         If ``path`` is a directory, or ``meta`` is not JSON-able.
     """
     nodes = graph(model)
-    _check_chain(nodes)
     check_weights(model)
-    names = chain_names([node.name for node in nodes])
     layers, tensors = [], {}
-    for node, name in zip(nodes, names, strict=True):
-        layer = {"name": name, "kind": node.kind, "config": KINDS[node.kind].config(node.module)}
+    for node in nodes:
+        layer = Layer(node.name, node.kind, KINDS[node.kind].config(node.module), node.inputs)
         expected = _build(layer).state_dict()
         state = node.module.state_dict()
         if state.keys() != expected.keys():
@@ -56,45 +53,46 @@ def save(model: torch.nn.Module, path: str | os.PathLike[str], meta: dict[str, A
             )
         layers.append(layer)
         tensors |= {
-            f"{name}.{key}": value.detach().cpu().contiguous().clone() for key, value in state.items()
+            f"{node.name}.{key}": value.detach().cpu().contiguous().clone() for key, value in state.items()
         }
-    try:
-        text = json.dumps({"schema": SCHEMA, "layers": layers, "meta": meta or {}}, sort_keys=True)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"Model meta must be JSON-able: {error}") from error
+    text = Description(layers, _ties(nodes), meta or {}).to_json()
     if Path(path).is_dir():
         raise InputError(f"Model file '{path}' must be a file, not a directory; add a file name")
     write_atomic(Path(path), safetensors.torch.save(tensors, metadata={_KEY: text}))
 
 
-def load(path: str | os.PathLike[str]) -> Sequential:
-    """Return the model in the file ``path``, in eval mode.
+def load(path: str | os.PathLike[str]) -> Sequential | Graph:
+    """Return the model in the file ``path``, in eval mode: a Sequential if it is a chain, else a Graph.
 
     Raises
     ------
     ModelError
         If the file is missing, a pickle, truncated or otherwise no model file, or if it names an unknown
-        layer kind, lacks a tensor, or holds a weight that is not finite or a scale that is not above 0.
+        layer kind, lacks a tensor, reads layers that are not there, or holds a weight that is not finite or
+        a scale that is not above 0.
     """
     description, tensors = _read(Path(path))
     floating = [tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()]
-    modules = []
-    for layer in description["layers"]:
+    nodes = []
+    for layer in description.layers:
         module = _build(layer).to(floating[0] if floating else None)
-        prefix = layer["name"] + "."
+        prefix = layer.name + "."
         state = {key: tensors.pop(prefix + key) for key in module.state_dict() if prefix + key in tensors}
-        _fill(layer["name"], module, state)
-        modules.append(module)
+        _fill(layer.name, module, state)
+        nodes.append(Node(layer.name, layer.kind, module, layer.inputs))
     if tensors:
         raise ModelError(f"Model file '{path}' holds the tensor {min(tensors)!r}, which belongs to no layer")
-    model = assemble([layer["name"] for layer in description["layers"]], modules)
+    model = assemble(nodes)
+    modules = {node.name: node.module for node in nodes}
+    for names in description.ties:
+        _tie(names, modules)
     check_weights(model)
     return model.eval()
 
 
 def read_meta(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the ``meta`` saved with the model file ``path``; errors as ``load``."""
-    return _read(Path(path))[0].get("meta", {})
+    return _read(Path(path))[0].meta
 
 
 def check_weights(model: torch.nn.Module) -> None:
@@ -112,25 +110,40 @@ def check_weights(model: torch.nn.Module) -> None:
                 raise ModelError(f"Layer {name!r}: {error}") from error
 
 
-def _check_chain(nodes: list[Node]) -> None:
-    for before, node in zip([None, *nodes], nodes, strict=False):
-        if node.inputs != (() if before is None else (before.name,)):
-            raise ModelError(
-                f"Model must be a chain of layers to be saved, but {node.name!r} reads "
-                f"{node.inputs or 'the model input'}, not the layer before it"
-            )
+def _ties(nodes: Sequence[Node]) -> list[list[str]]:
+    """Return the names of the neurons that share a scale, group by group, in layer order."""
+    groups: dict[int, list[str]] = {}
+    for node in nodes:
+        if isinstance(node.module, PIT):
+            groups.setdefault(id(node.module.log_scale), []).append(node.name)
+    return [names for names in groups.values() if len(names) > 1]
 
 
-def _build(layer: dict[str, Any]) -> torch.nn.Module:
-    kind = KINDS.get(layer["kind"])
+def _tie(names: list[str], modules: dict[str, torch.nn.Module]) -> None:
+    """Let the named layers share their scale again; it must be stored alike for all of them."""
+    unknown = [name for name in names if name not in modules]
+    if unknown:
+        raise ModelError(f"Tied layers must be layers of the model, not {unknown[0]!r}")
+    neurons = [modules[name] for name in names]
+    stored = [neuron.log_scale.detach().clone() for neuron in neurons if isinstance(neuron, PIT)]
+    try:
+        tie_scales(*neurons)
+    except ModelError as error:
+        raise ModelError(f"Layers {names!r} cannot be tied: {error}") from error
+    if not all(torch.equal(stored[0], other) for other in stored):
+        raise ModelError(f"Layers {names!r} are tied, so their log_scale must be equal, but it is not")
+
+
+def _build(layer: Layer) -> torch.nn.Module:
+    kind = KINDS.get(layer.kind)
     if kind is None:
         known = ", ".join(sorted(KINDS))
-        raise ModelError(f"Layer {layer['name']!r} is of unknown kind {layer['kind']!r}; known: {known}")
+        raise ModelError(f"Layer {layer.name!r} is of unknown kind {layer.kind!r}; known: {known}")
     try:
         with torch.random.fork_rng(devices=[]):  # constructors draw weights that are replaced at once
-            return kind.build(**layer["config"])
+            return kind.build(**layer.config)
     except (TypeError, RuntimeError, MemoryError, OverflowError) as error:
-        raise ModelError(f"Layer {layer['name']!r} ({kind.name}) has wrong parameters: {error}") from error
+        raise ModelError(f"Layer {layer.name!r} ({kind.name}) has wrong parameters: {error}") from error
 
 
 def _fill(name: str, module: torch.nn.Module, state: dict[str, Tensor]) -> None:
@@ -140,7 +153,7 @@ def _fill(name: str, module: torch.nn.Module, state: dict[str, Tensor]) -> None:
         raise ModelError(f"Layer {name!r} does not match its tensors: {error}") from error
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _read(path: Path) -> tuple[Description, dict[str, Tensor]]:
     """Return the description and the tensors of a model file."""
     if not path.is_file():
         raise ModelError(f"Model file '{path}' must exist and be a file; write one with spikefold.nn.save")
@@ -163,25 +176,4 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         ) from error
     if text is None:
         raise ModelError(f"Model file '{path}' holds no architecture; write it with spikefold.nn.save")
-    return _description(path, text), tensors
-
-
-def _description(path: Path, text: str) -> dict[str, Any]:
-    try:
-        description = json.loads(text)
-        schema, layers = description["schema"], description["layers"]
-        shaped = all(_is_layer(layer) for layer in layers)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"Model file '{path}' has a broken description ({error!r})") from error
-    if schema != SCHEMA:
-        raise ModelError(
-            f"Model file '{path}' must have schema {SCHEMA}, not {schema!r}; use a matching spikefold"
-        )
-    if not shaped or not layers:
-        raise ModelError(f"Model file '{path}' has a broken description (a layer lacks name, kind or config)")
-    return description
-
-
-def _is_layer(layer: dict[str, Any]) -> bool:
-    name, kind, config = layer["name"], layer["kind"], layer["config"]
-    return isinstance(name, str) and bool(name) and isinstance(kind, str) and isinstance(config, dict)
+    return parse(path, text), tensors

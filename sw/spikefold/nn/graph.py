@@ -1,13 +1,21 @@
 """Read a model as a directed acyclic graph of layers."""
 
+import operator
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 
 import torch
 import torch.fx
 
 from spikefold.errors import ModelError
 from spikefold.nn.kinds import LAYERS, kind_of, supported
+from spikefold.nn.layers import Add
+from spikefold.nn.refusals import layer_advice, operation_advice
+
+_ADDITIONS = (operator.add, operator.iadd, torch.add, "add")
+_SAME_STORAGE = ("dropout", "identity", "flatten")  # in eval mode these may return what they were given
 
 
 @dataclass(frozen=True)
@@ -16,6 +24,7 @@ class Node:
 
     ``name`` is the module's path in the model and unique; ``kind`` is a key of ``spikefold.nn.kinds.KINDS``;
     ``inputs`` are the names of the layers it reads, in argument order, empty if it reads the model's input.
+    A sum that the model writes as ``a + b`` is a node of kind "add" under a name of its own.
     """
 
     name: str
@@ -24,18 +33,28 @@ class Node:
     inputs: tuple[str, ...]
 
 
+class _Proxy(torch.fx.Proxy):
+    """A traced value; torch's own would record ``a += b`` as if it left ``a`` as it was."""
+
+    def __iadd__(self, other: object) -> torch.fx.Proxy:
+        return self.tracer.create_proxy("call_function", operator.iadd, (self, other), {})
+
+
 class _Tracer(torch.fx.Tracer):
     """Trace through containers; every layer of torch or spikefold stays whole, subclasses too."""
 
     def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, LAYERS) or super().is_leaf_module(m, module_qualified_name)
 
+    def proxy(self, node: torch.fx.Node) -> torch.fx.Proxy:
+        return _Proxy(node, self)
+
 
 def graph(model: torch.nn.Module) -> list[Node]:
-    """Return the layers of ``model`` in the order they are computed.
+    """Return the layers of ``model`` in the order they are computed; the last gives the model's result.
 
-    The model may be a ``Sequential`` or any module whose ``forward`` only calls layers; it takes one tensor
-    and returns one. Layers whose result is not used are left out.
+    The model may be a ``Sequential`` or any module whose ``forward`` only calls layers and adds up what they
+    return; it takes one tensor and returns one. Layers whose result is not used are left out.
 
     Raises
     ------
@@ -47,16 +66,13 @@ def graph(model: torch.nn.Module) -> list[Node]:
         raise ModelError(
             f"Model must hold layers, not be a single {type(model).__name__}; wrap it in nn.Sequential"
         )
-    traced = _trace(model)
-    modules = dict(model.named_modules())
-    nodes = [
-        _node(fx_node, modules) for fx_node in traced.nodes if fx_node.op not in ("placeholder", "output")
-    ]
+    reader = _Reader(_trace(model), dict(model.named_modules()))
+    nodes = list(reader.nodes())
     if not nodes:
         raise ModelError("Model must hold at least one layer, but its forward calls none")
-    for name, count in Counter(node.name for node in nodes).items():
-        if count > 1:
-            raise ModelError(f"Layer {name!r} must be called once, not {count} times; add a layer per call")
+    for name, calls in Counter(node.name for node in nodes).items():
+        if calls > 1:
+            raise ModelError(f"Layer {name!r} must be called once, not {calls} times; add a layer per call")
     return nodes
 
 
@@ -74,36 +90,88 @@ def _trace(model: torch.nn.Module) -> torch.fx.Graph:
     result = next(node for node in traced.nodes if node.op == "output").args[0]
     if not isinstance(result, torch.fx.Node):
         raise ModelError(f"Model must return one tensor, not {type(result).__name__}")
+    _check_in_place(traced, dict(model.named_modules()))
     for node in reversed(list(traced.nodes)):
         if not node.users and node.op not in ("placeholder", "output"):
             traced.erase_node(node)
     return traced
 
 
-def _node(fx_node: torch.fx.Node, modules: dict[str, torch.nn.Module]) -> Node:
-    """Turn a traced call into a Node, or refuse it by name."""
-    if fx_node.op != "call_module":
-        target = (
-            fx_node.target if isinstance(fx_node.target, str) else getattr(fx_node.target, "__name__", "?")
-        )
-        raise ModelError(
-            f"Operation {target!r} (node {fx_node.name!r}) is not supported in a model; "
-            f"use layers only: {supported()}"
-        )
-    name, module = str(fx_node.target), modules[str(fx_node.target)]
-    kind = kind_of(module)
-    if kind is None:
-        raise ModelError(
-            f"Layer {name!r} is a {type(module).__name__}, which is not supported; use one of: {supported()}"
-        )
-    if kind.name == "flatten" and (module.start_dim, module.end_dim) != (2, -1):
-        raise ModelError(
-            f"Layer {name!r} must keep the time and batch axes (start_dim=2, end_dim=-1), "
-            f"not flatten from axis {module.start_dim!r} to {module.end_dim!r}; use spikefold.nn.Flatten"
-        )
-    sources = [node for node in fx_node.all_input_nodes if node.op != "placeholder"]
-    return Node(name, kind.name, module, tuple(_path(node) for node in sources))
+def _check_in_place(traced: torch.fx.Graph, modules: dict[str, torch.nn.Module]) -> None:
+    """Refuse ``a += b`` where something else reads ``a``, which it would find changed."""
+    for node in traced.nodes:
+        changed = node.args[0] if node.target is operator.iadd else None
+        while isinstance(changed, torch.fx.Node):
+            if len(changed.users) > 1:
+                raise ModelError(
+                    f"Operation '+=' (node {node.name!r}) changes a tensor that is read elsewhere too; "
+                    "write a = a + b"
+                )
+            kind = kind_of(modules[changed.target]) if changed.op == "call_module" else None
+            shared = kind is not None and kind.name in _SAME_STORAGE
+            changed = changed.all_input_nodes[0] if shared else None
 
 
-def _path(fx_node: torch.fx.Node) -> str:
-    return str(fx_node.target)
+class _Reader:
+    """Turns the calls of a traced graph into nodes."""
+
+    def __init__(self, traced: torch.fx.Graph, modules: dict[str, torch.nn.Module]) -> None:
+        self._calls = [node for node in traced.nodes if node.op not in ("placeholder", "output")]
+        self._modules = modules
+        self._names: dict[torch.fx.Node, str] = {}  # of the calls read so far
+
+    def nodes(self) -> Iterator[Node]:
+        """Yield the nodes in order, refusing by name what is not supported."""
+        for call in self._calls:
+            node = self._layer(call) if call.op == "call_module" else self._addition(call)
+            self._names[call] = node.name
+            yield node
+
+    def _layer(self, call: torch.fx.Node) -> Node:
+        name, module = str(call.target), self._modules[str(call.target)]
+        kind = kind_of(module)
+        if kind is None:
+            advice = layer_advice(module) or f"use one of: {supported()}"
+            raise ModelError(f"Layer {name!r} is a {type(module).__name__}, which is not supported; {advice}")
+        if kind.name == "flatten" and (module.start_dim, module.end_dim) != (2, -1):
+            raise ModelError(
+                f"Layer {name!r} must keep the time and batch axes (start_dim=2, end_dim=-1), "
+                f"not flatten from axis {module.start_dim!r} to {module.end_dim!r}; use spikefold.nn.Flatten"
+            )
+        arguments = (*call.args, *call.kwargs.values())
+        if kind.several:
+            return Node(name, kind.name, module, self._summands(name, arguments))
+        if len(arguments) != 1 or not isinstance(arguments[0], torch.fx.Node):
+            raise ModelError(f"Layer {name!r} must be called with one tensor, not with {arguments!r}")
+        return Node(name, kind.name, module, tuple(self._names[a] for a in arguments if a in self._names))
+
+    def _addition(self, call: torch.fx.Node) -> Node:
+        name = call.target if isinstance(call.target, str) else getattr(call.target, "__name__", "?")
+        if call.op == "get_attr" or call.target not in _ADDITIONS:
+            known = operation_advice(name)
+            advice = known or f"use layers and additions only: {supported()}"
+            raise ModelError(f"Operation {name!r} (node {call.name!r}) is not supported in a model; {advice}")
+        options = dict(call.kwargs)
+        given = [options.pop(key) for key in ("input", "other") if key in options]
+        if options.pop("alpha", 1) != 1 or options:
+            raise ModelError(
+                f"Operation {name!r} (node {call.name!r}) must be a plain sum, without {dict(call.kwargs)!r}"
+            )
+        unique = self._unused_name(call)
+        return Node(unique, "add", Add(), self._summands(unique, (*call.args, *given)))
+
+    def _summands(self, name: str, arguments: tuple[object, ...]) -> tuple[str, ...]:
+        """Return the names of what an addition reads."""
+        if len(arguments) < 2:
+            raise ModelError(f"Layer {name!r} (add) must be given at least 2 tensors, not {len(arguments)}")
+        for argument in arguments:
+            if not isinstance(argument, torch.fx.Node) or argument not in self._names:
+                what = "the model's input" if isinstance(argument, torch.fx.Node) else repr(argument)
+                raise ModelError(f"Layer {name!r} (add) must add outputs of layers, not {what}")
+        return tuple(self._names[argument] for argument in arguments)
+
+    def _unused_name(self, call: torch.fx.Node) -> str:
+        """Return the call's own name, numbered if a module or another call has it."""
+        others = {other.name for other in self._calls if other is not call}
+        names = chain([call.name], (f"{call.name}_{i}" for i in count(1)))
+        return next(name for name in names if name not in self._modules and name not in others)

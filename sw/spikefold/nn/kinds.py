@@ -10,20 +10,27 @@ from typing import Any
 
 import torch
 
-from spikefold.nn.layers import BatchNorm, Dense, Dropout, Flatten, Input, Readout
+from spikefold.nn.convolution import Conv2d
+from spikefold.nn.input import Input
+from spikefold.nn.layers import Add, BatchNorm, Dense, Dropout, Flatten, Readout
 from spikefold.nn.neurons import ILIF, LIF, PIT
+from spikefold.nn.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 
 _NEURON = ("channels", "levels", "steps", "leak", "rectify", "reset")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One layer kind: ``build(**config(module))`` makes an equal layer with fresh tensors."""
+    """One layer kind: ``build(**config(module))`` makes an equal layer with fresh tensors.
+
+    ``several`` tells whether it reads two or more tensors, rather than one.
+    """
 
     name: str
     build: type[torch.nn.Module]
     config: Callable[[Any], dict[str, Any]]
     aliases: tuple[type[torch.nn.Module], ...] = ()
+    several: bool = False
 
     @property
     def types(self) -> tuple[type[torch.nn.Module], ...]:
@@ -36,7 +43,7 @@ def _attributes(*names: str) -> Callable[[Any], dict[str, Any]]:
 
 
 def _input(module: Input) -> dict[str, Any]:
-    config = _attributes("levels", "minimum", "maximum", "steps", "static")(module)
+    config = _attributes("levels", "minimum", "maximum", "steps", "static", "pad")(module)
     config["shape"] = list(module.shape)
     config["mean"] = None if module.mean is None else module.mean.tolist()
     config["std"] = None if module.std is None else module.std.tolist()
@@ -46,6 +53,15 @@ def _input(module: Input) -> dict[str, Any]:
 def _dense(module: torch.nn.Linear) -> dict[str, Any]:
     bias = module.bias is not None
     return {"in_features": module.in_features, "out_features": module.out_features, "bias": bias}
+
+
+def _conv(module: Conv2d) -> dict[str, Any]:
+    config = _attributes("in_channels", "out_channels", "groups")(module)
+    return config | _window(module) | {"bias": module.bias is not None}
+
+
+def _window(module: Conv2d | AvgPool2d | MaxPool2d) -> dict[str, Any]:
+    return {"kernel": module.kernel_size, "stride": module.stride, "padding": module.padding}
 
 
 def _batch_norm(module: torch.nn.BatchNorm1d) -> dict[str, Any]:
@@ -63,12 +79,17 @@ KINDS: dict[str, Kind] = {
         Kind("input", Input, _input),
         Kind("dense", Dense, _dense, (torch.nn.Linear,)),
         Kind("batch_norm", BatchNorm, _batch_norm, (torch.nn.BatchNorm1d,)),
-        Kind("pit", PIT, _attributes(*_NEURON)),
+        Kind("conv", Conv2d, _conv),
+        Kind("avg_pool", AvgPool2d, _window),
+        Kind("max_pool", MaxPool2d, _window),
+        Kind("global_avg_pool", GlobalAvgPool, _attributes()),
+        Kind("pit", PIT, _attributes(*_NEURON, "per_step")),
         Kind("ilif", ILIF, _attributes(*_NEURON)),
         Kind("lif", LIF, _lif),
         Kind("dropout", Dropout, _attributes("p"), (torch.nn.Dropout,)),
         Kind("identity", torch.nn.Identity, _attributes()),
         Kind("flatten", Flatten, _attributes(), (torch.nn.Flatten,)),
+        Kind("add", Add, _attributes(), several=True),
         Kind("readout", Readout, _attributes()),
     )
 }

@@ -111,7 +111,8 @@ class PIT(SpikingNeuron):
 
     The scale ``a`` is ``exp(log_scale)``, positive by construction; ``log_scale`` [T, C] is what the state
     dict holds. The first batch seen in training mode sets it by the 3-sigma rule (Eq. 12), step by step;
-    ``initialised`` remembers that. Gradients follow Eq. 30 and 32.
+    ``initialised`` remembers that. Gradients follow Eq. 30 and 32. With ``per_step=False`` one scale per
+    channel, set at the first step, serves all steps and ``log_scale`` is [1, C].
     """
 
     def __init__(
@@ -122,28 +123,75 @@ class PIT(SpikingNeuron):
         leak: float = 0.5,
         rectify: float = 0.01,
         reset: str = "subtract",
+        per_step: bool = True,
     ) -> None:
         super().__init__(channels, levels, steps, leak, rectify, "half_up", reset)
-        self.log_scale = torch.nn.Parameter(torch.zeros(steps, channels))
+        if not isinstance(per_step, bool):
+            raise ModelError(f"PIT per_step must be True or False, not {per_step!r}")
+        self.per_step = per_step
+        self.log_scale = torch.nn.Parameter(torch.zeros(steps if per_step else 1, channels))
         self.register_buffer("initialised", torch.tensor(False))
+        self._tied: tuple[PIT, ...] = ()
+
+    @property
+    def tied(self) -> "tuple[PIT, ...]":
+        """The neurons that share ``log_scale`` with this one, itself among them; see ``tie_scales``."""
+        return self._tied or (self,)
 
     @property
     def threshold(self) -> Tensor:
         """The scale ``a`` [T, C]: a PIT level is worth exactly its membrane distance."""
-        return self._checked("scale a", self.log_scale.exp())
+        return self._checked("scale a", self.log_scale.exp().expand(self.steps, -1))
 
     def forward(self, current: Tensor) -> Tensor:
         """Run T steps over ``current`` [T, B, channels, ...]; the first training batch sets the scales."""
         emitted = super().forward(current)
         if self.training and not self.initialised:
-            self.initialised.fill_(True)
+            for neuron in self.tied:
+                neuron.initialised.fill_(True)
         return emitted
 
     def _threshold_at(self, t: int, u: Tensor) -> Tensor:
-        if self.training and not self.initialised:
+        if self.training and not self.initialised and t < len(self.log_scale):
             with torch.no_grad():
                 self.log_scale[t] = three_sigma(u, self.levels).log()
         return super()._threshold_at(t, u)
+
+
+def tie_scales(*neurons: PIT) -> None:
+    """Let PIT neurons share one ``log_scale``, that of the first, and with it those they are tied to already.
+
+    The sum of their outputs is then one source again: levels up to the sum of their ``levels``, in one
+    scale. The first training batch sets the scale once, from the first of them to run.
+
+    Raises
+    ------
+    ModelError
+        If fewer than two neurons are given, or they are not PIT neurons with equal channels, steps and
+        ``per_step``.
+    """
+    group = tuple(dict.fromkeys(tied for neuron in neurons for tied in _pit(neuron).tied))
+    if len(group) < 2:
+        raise ModelError(f"Tied neurons must be at least 2 different ones, not {len(group)}")
+    first = group[0]
+    for neuron in group:
+        got, wanted = ((n.channels, n.steps, n.per_step) for n in (neuron, first))
+        if got != wanted:
+            raise ModelError(
+                f"Tied neurons must agree in (channels, steps, per_step), not {wanted} and {got}"
+            )
+    for neuron in group:
+        neuron.log_scale = first.log_scale
+        neuron.initialised.copy_(first.initialised)
+        neuron._tied = group
+
+
+def _pit(neuron: object) -> PIT:
+    if not isinstance(neuron, PIT):
+        raise ModelError(
+            f"Tied neurons must be PIT, not {type(neuron).__name__}; the scales of others are equal anyway"
+        )
+    return neuron
 
 
 class ILIF(SpikingNeuron):

@@ -16,9 +16,9 @@ class LayerReport:
     Attributes
     ----------
     name, weight_bits, fraction
-        Name, weight bits and `F` of the population.
+        Name, weight bits (of the projections that are no identities) and `F` of the population.
     weight_rms
-        Root mean square error of the weights over the root mean square of the weights.
+        Root mean square error of the weights, identities included, over their root mean square.
     weight_max
         Largest error of a weight over the largest weight.
     threshold_max
@@ -75,14 +75,16 @@ class QuantizationReport:
         return "\n".join(map(str, self.layers))
 
 
-def layer_report(folded: FoldedPopulation, population: Population, scale: Reals, raised: int) -> LayerReport:
+def layer_report(
+    folded: FoldedPopulation, population: Population, scale: Reals, bits: int, raised: int
+) -> LayerReport:
     """Compare a population with the real numbers it stands for; `scale` is that of a unit of weight."""
     unit = scale / (1 << population.fraction)
     pairs = zip(folded.projections, population.projections, strict=True)
     wanted, errors = [], []
     for real, projection in pairs:
         wanted.append(real.weight.ravel())
-        errors.append((projection.weight * scale[:, None] - real.weight).ravel())
+        errors.append((projection.flat * scale[:, None] - real.flat).ravel())
     weight, error = np.concatenate(wanted), np.concatenate(errors)
     bias_error = abs(population.bias[0] * unit - folded.bias) / scale
     neuron, real_neuron = population.neuron, folded.neuron
@@ -92,7 +94,7 @@ def layer_report(folded: FoldedPopulation, population: Population, scale: Reals,
         small = int((real_neuron.threshold / unit < 0.5).sum())
     return LayerReport(
         name=population.name,
-        weight_bits=population.projections[0].bits,
+        weight_bits=bits,
         fraction=population.fraction,
         weight_rms=_ratio(np.sqrt((error**2).mean()), np.sqrt((weight**2).mean())),
         weight_max=_ratio(abs(error).max(), abs(weight).max()),

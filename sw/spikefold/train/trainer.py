@@ -17,16 +17,19 @@ from torch import Tensor
 
 from spikefold import nn
 from spikefold.errors import InputError, ModelError
-from spikefold.train.augment import shift_images
+from spikefold.train.augment import flip_images, shift_images
 from spikefold.train.checkpoint import checkpoint_path, fingerprint, load_checkpoint, save_checkpoint
 from spikefold.train.data import Dataset, load_data
+from spikefold.train.networks import build_network
 from spikefold.train.quantization import fake_quantized
 from spikefold.train.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 
 OnEpoch = Callable[[int, float], None]
+OnBatch = Callable[[float, float], None]
 _WARM_UP = 0.1  # fraction of all steps in which the learning rate rises
+_PATIENCE = 60.0  # seconds of training that may get lost when a run is stopped, but for the epoch it is in
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,17 @@ def train(
 ) -> TrainResult:
     """Train the network of ``recipe`` (a Recipe or a TOML file) and save it to ``output``.
 
-    AdamW with a warm-up and cosine schedule on cross-entropy. Every ``checkpoint_every`` epochs the state is
-    written beside ``output``; a run that was stopped goes on from there and ends with the same weights as
-    one that was not; the checkpoint is removed at the end. ``progress`` shows a bar on stderr; ``on_epoch``
-    is called with the number of finished epochs and the mean loss.
+    AdamW with a warm-up and cosine schedule on cross-entropy. Every ``checkpoint_every`` epochs, and where
+    epochs are long every minute, the state is written beside ``output``; a run that was stopped goes on from
+    there and ends with the same weights as one that was not; the checkpoint is removed at the end. A run
+    that diverges leaves its last one. ``progress`` shows a bar on stderr; ``on_epoch`` is called with the
+    number of finished epochs and the mean loss.
 
     Raises
     ------
     InputError
         On a bad recipe or data set, if ``output`` is a directory or a file that is no model, or if the loss
-        stops being finite.
+        or a weight stops being finite.
     MissingToolError
         If a package that brings the data is missing.
     """
@@ -78,22 +82,24 @@ def train(
         run = _Run(recipe, data)
         checkpoint = checkpoint_path(output)
         first = load_checkpoint(checkpoint, run.model, run.optimizer, run.digest) if resume else 0
-        with _bar(recipe.training.epochs, progress) as advance:
-            for epoch in range(first, recipe.training.epochs):
-                loss = run.epoch(epoch)
-                if (epoch + 1) % checkpoint_every == 0 and epoch + 1 < recipe.training.epochs:
-                    save_checkpoint(checkpoint, run.model, run.optimizer, epoch + 1, run.digest)
-                advance(epoch + 1, loss)
+        epochs, saved = recipe.training.epochs, started
+        with _bar(first, epochs, progress) as advance:
+            for done in range(first + 1, epochs + 1):
+                loss = run.epoch(done - 1, advance)
+                due = done % checkpoint_every == 0 or time.perf_counter() - saved > _PATIENCE
+                if due and done < epochs:
+                    save_checkpoint(checkpoint, run.model, run.optimizer, done, run.digest)
+                    saved = time.perf_counter()
                 if on_epoch is not None:
-                    on_epoch(epoch + 1, loss)
-        result = run.result(time.perf_counter() - started, recipe.training.epochs - first)
+                    on_epoch(done, loss)
+        result = run.result(time.perf_counter() - started, epochs - first)
     nn.save(result.model, output, _meta(recipe, result))
     checkpoint.unlink(missing_ok=True)
     return result
 
 
 def accuracy(
-    model: torch.nn.Module, x: np.ndarray | Tensor, y: np.ndarray | Tensor, batch: int = 1024
+    model: torch.nn.Module, x: np.ndarray | Tensor, y: np.ndarray | Tensor, batch: int = 256
 ) -> float:
     """Return the fraction of samples ``x`` [N, features...] whose largest logit is at ``y`` [N]."""
     x, y = torch.as_tensor(x), torch.as_tensor(y)
@@ -113,29 +119,17 @@ class _Run:
 
     def __init__(self, recipe: Recipe, data: Dataset) -> None:
         self.recipe, self.data = recipe, data
-        options = recipe.model
-        self.model = nn.models.mlp(
-            data.train_x.shape[1:],
-            options.hidden,
-            data.classes,
-            neuron=options.neuron,
-            levels=options.levels,
-            steps=options.steps,
-            leak=options.leak,
-            rectify=options.rectify,
-            input_levels=options.input_levels,
-            minimum=data.minimum,
-            maximum=data.maximum,
-            dropout=options.dropout,
-        )
+        self.model = build_network(recipe.model.kind, recipe.model.keywords(), data)
+        with self._quantization(recipe.training.epochs):
+            pass  # a network that cannot be quantized is refused now, not after half of the epochs
         self.optimizer = torch.optim.AdamW(_parameter_groups(self.model, recipe.training.weight_decay))
         self.generator = torch.Generator()
         self.x, self.y = torch.from_numpy(data.train_x), torch.from_numpy(data.train_y)
         sizes = [list(self.x.shape), list(data.test_x.shape), float(data.train_x.sum(dtype=np.float64))]
         self.digest = fingerprint({"recipe": recipe.to_dict(), "data": sizes})
 
-    def epoch(self, epoch: int) -> float:
-        """Train one epoch and return its mean loss.
+    def epoch(self, epoch: int, advance: OnBatch) -> float:
+        """Train one epoch and return its mean loss; ``advance`` learns of every batch.
 
         All randomness is reseeded from the epoch's number, so a resumed run needs no generator state.
         """
@@ -154,6 +148,8 @@ class _Run:
                 for index, chosen in enumerate(batches):
                     self._set_learning_rate((epoch + index / len(batches)) / options.epochs)
                     losses.append(self._update(chosen))
+                    advance(epoch + (index + 1) / len(batches), losses[-1])
+            nn.check_weights(self.model)
         except (ModelError, FloatingPointError) as error:
             raise InputError(
                 f"Training diverged in epoch {epoch + 1} ({error}); "
@@ -178,11 +174,8 @@ class _Run:
         return fake_quantized(self.model, options.weight_bits)
 
     def _update(self, chosen: Tensor) -> float:
-        x, options = self.x[chosen], self.recipe.training
-        if options.shift:
-            images = x.reshape(-1, *self.data.image_shape)
-            x = shift_images(images, options.shift, self.generator, self.data.minimum).reshape(x.shape)
-        logits = self.model(x)
+        options = self.recipe.training
+        logits = self.model(self._augmented(self.x[chosen]))
         loss = torch.nn.functional.cross_entropy(
             logits, self.y[chosen], label_smoothing=options.label_smoothing
         )
@@ -193,6 +186,16 @@ class _Run:
         self.optimizer.step()
         return loss.item()
 
+    def _augmented(self, x: Tensor) -> Tensor:
+        options, shape = self.recipe.training, x.shape
+        if options.shift or options.flip:
+            x = x.reshape(-1, *self.data.image_shape)
+        if options.shift:
+            x = shift_images(x, options.shift, self.generator, self.data.minimum)
+        if options.flip:
+            x = flip_images(x, self.generator)
+        return x.reshape(shape)
+
     def _set_learning_rate(self, done: float) -> None:
         """Set the rate for the fraction ``done`` of the run: a linear rise, then half a cosine to 0."""
         rise = min(1.0, (done + 1e-3) / _WARM_UP)
@@ -202,8 +205,8 @@ class _Run:
 
 
 def _parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict]:
-    """Decay the weight matrices only: biases, batch norm and scales have no reason to be small."""
-    decayed = [layer.weight for layer in model.modules() if isinstance(layer, nn.Dense)]
+    """Decay the synapses' weights only: biases, batch norm and scales have no reason to be small."""
+    decayed = [layer.weight for layer in model.modules() if isinstance(layer, nn.Dense | nn.Conv2d)]
     chosen = {id(weight) for weight in decayed}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
@@ -222,11 +225,13 @@ def _check_output(output: Path) -> None:
 
 
 def _check_data(recipe: Recipe, data: Dataset) -> None:
-    if recipe.training.shift and data.image_shape is None:
-        raise InputError(
-            f"Recipe training.shift must be 0 for {data.name!r}, whose samples are no images, "
-            f"not {recipe.training.shift!r}"
-        )
+    for key, off in (("shift", 0), ("flip", False)):
+        value = getattr(recipe.training, key)
+        if value and data.image_shape is None:
+            raise InputError(
+                f"Recipe training.{key} must be {str(off).lower()} for {data.name!r}, whose samples are no "
+                f"images, not {value!r}"
+            )
 
 
 def _meta(recipe: Recipe, result: TrainResult) -> dict:
@@ -256,14 +261,14 @@ def _deterministic(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def _bar(epochs: int, show: bool) -> Iterator[OnEpoch]:
-    """Show a progress bar on stderr; yields the function to call after each epoch."""
+def _bar(first: int, epochs: int, show: bool) -> Iterator[OnBatch]:
+    """Show a bar on stderr; yields the function to call with the epochs done, in parts, and the loss."""
     columns = (
         TextColumn("training"),
         BarColumn(),
-        TextColumn("epoch {task.completed:.0f}/{task.total:.0f}  loss {task.fields[loss]:.4f}"),
+        TextColumn("epoch {task.fields[epoch]}/{task.total:.0f}  loss {task.fields[loss]:.4f}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), disable=not show) as bar:
-        task = bar.add_task("training", total=epochs, loss=math.nan)
-        yield lambda done, loss: bar.update(task, completed=done, loss=loss)
+        task = bar.add_task("training", total=epochs, completed=first, epoch=first, loss=math.nan)
+        yield lambda done, loss: bar.update(task, completed=done, epoch=math.ceil(done - 1e-9), loss=loss)

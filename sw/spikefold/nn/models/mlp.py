@@ -1,16 +1,14 @@
-"""Ready-made networks."""
+"""Dense networks."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
 
-from spikefold.errors import ModelError
-from spikefold.nn import checks
-from spikefold.nn.layers import BatchNorm, Dense, Dropout, Flatten, Input, Readout, Sequential
-from spikefold.nn.neurons import ILIF, LIF, PIT, SpikingNeuron
-
-NEURONS = ("pit", "ilif", "lif")
+from spikefold.nn.containers import Sequential
+from spikefold.nn.input import Input
+from spikefold.nn.layers import BatchNorm, Dense, Dropout, Flatten, Readout
+from spikefold.nn.models.parts import make_neuron
 
 
 def mlp(
@@ -52,16 +50,3 @@ def mlp(
     layers[f"dense{len(hidden) + 1}"] = Dense(width, classes)
     layers["readout"] = Readout()
     return Sequential(layers)
-
-
-def make_neuron(
-    neuron: str, channels: int, levels: int | None, steps: int, leak: float, rectify: float | None
-) -> SpikingNeuron:
-    """Build the neuron layer called "pit", "ilif" or "lif"; None means the class's own default."""
-    checks.choice("Neuron", neuron, NEURONS)
-    options = {"steps": steps, "leak": leak} | ({} if rectify is None else {"rectify": rectify})
-    if neuron == "lif":
-        if levels not in (None, 1):
-            raise ModelError(f"LIF levels (D) must be 1, not {levels!r}; use 'ilif' or 'pit' for more")
-        return LIF(channels, **options)
-    return (PIT if neuron == "pit" else ILIF)(channels, 4 if levels is None else levels, **options)

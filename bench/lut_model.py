@@ -1,0 +1,215 @@
+"""Fit the LUT estimate of `spikefold.balance.cost` to what yosys makes of random designs, for ECP5.
+
+    python bench/lut_model.py [--designs 16] [--cache FOLDER]
+
+Prints every design with its LUTs, those of the fit, and those predicted for it by a fit to all others; then
+the coefficients, to be copied into `LUT_COEFFICIENTS`. LUTs are those of nextpnr after packing, as
+`spikefold synth` reports them. About a minute a design.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from scipy.optimize import nnls
+
+from spikefold.balance.cost import LUT_COEFFICIENTS, TOP_FEATURES, lut_features
+from spikefold.images import image_files
+from spikefold.ir import (
+    Add,
+    Conv,
+    Dense,
+    Identity,
+    Input,
+    Network,
+    Neuron,
+    Pool,
+    Population,
+    Profile,
+    ShiftSum,
+    profile_of,
+)
+from spikefold.ir.network import Stage
+from spikefold.ir.projections import Projection
+from spikefold_boards.design import Design
+from spikefold_boards.devices import find_device
+from spikefold_boards.place_and_route import parse_utilization
+from spikefold_boards.tools import find_tool, run_tool
+from spikefold_boards.yosys import elaborate, map_to_device
+from spikefold_hw.verilog import emit, top_name
+
+DEVICE = find_device("ecp5-85k")
+
+
+class RandomDesign:
+    """A stem, then a few stages of any kind, and a readout; every choice is drawn."""
+
+    def __init__(self, seed: int):
+        self._rng = np.random.default_rng(seed)
+        self._steps = self._draw(1, 1, 2, 4)
+        self._bits, self._levels = self._draw(1, 2, 4, 4, 8), self._draw(1, 3, 4, 15)
+        self._stages: list[Stage] = []
+        self.lanes: dict[str, int] = {}
+        self.drain: dict[str, int] = {}
+        self.network = self._dense() if seed % 3 == 0 else self._convolutional()
+
+    @property
+    def profile(self) -> Profile:
+        source = self._draw("binary", "naf")
+        coding = {name: source for name in ("input", *self.network.by_name) if name != "readout"}
+        return profile_of(self.network, self.lanes, coding, drain=self.drain)
+
+    def _draw(self, *values):
+        return values[self._rng.integers(len(values))]
+
+    def _weight(self, bits: int, *shape: int):
+        if bits == 1:
+            return self._rng.choice([-1, 1], shape)
+        return self._rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), shape)
+
+    def _conv(self, source: str, targets: int, sources: int, kernel: int, groups: int = 1) -> Conv:
+        shape = (1, targets, sources // groups, kernel, kernel)
+        return Conv(source, self._weight(self._bits, *shape), self._bits, (1, 1), (kernel // 2,) * 2, groups)
+
+    def _spiking(self, projections: Sequence[Projection], channels: int) -> str:
+        name = f"layer{len(self._stages)}"
+        leak = ShiftSum(self._draw(((1, 0),), ((1, 0), (-1, 3)), ((1, 1),)))
+        neuron = Neuron(self._levels, self._rng.integers(20, 200, (1, channels)), leak=leak)
+        bias = self._rng.integers(-20, 20, (1, channels))
+        self._stages.append(Population(name, tuple(projections), bias, self._draw(0, 3), neuron))
+        self.lanes[name] = channels // self._draw(1, 2, 2, 4)
+        self.drain[name] = self._draw(1, 1, 1, 2)
+        return name
+
+    def _readout(self, source: str, size: int) -> None:
+        classes = self._draw(4, 10)
+        weight = Dense(source, self._weight(4, 1, classes, size), 4)
+        self._stages.append(Population("readout", (weight,), np.zeros((1, classes), int)))
+        self.lanes["readout"], self.drain["readout"] = self._draw(1, 2), 1
+
+    def _network(self, shape: tuple[int, ...], static: bool) -> Network:
+        levels = self._draw(1, 16, 255)
+        return Network(Input(shape, levels, static), self._steps, tuple(self._stages), "design")
+
+    def _dense(self) -> Network:
+        size = self._draw(30, 100, 400)
+        shape, source = (size,), "input"
+        for _ in range(self._draw(1, 2)):
+            channels = self._draw(16, 32, 64)
+            source = self._spiking(
+                [Dense(source, self._weight(self._bits, 1, channels, size), self._bits)], channels
+            )
+            size = channels
+        self._readout(source, size)
+        return self._network(shape, bool(self._rng.integers(2)))
+
+    def _convolutional(self) -> Network:
+        edge, channels, inputs = self._draw(4, 8), self._draw(8, 16, 32), self._draw(1, 3)
+        source = self._spiking([self._conv("input", channels, inputs, 3)], channels)
+        for kind in self._rng.choice(
+            ["conv", "residual", "double", "grouped", "max", "add"], 2, replace=False
+        ):
+            source = self._next(str(kind), source, channels)
+        shape = (inputs, edge, edge)
+        self._stages.append(Pool("pool", source, "sum", (2, 2), (2, 2)))
+        self._readout("pool", channels * (edge // 2) ** 2)
+        return self._network(shape, bool(self._rng.integers(2)))
+
+    def _next(self, kind: str, source: str, channels: int) -> str:
+        if kind == "max":
+            self._stages.append(Pool("max", source, "max", (3, 3), (1, 1), (1, 1)))
+            return "max"
+        if kind == "add":
+            self._stages.append(Add("sum", (source, source)))
+            return "sum"
+        projections: list[Projection] = [
+            self._conv(source, channels, channels, 3, 4 if kind == "grouped" else 1)
+        ]
+        if kind == "residual":
+            projections.append(Identity(source, self._weight(8, 1, channels), 8))
+        if kind == "double":
+            projections.append(self._conv("layer0", channels, channels, 1))
+        return self._spiking(projections, channels)
+
+
+def features_of(profile: Profile) -> list[float]:
+    """Features of all stages and the top, in the order of the coefficients."""
+    parts = [TOP_FEATURES, *(lut_features(stage, profile) for stage in profile.stages)]
+    return [sum(part.get(name, 0.0) for part in parts) for name in LUT_COEFFICIENTS]
+
+
+def packed_luts(network: Network, profile: Profile, cache: Path) -> int:
+    """LUTs of a design after packing, kept in `cache` by the content of its files."""
+    files = {name: text.encode() for name, text in emit(profile).items()}
+    key = sha256(json.dumps([files[name].decode() for name in sorted(files)]).encode()).hexdigest()[:16]
+    place = cache / f"{key}.txt"
+    if not place.exists():
+        place.write_text(str(_map(network, profile, files)))
+    return int(place.read_text())
+
+
+def _map(network: Network, profile: Profile, files: dict[str, bytes]) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        source, work = Path(folder, "source"), Path(folder, "work")
+        for name, data in (files | {f"mem/{n}": d for n, d in image_files(network, profile).items()}).items():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes(data)
+        work.mkdir()
+        design = Design([source / name for name in files], top_name(profile), source / "mem")
+        design.copy_to(work)
+        yosys = find_tool("yosys")
+        elaborate(yosys, design, work)
+        map_to_device(yosys, design.top, None, DEVICE.family, work)
+        pack = (*DEVICE.arguments, "--lpf-allow-unconstrained", "--json", "netlist.json", "--pack-only")
+        log = run_tool(find_tool(DEVICE.place_and_route), pack, work)
+    return parse_utilization(log)[DEVICE.resources["lut"]]["used"]
+
+
+def fit(features: np.ndarray, luts: np.ndarray) -> np.ndarray:
+    """Coefficients, none below 0, with the least sum of squared relative errors."""
+    return nnls(features / luts[:, None], np.ones(len(luts)))[0]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--designs", type=int, default=16, help="how many designs (16)")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "spikefold-lut-model")
+    arguments = parser.parse_args()
+    arguments.cache.mkdir(parents=True, exist_ok=True)
+    profiles, luts = [], []
+    for seed in range(arguments.designs):
+        design = RandomDesign(seed)
+        profiles.append(design.profile)
+        luts.append(packed_luts(design.network, profiles[-1], arguments.cache))
+        print(f"design {seed}: {luts[-1]} LUTs", file=sys.stderr, flush=True)
+    report(profiles, np.array([features_of(profile) for profile in profiles]), np.array(luts, float))
+
+
+def report(profiles: list[Profile], features: np.ndarray, luts: np.ndarray) -> None:
+    coefficients = fit(features, luts)
+    fitted = features @ coefficients
+    others = [np.arange(len(luts)) != k for k in range(len(luts))]
+    left_out = np.array([features[k] @ fit(features[rest], luts[rest]) for k, rest in enumerate(others)])
+    table = Table("design", "stages", "lanes", "T", "LUTs", "fit", "error", "left out", "error")
+    for k, profile in enumerate(profiles):
+        row = (luts[k], fitted[k], fitted[k] / luts[k] - 1, left_out[k], left_out[k] / luts[k] - 1)
+        numbers = [f"{row[0]:.0f}", f"{row[1]:.0f}", f"{row[2]:+.1%}", f"{row[3]:.0f}", f"{row[4]:+.1%}"]
+        lanes = "+".join(str(layer.lanes) for layer in profile.layers)
+        table.add_row(str(k), str(len(profile.stages)), lanes, str(profile.steps), *numbers)
+    Console().print(table)
+    for what, values in (("fit", fitted), ("left out", left_out)):
+        errors = abs(values / luts - 1)
+        print(f"{what}: mean error {errors.mean():.1%}, largest {errors.max():.1%}")
+    for name, value in zip(LUT_COEFFICIENTS, coefficients, strict=True):
+        print(f'    "{name}": {value:.3g},')
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""IDX files of unsigned bytes, the format in which MNIST and Fashion-MNIST are published."""
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikefold.errors import InputError
+
+_UNSIGNED_BYTE = 0x08
+_PARTS = {"train": "train", "test": "t10k"}
+
+
+def read_folder(folder: Path) -> tuple[NDArray[np.uint8], ...]:
+    """Return train images, train labels, test images and test labels of the four files in ``folder``.
+
+    Files are called as published, ``train-images-idx3-ubyte`` and so on, with ``t10k`` for the test part;
+    a dot in place of the second hyphen and a further ``.gz`` are taken too. Images have the shape
+    [samples, rows, columns], labels [samples].
+
+    Raises
+    ------
+    InputError
+        If a file is missing or broken, a part is empty, counts differ, or the parts' images do.
+    """
+    images, labels = {}, {}
+    for part, prefix in _PARTS.items():
+        paths = [_find(folder, prefix, kind) for kind in ("images-idx3", "labels-idx1")]
+        images[part], labels[part] = read_idx(paths[0], 3), read_idx(paths[1], 1)
+        if not images[part].size:
+            raise InputError(f"Data file '{paths[0]}' must hold images, not shape {images[part].shape}")
+        if len(images[part]) != len(labels[part]):
+            raise InputError(
+                f"Data folder '{folder}' must hold a label for every {part} image, "
+                f"not {len(labels[part])} labels for {len(images[part])} images"
+            )
+    shapes = [images[part].shape[1:] for part in _PARTS]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            f"Data folder '{folder}' must hold images of one shape, not {shapes[0]} and {shapes[1]}"
+        )
+    return images["train"], labels["train"], images["test"], labels["test"]
+
+
+def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
+    """Return the array of unsigned bytes with ``axes`` axes in ``path``, which may be gzipped.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is of another kind, or holds more or fewer bytes than its header says.
+    """
+    content = _content(path)
+    magic = bytes((0, 0, _UNSIGNED_BYTE, axes))
+    if content[:4] != magic:
+        raise InputError(
+            f"Data file '{path}' must begin with 0x{magic.hex()} (IDX, unsigned bytes, axes: {axes}), "
+            f"not 0x{content[:4].hex()}"
+        )
+    header = 4 + 4 * axes
+    if len(content) < header:
+        raise InputError(f"Data file '{path}' must have a header of {header} bytes, not {len(content)} bytes")
+    shape = tuple(int(size) for size in np.frombuffer(content[4:header], ">u4"))
+    expected = int(np.prod(shape, dtype=object))
+    if len(content) - header != expected:
+        raise InputError(
+            f"Data file '{path}' must hold {expected} bytes for its shape {shape}, "
+            f"not {len(content) - header}; fetch it again"
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def _find(folder: Path, prefix: str, kind: str) -> Path:
+    """Return the file of one part, whichever way its name is written."""
+    name = f"{prefix}-{kind}-ubyte"
+    for candidate in (name, f"{prefix}-{kind.replace('-', '.')}-ubyte"):
+        for suffix in ("", ".gz"):
+            if (folder / (candidate + suffix)).is_file():
+                return folder / (candidate + suffix)
+    raise InputError(f"Data folder '{folder}' must hold the file '{name}' or '{name}.gz'")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+        return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"Data file '{path}' must be a whole IDX file: {error}; fetch it again") from error

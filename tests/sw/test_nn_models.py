@@ -1,0 +1,173 @@
+"""Ready-made networks."""
+
+import numpy as np
+import pytest
+import torch
+
+from spikefold import nn
+from spikefold.errors import ModelError
+
+RNG = np.random.default_rng
+
+
+@pytest.mark.parametrize("neuron", ["pit", "ilif", "lif"])
+def test_mlp_trains_and_returns_logits(neuron: str) -> None:
+    model = nn.models.mlp((4, 3), [8, 6], 5, neuron=neuron, steps=3, maximum=16.0, dropout=0.1)
+    x = torch.rand(7, 4, 3, generator=torch.Generator().manual_seed(0)) * 16
+    logits = model(x)
+    assert logits.shape == (7, 5)
+    logits.square().sum().backward()
+    assert all(bool(torch.isfinite(p.grad).all()) for p in model.parameters())
+    assert float(model.dense1.weight.grad.abs().sum()) > 0
+
+
+def test_mlp_input_is_worth_zero_to_one() -> None:
+    layer = nn.models.mlp(3, [4], 2, minimum=-4.0, maximum=12.0, input_levels=16).input
+    assert layer(torch.tensor([[-4.0, 12.0, 4.0]]))[0].tolist() == [[0.0, 1.0, 0.5]]
+
+
+def test_mlp_refuses_unknown_neurons_and_levels_of_lif() -> None:
+    with pytest.raises(ModelError, match=r"^Neuron must be one of 'pit', 'ilif', 'lif', not 'relu'$"):
+        nn.models.mlp(3, [4], 2, neuron="relu")
+    with pytest.raises(
+        ModelError, match=r"^LIF levels \(D\) must be 1, not 4; use 'ilif' or 'pit' for more$"
+    ):
+        nn.models.mlp(3, [4], 2, neuron="lif", levels=4)
+
+
+IMAGES = {
+    "lenet": (nn.models.lenet, {"width": 3}, (2, 17, 16)),
+    "lenet with max pools, without batch norm": (
+        nn.models.lenet,
+        {"width": 3, "pool": "max", "norm": False},
+        (2, 17, 16),
+    ),
+    "vgg11": (nn.models.vgg11, {"width": 2}, (2, 32, 33)),
+    "vgg11 with average pools": (
+        nn.models.vgg11,
+        {"width": 2, "pool": "avg", "head": "flatten"},
+        (2, 64, 32),
+    ),
+    "preact_resnet": (nn.models.preact_resnet, {"blocks": (1, 2), "widths": (3, 5)}, (2, 7, 6)),
+    "preact_resnet18": (nn.models.preact_resnet18, {"width": 2}, (2, 8, 8)),
+    "preact_resnet34": (nn.models.preact_resnet34, {"width": 2}, (2, 8, 8)),
+    "resnet19": (nn.models.resnet19, {"width": 2}, (2, 8, 8)),
+    "resnet20": (nn.models.resnet20, {"width": 2}, (2, 8, 8)),
+    "sew_resnet18": (nn.models.sew_resnet18, {"width": 2}, (2, 8, 8)),
+    "sew_resnet34": (nn.models.sew_resnet34, {"width": 2}, (2, 8, 8)),
+    "sew_resnet with the large stem": (nn.models.sew_resnet, {"blocks": (1,), "stem": "large"}, (2, 16, 16)),
+}
+
+
+@pytest.mark.parametrize("case", IMAGES)
+@pytest.mark.parametrize("neuron", ["pit", "lif"])
+def test_image_networks_train_and_are_graphs(case: str, neuron: str) -> None:
+    build, options, shape = IMAGES[case]
+    torch.manual_seed(0)
+    model = build(shape, 5, neuron=neuron, steps=2, dropout=0.1, mean=[0.4, 0.5], std=0.25, **options)
+    x = torch.rand(4, *shape, generator=torch.Generator().manual_seed(0))
+    logits = model(x)
+    assert logits.shape == (4, 5)
+    logits.square().sum().backward()
+    assert all(bool(torch.isfinite(p.grad).all()) for p in model.parameters())
+    nodes = nn.graph(model)
+    first = next(node.module for node in nodes if node.kind == "conv")
+    assert float(first.weight.grad.abs().sum()) > 0
+    assert nodes[0].kind == "input"
+    assert [node.kind for node in nodes[-3:]] == ["dropout", "dense", "readout"]
+    leaves = {name for name, module in model.named_modules() if not list(module.children())}
+    assert {node.name for node in nodes} == leaves
+    model.eval()
+    assert torch.equal(nn.Graph(nodes)(x), model(x))
+
+
+def test_defaults_are_those_of_the_papers() -> None:
+    neuron = nn.models.preact_resnet((1, 4, 4), 2, (1,), width=2).neuron
+    assert (type(neuron), neuron.levels, neuron.steps, neuron.leak) == (nn.PIT, 4, 1, 0.5)
+    assert nn.models.lenet((1, 16, 16), 2, neuron="lif").neuron1.levels == 1
+    layer = nn.models.lenet((1, 16, 16), 2, minimum=-1.0, maximum=3.0).input
+    assert (float(layer.shift), float(layer.scale) * layer.levels) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("kernel", [3, 7])
+def test_padding_goes_to_the_input_only_where_level_0_is_not_worth_0(kernel: int) -> None:
+    def build(**options: object) -> nn.Sequential:
+        return nn.models.sew_resnet(
+            (2, 8, 8), 3, (1,), (4,), stem="small" if kernel == 3 else "large", **options
+        )
+
+    pad = (kernel // 2, kernel // 2)
+    for options in ({}, {"std": 2.0}, {"minimum": 2.0, "maximum": 3.0}, {"mean": 0.0}):
+        model = build(**options)
+        assert (model.input.pad, model.stem.padding) == ((0, 0), pad)
+    for options in ({"mean": [0.0, 0.5]}, {"minimum": -1.0, "mean": 0.0}):
+        model = build(**options)
+        assert (model.input.pad, model.stem.padding) == (pad, (0, 0))
+        assert model(torch.rand(2, 2, 8, 8)).shape == (2, 3)
+
+
+def test_an_image_per_step() -> None:
+    model = nn.models.lenet((2, 16, 16), 3, width=2, steps=4, static=False)
+    assert model(torch.rand(4, 5, 2, 16, 16)).shape == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: nn.models.lenet((1, 16, 15), 3),
+            r"^Input of lenet must be large enough for 2x2 windows in 'pool2', but only 2x1 positions are ",
+        ),
+        (
+            lambda: nn.models.lenet((1, 4, 30), 3),
+            r"^Input of lenet must be large enough for 5x5 windows in 'conv1', but only 4x30 positions are ",
+        ),
+        (
+            lambda: nn.models.vgg11((3, 32, 31), 3),
+            r"^Input of vgg11 must be large enough for 2x2 windows in 'pool5', but only 2x1 positions are ",
+        ),
+        (
+            lambda: nn.models.vgg11((3, 32, 32), 3, head="cls"),
+            r"^Head must be one of 'global', 'flatten', not ",
+        ),
+        (
+            lambda: nn.models.vgg11((3, 32, 32), 3, pool="min"),
+            r"^Pool must be one of 'avg', 'max', not 'min'$",
+        ),
+        (
+            lambda: nn.models.vgg11((3, 32, 32), 3, width=0),
+            r"^Width must be an integer of at least 1, not 0$",
+        ),
+        (
+            lambda: nn.models.preact_resnet(64, 3),
+            r"^Input shape must be \(channels, height, width\), not 64$",
+        ),
+        (
+            lambda: nn.models.resnet20((1, 8), 3),
+            r"^Input shape must be \(channels, height, width\), not \(1, 8\)$",
+        ),
+        (
+            lambda: nn.models.preact_resnet((1, 8, 8), 3, (1, 0)),
+            r"^Number of blocks must be an integer of at least 1, not 0$",
+        ),
+        (
+            lambda: nn.models.preact_resnet((1, 8, 8), 3, (1, 1), (2,)),
+            r"^Stages must be at least one, with a width each, not blocks \(1, 1\) and widths \(2,\)$",
+        ),
+        (
+            lambda: nn.models.sew_resnet((1, 8, 8), 3, ()),
+            r"^Stages must be at least one, with a width each, ",
+        ),
+        (
+            lambda: nn.models.sew_resnet((1, 8, 8), 3, stem="tiny"),
+            r"^Stem must be one of 'small', 'large', not 'tiny'$",
+        ),
+        (
+            lambda: nn.models.resnet19((1, 8, 8), 3, neuron="if"),
+            r"^Neuron must be one of 'pit', 'ilif', 'lif', ",
+        ),
+    ],
+)
+def test_bad_parameters_are_named(make: object, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        make()
