@@ -22,6 +22,8 @@ slow: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/mnist.py
+	$(BIN)/python bench/fashion.py
+	$(BIN)/python bench/resnet18.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

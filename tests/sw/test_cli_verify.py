@@ -124,12 +124,12 @@ def test_mismatch(build, tmp_path, monkeypatch):
     refused(
         result,
         6,
-        rf"{found['mismatches']} mismatches; first: sample {first['sample']}, layer layer0, neuron "
-        rf"{first['neuron']}, time step 0: expected {first['expected']}, got {first['got']} ",
+        rf"{found['mismatches']} mismatches; first: sample {first['sample']}, layer layer0, channel "
+        rf"{first['channel']}, time step 0: expected {first['expected']}, got {first['got']} ",
     )
     (suite,) = ET.parse(tmp_path / "r.xml").getroot()
     assert suite.get("failures") == "1" if found["cycle_exact"] else "2"
-    assert "neuron" in suite[0].find("failure").text
+    assert "channel" in suite[0].find("failure").text
 
 
 def test_cycle_deviation(build, tmp_path, monkeypatch):

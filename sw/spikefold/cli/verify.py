@@ -25,6 +25,7 @@ Examples:
   spikefold verify build/
   spikefold verify build/ --samples 1000 --stall 0.2 --seed 7 --junit verify.xml
   spikefold verify build/ --input x.npy --simulator icarus --json
+  spikefold verify build/resnet18 --samples 1 --simulator native
 """
 
 
@@ -33,7 +34,12 @@ Examples:
 @click.option("--samples", type=int, help="How many; default: 100, or all of --input.")
 @click.option("--stall", type=float, default=0.0, show_default=True, help="Chance that an end waits, 0..1.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of stalls and of random samples.")
-@click.option("--simulator", default="verilator", show_default=True, help="verilator, icarus or amaranth.")
+@click.option(
+    "--simulator",
+    default="verilator",
+    show_default=True,
+    help="verilator, icarus, amaranth, or native: Verilator without Python in the loop.",
+)
 @click.option("--input", "path", type=click.Path(path_type=Path), help="Samples, a .npy file.")
 @click.option("--junit", type=click.Path(path_type=Path), help="JUnit XML report to write.")
 @framed
@@ -78,13 +84,17 @@ def failure_of(found: "Verification") -> str | None:
     return None
 
 
+def _cycles(value: float | None) -> str:
+    return "not computed" if value is None else f"{value:.2f}"
+
+
 def _sheet(build: Path, found: "Verification") -> Sheet:
     exact: dict[bool | None, Any] = {True: "yes", False: "no", None: "not checked under stalls"}
     rows = [
         ("samples", str(found.samples)),
         ("mismatches", str(found.mismatches)),
         ("cycles per sample", f"{found.cycles_per_sample:.2f}"),
-        ("predicted without stalls", f"{found.cycles_predicted:.2f}"),
+        ("predicted without stalls", _cycles(found.cycles_predicted)),
         ("every cycle as predicted", exact[found.cycle_exact]),
         ("events", str(found.events)),
         ("seconds", f"{found.seconds:.1f}"),

@@ -7,7 +7,6 @@ from typing import Any
 from spikefold import nn
 from spikefold.errors import InputError
 from spikefold.nn import models
-from spikefold.train.cnn import cnn
 from spikefold.train.data import Dataset
 
 COMMON = ("neuron", "levels", "steps", "leak", "rectify", "input_levels", "dropout")
@@ -30,7 +29,7 @@ _IMAGES = ("mean", "std")
 _FREE = ("blocks", "widths", "width")
 KINDS = {
     "mlp": Kind(models.mlp, ("hidden",), required=("hidden",), images=False),
-    "cnn": Kind(cnn, ("channels", "kernel", "pool", "head", *_IMAGES)),
+    "cnn": Kind(models.cnn, ("channels", "kernel", "pool", "head", *_IMAGES)),
     "lenet": Kind(models.lenet, ("width", "pool", "norm", *_IMAGES)),
     "vgg11": Kind(models.vgg11, ("width", "pool", "head", *_IMAGES)),
     "preact_resnet": Kind(models.preact_resnet, (*_FREE, *_IMAGES)),

@@ -5,6 +5,7 @@ the number of classes and, as keywords, the fields of ``Options`` beside its own
 ``Sequential`` from ``input`` to ``readout`` that ``spikefold.nn.graph`` reads.
 """
 
+from spikefold.nn.models.cnn import cnn
 from spikefold.nn.models.lenet import lenet
 from spikefold.nn.models.mlp import mlp
 from spikefold.nn.models.parts import NEURONS, Options, make_neuron
@@ -23,6 +24,7 @@ from spikefold.nn.models.vgg import vgg11
 __all__ = [
     "NEURONS",
     "Options",
+    "cnn",
     "lenet",
     "make_neuron",
     "mlp",

@@ -6,9 +6,11 @@ from typing import Any
 
 import torch
 
-from spikefold import nn
 from spikefold.errors import ModelError
 from spikefold.nn import checks
+from spikefold.nn.containers import Sequential
+from spikefold.nn.convolution import Conv2d
+from spikefold.nn.layers import BatchNorm, Flatten
 from spikefold.nn.models.parts import Options, global_pool, image_shape, make_pool, shrink
 
 
@@ -21,7 +23,7 @@ def cnn(
     pool: str = "max",
     head: str = "flatten",
     **options: Any,
-) -> nn.Sequential:
+) -> Sequential:
     """Build convolution, batch norm, neurons and 2x2 pool for each of ``channels``, then a dense layer.
 
     Convolutions keep the size of the map, ``kernel`` must be odd. ``pool`` is "avg" or "max"; ``head``
@@ -44,12 +46,12 @@ def cnn(
     before, size = channels[0], shape[1:]
     for i, count in enumerate(channels, start=1):
         if i > 1:
-            layers[f"conv{i}"] = nn.Conv2d(before, count, kernel, padding=kernel // 2, bias=False)
-        layers[f"norm{i}"] = nn.BatchNorm(count)
+            layers[f"conv{i}"] = Conv2d(before, count, kernel, padding=kernel // 2, bias=False)
+        layers[f"norm{i}"] = BatchNorm(count)
         layers[f"neuron{i}"] = common.neurons(count)
         layers[f"pool{i}"] = make_pool(pool, 2)
         before, size = count, shrink("cnn", f"pool{i}", size, 2, 2)
-    layers.update(global_pool() if head == "global" else {"flatten": nn.Flatten()})
+    layers.update(global_pool() if head == "global" else {"flatten": Flatten()})
     features = before if head == "global" else before * size[0] * size[1]
     layers.update(common.head(features, classes))
-    return nn.Sequential(layers)
+    return Sequential(layers)
