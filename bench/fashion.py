@@ -22,6 +22,7 @@ import spikefold
 from spikefold import nn
 from spikefold.design import Design
 from spikefold.train import Dataset, load_data
+from spikefold_hw.verilog import count_multipliers, emit
 
 MODELS = Path(__file__).parents[1] / "examples"
 STALL = 0.2
@@ -71,7 +72,7 @@ def run(folder: Path, data: Dataset) -> dict[str, Any]:
         "cycle_exact": plain.cycle_exact,
         "cycles_interval": plain.cycles_per_sample,
         "lane_use": max(convolutions, key=lambda layer: layer.busy).lane_use,
-        "multipliers": design.info.get("multipliers", 0),
+        "multipliers": count_multipliers(emit(design.profile)),
         "seconds_compile": seconds,
         "seconds_simulate": stalled.seconds,
     }

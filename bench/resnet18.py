@@ -60,7 +60,7 @@ def run(folder: Path) -> dict[str, Any]:
     network, x = model(), np.random.default_rng(0).random((2, *SHAPE), np.float32)
     # The first convolution has few inputs: with more lanes, draining them would take longer than filling.
     names = [f"layer{k}" for k in range(17)]
-    lanes = {name: LANES for name in names} | {"layer0": FIRST_LANES}
+    lanes = dict.fromkeys(names, LANES) | {"layer0": FIRST_LANES}
     say("compile")
     began = time.perf_counter()
     design = spikefold.compile(network, name="resnet18", weight_bits=4, lanes=lanes, calibration=x[1:])
