@@ -11,7 +11,14 @@ import numpy as np
 
 from spikefold.ir.coding import digits_of
 from spikefold.ir.neuron import Integers
-from spikefold.ir.profile import LayerProfile, Profile, StageProfile, WindowProfile, scans_of
+from spikefold.ir.profile import (
+    LayerProfile,
+    Profile,
+    StageProfile,
+    WindowProfile,
+    buffers_of,
+    scans_of,
+)
 from spikefold_hw.accumulate import accumulate_latency
 from spikefold_hw.drain_clock import unit_latency
 from spikefold_hw.stage_times import Levels, network_times
@@ -110,6 +117,18 @@ def longest_silence(profile: Profile) -> int:
     All neurons fire the costliest level.
     """
     return sum(_longest_cell(stage) for stage in profile.stages) * profile.steps
+
+
+def trailing_silence(profile: Profile) -> int:
+    """Upper bound of the cycles between two beats after the last result; 0 if nothing comes then.
+
+    Something does where a stage's last position is one that no window reads.
+    """
+    read = {buffer.source for stage in profile.stages for buffer in buffers_of(stage)}
+    for scan in (scan for stage in profile.stages for scan in scans_of(stage)):
+        if scan.window.needed.max() == scan.map.positions - 1:
+            read.add(scan.source)
+    return 0 if read >= set(profile.sources) else max(map(_longest_cell, profile.stages))
 
 
 def _longest_cell(stage: StageProfile) -> int:

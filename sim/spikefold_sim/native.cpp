@@ -218,18 +218,15 @@ public:
     }
 
     Outcome run(uint64_t watchdog, uint64_t drain) {
-        bool ending = false, running = true;
+        bool running = true;
         Outcome outcome = FINISHED;
-        for (uint64_t end = 0; running; ++cycle_) {
+        for (; running; ++cycle_) {
             drive();
             design_.settle();
             observe();
-            if (!ending && done_ >= samples_) {
-                ending = true;
-                end = cycle_ + drain;
-            }
+            const bool ending = done_ >= samples_;
             outcome = broken_ ? BROKEN : ending ? FINISHED : HUNG;
-            running = !(broken_ || (ending ? cycle_ >= end : cycle_ - seen_ >= watchdog));
+            running = !(broken_ || cycle_ - seen_ >= (ending ? drain : watchdog));
             if (!running) note_states();
             design_.edge();
         }

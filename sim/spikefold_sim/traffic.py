@@ -176,14 +176,14 @@ async def run_traffic(bus: Bus, plan: Plan, stimulus_width: int, result_width: i
     """Reset the design, stream the plan through it and log what happens.
 
     Bytes to load and samples are both offered from cycle 0 on; it is the design that takes the bytes first.
-    Ends `plan.drain` cycles after the last awaited result, or when nothing moves for `plan.watchdog`
-    cycles, or at once when a stream breaks its contract.
+    Ends when, after the last awaited result, nothing moves for `plan.drain` cycles, or before it for
+    `plan.watchdog` cycles, or at once when a stream breaks its contract.
     """
     driver = Driver(bus.offer, plan.words, stimulus_width, StallTable(plan.stalls, INPUT))
     loader = Driver(bus.load, plan.load, 8, StallTable(plan.stalls, LOAD))
     sink, monitor = Sink(bus, plan), Monitor(bus, plan, stimulus_width, result_width)
     await _reset(bus)
-    cycle, end, outcome = -1, None, None
+    cycle, outcome = -1, None
     while outcome is None:
         cycle += 1
         driver.drive(cycle)
@@ -196,9 +196,7 @@ async def run_traffic(bus: Bus, plan: Plan, stimulus_width: int, result_width: i
             if driver.observe(status >> INPUT_READY & 1):
                 monitor.observe_input(cycle, driver.accepted - 1)
             monitor.observe(cycle, status, sink.ready)
-        if end is None and monitor.done >= plan.samples:
-            end = cycle + plan.drain
-        outcome = _outcome(plan, cycle, end, monitor.seen, status)
+        outcome = _outcome(plan, cycle - monitor.seen, monitor.done, status)
     states = _states(bus, plan.probes)
     counters = await _read_counters(bus, plan.counters)
     entries = (np.frombuffer(column, np.uint64) for column in (monitor.stamps, monitor.words))
@@ -211,13 +209,13 @@ def _states(bus: Bus, probes: int) -> tuple[int, ...]:
     return tuple(streams >> 2 * k & 3 | (broken >> k & 1) * GUILTY for k in range(3 + probes))
 
 
-def _outcome(plan: Plan, cycle: int, end: int | None, seen: int, status: int) -> int | None:
+def _outcome(plan: Plan, silence: int, done: int, status: int) -> int | None:
     """How the run ends in this cycle, or None if it goes on."""
     if status >> ANY_BROKEN & 1:
         return BROKEN
-    if end is not None:
-        return FINISHED if cycle >= end else None
-    return HUNG if cycle - seen >= plan.watchdog else None
+    if done >= plan.samples:
+        return FINISHED if silence >= plan.drain else None
+    return HUNG if silence >= plan.watchdog else None
 
 
 async def _reset(bus: Bus) -> None:

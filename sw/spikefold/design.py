@@ -23,7 +23,7 @@ from spikefold.report import report_html
 from spikefold.results import Simulation, Verification
 from spikefold_boards.result import SynthResult
 from spikefold_boards.synth import synthesize
-from spikefold_hw.cycles import Cycles, latencies, longest_silence, predict
+from spikefold_hw.cycles import Cycles, latencies, longest_silence, predict, trailing_silence
 from spikefold_hw.geometry import memory_bits
 from spikefold_hw.network import NetworkTop
 from spikefold_hw.verilog import count_multipliers, emit, top_name
@@ -33,7 +33,7 @@ from spikefold_sim.build import Design as DesignUnderTest
 from spikefold_sim.cocotb_engine import CocotbEngine
 from spikefold_sim.dut import ports_of, shapes_of
 from spikefold_sim.native_engine import NativeEngine
-from spikefold_sim.observation import WATCHDOG, Observation
+from spikefold_sim.observation import DRAIN, WATCHDOG, Observation
 from spikefold_sim.scoreboard import compare
 from spikefold_sim.stalls import Stalls
 
@@ -239,17 +239,17 @@ class Design:
         write_build(path, self.network, self.profile, top, cycles, files, self.info)
         self.path = path
 
-    def _watchdog(self, stalls: Stalls) -> int:
-        """Cycles of silence after which a run has hung: more than any stage can need."""
-        return WATCHDOG + int(2 * longest_silence(self.profile) / (1 - max(stalls.input, stalls.output)))
+    def _limits(self, stalls: Stalls) -> dict[str, Any]:
+        """Arguments of every engine: silence after which a run hangs or has ended, and what to load."""
+        flow = 1 - max(stalls.input, stalls.output)
+        return {
+            "watchdog": WATCHDOG + int(2 * longest_silence(self.profile) / flow),
+            "drain": DRAIN + trailing_silence(self.profile),
+            "load": load_bytes(self.network, self.profile) if self.profile.loaded else b"",
+        }
 
     def _beats(self, levels: NDArray[np.int64]) -> NDArray[np.void]:
         return encode_beats(levels, shapes_of(self.profile)[INPUT])
-
-    @property
-    def _load(self) -> bytes:
-        """What the load stream must carry; empty where memories have their images."""
-        return load_bytes(self.network, self.profile) if self.profile.loaded else b""
 
     @contextmanager
     def _built(self) -> Iterator[Build]:
@@ -271,7 +271,7 @@ class Design:
             engine = CocotbEngine(_under_test(build, self.profile), simulator, progress=progress)
             engine.build()
             began = time.perf_counter()
-            return engine.run(beats, stalls, self._watchdog(stalls), load=self._load), began
+            return engine.run(beats, stalls, **self._limits(stalls)), began
 
     def _run_native(
         self,
@@ -285,7 +285,7 @@ class Design:
             if trace is None:
                 engine.build()
             began = time.perf_counter()
-            return engine.run(beats, stalls, self._watchdog(stalls), load=self._load, trace=trace), began
+            return engine.run(beats, stalls, **self._limits(stalls), trace=trace), began
 
     def _run_amaranth(
         self, beats: NDArray[np.void], stalls: Stalls, progress: Progress | None
@@ -298,7 +298,7 @@ class Design:
         top = NetworkTop(self.profile, contents)
         began = time.perf_counter()
         engine = AmaranthEngine(top, top.streams, ports_of(self.profile), progress=progress)
-        return engine.run(beats, stalls, self._watchdog(stalls), load=self._load), began
+        return engine.run(beats, stalls, **self._limits(stalls)), began
 
 
 def load(path: Path | str) -> Design:

@@ -120,7 +120,7 @@ def test_pooled_windows_keep_the_channel():
     run_scan(scan, random_maps(rng, scan, 2), taps=False)
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.5, 0.95])
+@pytest.mark.parametrize("pause", [0.0, 0.9])
 @pytest.mark.parametrize("steps", [1, 2])
 @pytest.mark.parametrize(("map_", "kernel", "stride", "padding", "groups"), SHAPES)
 def test_clock_knows_every_mark(map_, kernel, stride, padding, groups, steps, pause):
