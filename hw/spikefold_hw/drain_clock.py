@@ -14,53 +14,15 @@ from spikefold.ir.profile import LayerProfile, Order
 from spikefold_hw.accumulate import accumulate_latency
 from spikefold_hw.drain import state_rows
 from spikefold_hw.levels import LevelBuffer
+from spikefold_hw.moves import NEVER, Moves
 from spikefold_hw.neuron import ladder_latency, neuron_latency
 from spikefold_hw.readout import logit_latency, readout_latency
 from spikefold_hw.repeat import BANKS, CurrentRepeater
-
-NEVER = -(1 << 60)
-_ALWAYS = 1 << 60
 
 
 def unit_latency(profile: LayerProfile, steps: int) -> int:
     """Cycles from a word's handshake to its first event (or logit) on a layer's output."""
     return (readout_latency if profile.neuron is None else neuron_latency)(profile, steps)
-
-
-class Moves:
-    """The cycles in which a rigid pipeline moves: all of them, but for those in which it is held.
-
-    Moves are counted; what enters with move `k` leaves the `n`-th stage with move `k + n`.
-    """
-
-    def __init__(self) -> None:
-        self._holds: deque[tuple[int, int]] = deque([(NEVER, 0)])  # a move, and cycle - move from there on
-
-    def at(self, move: int) -> int:
-        """The cycle of a move."""
-        for start, offset in reversed(self._holds):
-            if move >= start:
-                return move + offset
-        return move + self._holds[0][1]
-
-    def first(self, cycle: int) -> int:
-        """The first move in `cycle` or later."""
-        following = _ALWAYS
-        for start, offset in reversed(self._holds):
-            if start + offset <= cycle:
-                return min(cycle - offset, following)
-            following = start
-        return following
-
-    def hold(self, move: int, cycle: int) -> None:
-        """This move comes in `cycle` at the earliest; not before any move that was held already."""
-        if cycle - move > self._holds[-1][1]:
-            self._holds.append((move, cycle - move))
-
-    def forget(self, move: int) -> None:
-        """Nobody will ask for moves before this one."""
-        while len(self._holds) > 1 and self._holds[1][0] <= move:
-            self._holds.popleft()
 
 
 class DrainClock:

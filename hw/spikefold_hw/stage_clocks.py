@@ -5,11 +5,9 @@ Times are cycles of handshakes, as in `spikefold_hw.cycles`.
 
 from spikefold.ir.profile import AddProfile
 from spikefold_hw.add import AddUnit
-from spikefold_hw.freezes import Freezes
 from spikefold_hw.levels import LevelBuffer
+from spikefold_hw.moves import NEVER, Moves
 from spikefold_hw.pool import PoolUnit
-
-NEVER = -(1 << 60)
 
 
 class _ScanClock:
@@ -18,21 +16,20 @@ class _ScanClock:
     def __init__(self, channels: int, latency: int):
         self._channels = channels
         self._latency = latency
-        self._freezes = Freezes()
-        self.last = NEVER  # the last channel of the cell before was read
+        self._moves = Moves()
+        self._last = NEVER  # the move with which the last channel of the cell before was read
 
     def cell(self, ripe: int, first: int, free: int) -> int:
         """Send a cell that may be read from cycle `ripe` on; returns the cycle in which its mark leaves."""
-        begin = self._freezes.next(max(ripe, self.last + 1))
-        appears = self._freezes.after(begin, first + self._latency - 1) + 1
-        if free > appears:
-            self._freezes.add(appears, free)
-        self.last = self._freezes.after(begin, self._channels - 1)
+        self._moves.forget(self._last)
+        begin = max(self._moves.first(ripe), self._last + 1)
+        self._moves.hold(begin + first + self._latency, free)
+        self._last = begin + self._channels - 1
         return self.moved(self._latency)
 
     def moved(self, moves: int) -> int:
-        """Cycle of that many moves after the one in which the last channel was read."""
-        return self._freezes.after(self.last, moves)
+        """Cycle of that many moves after the one with which the last channel was read."""
+        return self._moves.at(self._last + moves)
 
 
 class PoolClock:
@@ -95,5 +92,5 @@ class AddClock:
             The first channel that sends an event (or the mark).
         """
         left = self._scan.cell(max(mark0, mark1) + LevelBuffer.fill_latency, first, free)
-        self._read.append(self._scan.last)
+        self._read.append(self._scan.moved(0))
         return left

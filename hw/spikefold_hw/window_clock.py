@@ -10,9 +10,7 @@ from spikefold.ir.coding import Coding, digit_count
 from spikefold.ir.neuron import Integers
 from spikefold.ir.profile import LayerProfile, Order, ScanProfile, WindowProfile
 from spikefold_hw.event_buffer import EventBuffer
-from spikefold_hw.freezes import Freezes
-
-NEVER = -(1 << 60)
+from spikefold_hw.moves import NEVER, Moves
 
 
 def by_cell(levels: NDArray[np.integer], scan: ScanProfile) -> NDArray[np.integer]:
@@ -73,14 +71,15 @@ class GatherClock:
 
     _TO_TAP = 4  # moves from the setup of a window to its first tap's events
     _TO_OUTPUT = 3  # moves from handing out an event to its handshake
+    _SETTLING = 3  # cycles from one window's setup to the next
 
     def __init__(self, scan: ScanProfile, times: TapTimes):
         self._scan = scan
         self._times = times
         self._taps = scan.kernel[0] * scan.kernel[1]
-        self._freezes = Freezes()
-        self._setups = (NEVER, NEVER, NEVER)  # the next shifts at which a window could be set up
-        self._began = NEVER  # the last window was set up
+        self._moves = Moves()
+        self._setups = (NEVER, NEVER, NEVER)  # the next moves with which a window could be set up
+        self._began = NEVER  # the cycle in which the last window was
         self._window = 0
         self._released: list[int] = []  # per output position: cycle in which it gave room
         outputs, positions = scan.window.outputs, scan.map.positions
@@ -98,41 +97,30 @@ class GatherClock:
         free
             First cycle in which its first beat is accepted.
         """
-        k, times, freezes = self._window, self._times, self._freezes
-        # Two cycles after the mark it is known, and not before the third after the window before began.
-        first, before = self._set_up(max(complete + 2, self._began + 3))
-        total, last = times.total[k], times.last[k]
-        appears = freezes.after(freezes.after(first, times.lead[k]), self._TO_OUTPUT - 1) + 1
-        if free > appears:
-            freezes.add(appears, free)
-        ends = freezes.after(first, total - 1)
-        if self._taps == 1:
-            self._setups = (*before, ends)
-        else:
-            second = freezes.after(first, total - last - 1)
-            third = (
-                before[1]
-                if self._taps == 2
-                else freezes.after(first, total - last - times.before_last[k] - 1)
-            )
-            self._setups = (third, second, ends)
+        k, times, moves = self._window, self._times, self._moves
+        moves.forget(self._setups[0])
+        # Two cycles after the mark it is known that the window is complete.
+        setup, first = self._set_up(max(complete + 2, self._began + self._SETTLING))
+        self._began = moves.at(setup)
+        moves.hold(first + times.lead[k] + self._TO_OUTPUT, free)
+        # A window can be set up in the moves that end the last three of the pauses and taps so far.
+        ends = first + times.total[k] - 1
+        second = ends - times.last[k]
+        self._setups = (second - (times.before_last[k] if self._taps > 1 else 1), second, ends)
         if (k + 1) % (self._scan.groups * self._scan.steps) == 0:
-            self._released.append(ends)
+            self._released.append(moves.at(ends))
         self._window += 1
-        return freezes.after(ends, self._TO_OUTPUT)
+        return moves.at(ends + self._TO_OUTPUT)
 
-    def _set_up(self, ready: int) -> tuple[int, tuple[int, int]]:
-        """First move of the window's first tap, and the moves that ended the two pauses before it."""
+    def _set_up(self, ready: int) -> tuple[int, int]:
+        """The moves of the window's setup and of its first tap."""
         early, later, ends = self._setups
-        after = self._freezes.after
-        if ready <= early:
-            self._began = early
-            return after(ends, 2), (ends, after(ends, 1))
-        if ready <= later:
-            self._began = later
-            return after(ends, 3), (after(ends, 1), after(ends, 2))
-        self._began = begin = ends if ready <= ends else self._freezes.next(ready)
-        return after(begin, self._TO_TAP), (after(begin, 2), after(begin, 3))
+        if ready <= self._moves.at(early):
+            return early, ends + 2
+        if ready <= self._moves.at(later):
+            return later, ends + 3
+        setup = max(ends, self._moves.first(ready))
+        return setup, setup + self._TO_TAP
 
     def free(self, cell: int) -> int | None:
         """First cycle in which the first beat of a source's cell is accepted; None if not known yet."""
