@@ -76,7 +76,7 @@ def run(folder: Path, steps: Steps, recipe: Recipe = RECIPE, device: str = DEVIC
     model = folder.with_name(folder.name + ".safetensors")
     model.parent.mkdir(parents=True, exist_ok=True)
     train(recipe, model, progress=not steps.quiet)
-    data = load_data(recipe.data.name, seed=recipe.data.seed)
+    data = load_data(recipe.data.name, **recipe.data.keywords())
     with steps.status("compiling"):
         design = compile_design(
             nn.load(model),
@@ -84,7 +84,7 @@ def run(folder: Path, steps: Steps, recipe: Recipe = RECIPE, device: str = DEVIC
             data=(data.test_x, data.test_y),
             calibration=data.train_x,
         )
-        design.info["data"] = {"name": recipe.data.name, "seed": recipe.data.seed}
+        design.info["data"] = {"name": recipe.data.name, **recipe.data.keywords()}
         design.write(folder)
     stalled, plain = _verify(design, data, steps)
     with steps.status(f"synthesizing for {device}") as progress:

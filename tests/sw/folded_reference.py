@@ -7,6 +7,14 @@ from torch.nn import functional
 from spikefold import ir, nn
 from spikefold.fold import FoldedConv, FoldedDense, FoldedPopulation, fold
 
+RANGES = {
+    "log_scale": (-2.5, -0.5),
+    "log_step": (-1.5, -0.5),
+    "log_factor": (-0.3, 0.3),
+    "log_alpha": (-0.5, 0.5),
+}
+"""Of what a neuron or a binary layer learns besides weights; `initialised` neurons keep it."""
+
 
 def randomize(model, seed, negative_gains=True):
     """Give every parameter and statistic of a model a random value; scales stay above 0."""
@@ -27,9 +35,12 @@ def randomize(model, seed, negative_gains=True):
                 uniform(module.weight, -bound, bound)
                 if module.bias is not None:
                     uniform(module.bias, -bound, bound)
-            elif isinstance(module, nn.PIT):
-                uniform(module.log_scale, -2.5, -0.5)
-                module.initialised.fill_(True)
+            own = dict(module.named_parameters(recurse=False)) | dict(module.named_buffers(recurse=False))
+            for name, tensor in own.items():
+                if name in RANGES:
+                    uniform(tensor, *RANGES[name])
+                elif name == "initialised":
+                    tensor.fill_(True)
     return model.double().eval()
 
 
@@ -51,7 +62,7 @@ def _current(projection, levels, t):
 
 
 def _population(p, emitted, steps):
-    v, levels, currents = 0.0, [], []
+    v, fired, levels, currents = 0.0, False, [], []
     for t in range(steps):
         parts = [_current(q, emitted[q.source][:, t], t) for q in p.projections]
         rank = max(part.dim() for part in parts)
@@ -64,9 +75,13 @@ def _population(p, emitted, steps):
             continue
         a = _at(p.neuron.threshold, t).reshape(-1, *(1,) * (rank - 2))
         u = p.neuron.leak * v + current
+        if p.neuron.reset == "scale":
+            u = torch.where(torch.as_tensor(fired), p.neuron.factor * u, u)
         half = 0.5 if p.neuron.rounding == "half_up" else 0.0
         n = torch.floor(u / a + half).clamp(0, p.neuron.levels)
-        v = {"subtract": u - n * a, "zero": torch.where(n > 0, 0.0, u), "none": u}[p.neuron.reset]
+        fired = n > 0 if p.neuron.fire_floor is None else u >= p.neuron.fire_floor
+        n = torch.where(fired, n, 0.0)
+        v = {"subtract": u - n * a, "zero": torch.where(fired, 0.0, u)}.get(p.neuron.reset, u)
         levels.append(n)
     return (torch.stack(levels, 1) if levels else None), torch.stack(currents, 1)
 
@@ -124,8 +139,9 @@ def check(model, x, pooling="auto", static=True, awake=1.0):
         mine = emitted[_after_max_pools(folded, population.name, levels.shape)]
         torch.testing.assert_close(mine.reshape(levels.shape), levels, rtol=0, atol=0)
         if currents[population.name].numel() == given.numel():
-            flow = currents[population.name].reshape(given.transpose(0, 1).shape)
-            torch.testing.assert_close(flow, given.transpose(0, 1), rtol=1e-9, atol=1e-9)
+            given = neuron.input_gain * given.transpose(0, 1)
+            flow = currents[population.name].reshape(given.shape)
+            torch.testing.assert_close(flow, given, rtol=1e-9, atol=1e-9)
     assert not seen
     assert spiking >= awake * (len(folded.populations) - 1)
     torch.testing.assert_close(got, expected.flatten(1), rtol=1e-9, atol=1e-9)
@@ -151,7 +167,7 @@ def integer_network(folded):
             continue
         projections = []
         for p in stage.projections:
-            options = {k: v for k, v in vars(p).items() if k not in ("source", "weight")}
+            options = {k: v for k, v in vars(p).items() if k not in ("source", "weight", "binary")}
             weight = np.ones(p.weight.shape, np.int64)
             projections.append(kinds[type(p).__name__](p.source, weight, 2, **options))
         neuron = stage.neuron and ir.Neuron(stage.neuron.levels, np.ones((1, stage.channels), np.int64))

@@ -41,14 +41,17 @@ def random_neuron(rng, channels, steps, reach, *, levels, reset, rounding, fire_
     """Thresholds from 1 to far beyond `reach`, the largest current."""
     rows = rng.choice([1, steps])
     threshold = np.exp(rng.uniform(0, np.log(reach + 2), (rows, channels))).astype(np.int64)
+    floors = rng.integers(-reach // 4, reach, channels) if fire_floor else None
+    if floors is not None:
+        floors[::3] = 0  # as ReverB has it: fires at level 0 too
     return Neuron(
         levels=levels,
         threshold=np.maximum(threshold, 1),
         rounding=rounding,
         reset=reset,
         leak=LEAKS[leak],
-        factor=LEAKS["mixed"] if reset == "scale" else None,
-        fire_floor=rng.integers(-reach // 4, reach, channels) if fire_floor else None,
+        factor=list(LEAKS.values())[channels % len(LEAKS)] if reset == "scale" else None,
+        fire_floor=floors,
         membrane_bits=membrane_bits,
     )
 

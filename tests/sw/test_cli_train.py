@@ -93,3 +93,40 @@ def test_bad_paths(recipe, tmp_path):
         r"Output '.*' exists and is not a spikefold model",
     )
     assert (tmp_path / "notes").read_text() == "mine"
+
+
+def test_quantize_and_start_from_a_model(recipe, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    fields(invoke("train", recipe, "-o", first, "--json", "-q"))
+    options = ("--quantize", "bits=3,leak_terms=2", "--from", first, "--device", "cpu")
+    found = fields(invoke("train", recipe, "-o", second, *options, "--json", "-q"))
+    assert found["accuracy_quantized"] is not None
+    assert found["accuracy_validation"] is None
+    training = nn.read_meta(second)["recipe"]["training"]
+    chosen = [training[key] for key in ("weight_bits", "leak_terms", "quantize_after", "device")]
+    assert chosen == [3, 2, 0.0, "cpu"]
+    invoke("train", recipe, "-o", second, "--quantize", "after=0.5,bits=5", "-q")
+    assert nn.read_meta(second)["recipe"]["training"]["quantize_after"] == 0.5
+
+
+def test_logs(recipe, tmp_path):
+    pytest.importorskip("tensorboardX")
+    fields(invoke("train", recipe, "-o", tmp_path / "m", "--log-dir", tmp_path / "logs", "--json", "-q"))
+    assert list((tmp_path / "logs").glob("events.*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "pattern"),
+    [
+        (["--quantize", "4"], r"Option --quantize must be bits=B, optionally with leak_terms=K and .*'4'$"),
+        (["--quantize", "bits=x"], r"Option --quantize must be bits=B, .*, not 'bits=x'$"),
+        (["--quantize", "leak_terms=3"], r"Option --quantize must name the bits, as in bits=4, not 'leak_t"),
+        (["--quantize", "bits=9"], r"Recipe training\.weight_bits must be an integer from 2 to 8, not 9$"),
+        (["--from", "none"], r"Model file 'none' "),
+        (["--device", "cuda"], r"Recipe training\.device must be 'cpu' or 'auto' here, not 'cuda'"),
+    ],
+)
+def test_bad_options(recipe, tmp_path, monkeypatch, options, pattern):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    refused(invoke("train", recipe, "-o", tmp_path / "m", "-q", *options), 3, pattern)
+    assert not (tmp_path / "m").exists()

@@ -1,10 +1,25 @@
 """The neuron as pure functions: values, ties, and gradients against the paper's closed forms."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from spikefold.nn.functional import encode_levels, fire_levels, pit_step, round_half_up, step, three_sigma
+from spikefold.nn.functional import (
+    Dynamics,
+    State,
+    encode_levels,
+    fire,
+    fire_levels,
+    membrane,
+    min_max,
+    round_half_up,
+    slope,
+    step,
+    three_sigma,
+    upper_three_sigma,
+)
 
 
 def boundary_inputs(levels: int, seed: int) -> torch.Tensor:
@@ -50,7 +65,7 @@ def test_gradient_of_the_membrane_is_equation_30(levels: int, rectify: float) ->
     x = boundary_inputs(levels, seed=7)
     u = (x * a).requires_grad_()
     upstream = torch.from_numpy(np.random.default_rng(1).normal(size=len(x)))
-    pit_step(u, torch.tensor(a, dtype=torch.float64), levels, rectify).backward(upstream)
+    fire(u, torch.tensor(a, dtype=torch.float64), levels, rectify=rectify).backward(upstream)
     xs = x.numpy()
     dis = xs - np.floor(xs) - 0.5
     expected = (1 + rectify * (0.5 - np.sign(dis) * dis)) * ((xs >= 0) & (xs <= levels))
@@ -63,7 +78,7 @@ def test_gradient_of_the_scale_is_equation_32(levels: int) -> None:
     a = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
     u = (x[:, None] * a).detach()
     upstream = torch.from_numpy(np.random.default_rng(2).normal(size=tuple(u.shape)))
-    pit_step(u, a, levels, 0.1).backward(upstream)
+    fire(u, a, levels, rectify=0.1).backward(upstream)
     xs = x.numpy()
     inside = (xs >= 0) & (xs <= levels)
     per_element = reference_level(xs, levels) - xs * inside
@@ -72,16 +87,105 @@ def test_gradient_of_the_scale_is_equation_32(levels: int) -> None:
 
 def test_gradient_of_lif_is_a_rectangle_around_the_threshold() -> None:
     u = torch.tensor([0.49, 0.5, 1.0, 1.5, 1.51], dtype=torch.float64, requires_grad=True)
-    pit_step(u, torch.ones((), dtype=torch.float64), 1, 0.0, "floor").sum().backward()
+    fire(u, torch.ones((), dtype=torch.float64), 1, rectify=0.0, rounding="floor").sum().backward()
     assert u.grad.tolist() == [0, 1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("levels", [1, 4, 255])
+def test_levels_are_exact_in_every_precision(dtype: torch.dtype, levels: int) -> None:
+    """Around every tie that the type can hold; the reference is in exact integer and float64 arithmetic."""
+    ties = (torch.arange(-2, levels + 3, dtype=torch.float64) + 0.5).to(dtype)
+    near = torch.cat([ties, torch.nextafter(ties, ties + 9), torch.nextafter(ties, ties - 9)])
+    got = fire_levels(near, torch.ones((), dtype=dtype), levels)
+    assert np.array_equal(got.double().numpy(), reference_level(near.double().numpy(), levels))
+    floor = fire_levels(near, torch.ones((), dtype=dtype), levels, "floor").double().numpy()
+    assert np.array_equal(floor, np.clip(np.floor(near.double().numpy()), 0, levels))
+
+
+def reference_slope(x: float, a: float, levels: int, rounding: str, surrogate: str, rectify: float) -> float:
+    """The surrogates from their definitions, one number at a time."""
+    place = x + (0.5 if rounding == "half_up" else 0.0)  # level k is reached at k
+    if surrogate == "arctan":
+        return 1 / (1 + (math.pi * (place - 1)) ** 2)
+    if surrogate == "relsg_et":
+        if place < 1:
+            return math.exp(a * place - a)
+        return 1.0 if place <= levels else math.exp(levels * a - a * place)
+    if surrogate == "clip":
+        return float(0 <= x <= levels)
+    if not 0.5 <= place <= levels + 0.5:
+        return 0.0
+    if surrogate == "box":
+        return 1.0
+    return 1 + rectify * (0.5 - abs((place - 0.5) % 1.0 - 0.5))
+
+
+@pytest.mark.parametrize("surrogate", ["rectified", "box", "arctan", "relsg_et", "clip"])
+@pytest.mark.parametrize("rounding", ["half_up", "floor"])
+@pytest.mark.parametrize("levels", [1, 3, 255])
+def test_surrogates_equal_their_definitions(surrogate: str, rounding: str, levels: int) -> None:
+    a = 0.25  # keeps every place on the ladder exact
+    x = torch.cat([torch.arange(-20, 8 * levels + 30) / 8.0, torch.tensor([-1e6, 1e6])]).double()
+    u = (x * a).requires_grad_()
+    scale = torch.tensor(a, dtype=torch.float64, requires_grad=True)
+    fire(u, scale, levels, rounding=rounding, surrogate=surrogate, rectify=0.2).sum().backward()
+    expected = [reference_slope(v, a, levels, rounding, surrogate, 0.2) for v in x.tolist()]
+    np.testing.assert_allclose(u.grad.numpy(), expected, rtol=1e-12, atol=1e-300)
+    lift = 0.5 if rounding == "half_up" else 0.0
+    n = np.clip(np.floor(x.numpy() + lift), 0, levels)
+    windows = [reference_slope(v, a, levels, rounding, surrogate, 0.0) for v in x.tolist()]
+    np.testing.assert_allclose(scale.grad.item(), (n - x.numpy() * windows).sum(), rtol=1e-11)
+    g, window = slope(u.detach(), scale.detach(), levels, rounding, surrogate, 0.2)
+    np.testing.assert_allclose(g.numpy(), expected, rtol=1e-12, atol=1e-300)
+    np.testing.assert_allclose(window.numpy(), windows, rtol=1e-12, atol=1e-300)
+
+
+def test_a_fire_floor_silences_what_is_below_it() -> None:
+    u = torch.tensor([-1.0, 0.5, 1.24, 1.25, 3.0, 9.0], dtype=torch.float64, requires_grad=True)
+    a = torch.ones((), dtype=torch.float64, requires_grad=True)
+    s = fire(u, a, 3, rounding="floor", surrogate="clip", floor=1.25)
+    assert s.tolist() == [0, 0, 0, 1, 3, 3]
+    s.sum().backward()
+    assert u.grad.tolist() == [0, 0, 0, 1, 1, 0]
+    assert a.grad.item() == pytest.approx((1 - 1.25) + (3 - 3) + 3)
+
+
+@pytest.mark.parametrize("floor", [0.0, -2.0])
+def test_a_fire_floor_that_is_not_positive_changes_no_spike(floor: float) -> None:
+    u = torch.linspace(-3, 5, 33, dtype=torch.float64, requires_grad=True)
+    a = torch.ones((), dtype=torch.float64)
+    with_floor = fire(u, a, 3, rounding="floor", surrogate="clip", floor=floor)
+    assert torch.equal(with_floor, fire(u, a, 3, rounding="floor", surrogate="clip"))
+    with_floor.sum().backward()
+    assert u.grad.tolist() == [float(0 <= v <= 3) for v in u.tolist()]
 
 
 @pytest.mark.parametrize(("reset", "left"), [("subtract", -0.25), ("zero", 0.0), ("none", 1.75)])
 def test_step_charges_fires_and_resets(reset: str, left: float) -> None:
-    s, v = step(torch.tensor([[1.5]]), torch.tensor([[0.5]]), torch.ones(1), levels=4, leak=0.5, reset=reset)
-    assert (s.item(), v.item()) == (2.0, left)
-    silent, kept = step(torch.tensor([[0.25]]), torch.zeros(1, 1), torch.ones(1), levels=4, reset=reset)
-    assert (silent.item(), kept.item()) == (0.0, 0.25)
+    p = Dynamics(levels=4, leak=0.5, reset=reset)
+    before = State(torch.tensor([[0.5]]), torch.zeros(1, 1))
+    s, state = step(torch.tensor([[1.5]]), before, torch.ones(1), p)
+    assert (s.item(), membrane(state, p).item()) == (2.0, left)
+    silent, state = step(torch.tensor([[0.25]]), None, torch.ones(1), p)
+    assert (silent.item(), membrane(state, p).item()) == (0.0, 0.25)
+
+
+def test_scaling_reset_acts_once_in_the_step_after_a_spike() -> None:
+    p = Dynamics(levels=3, leak=0.5, rounding="floor", reset="scale", factor=0.25)
+    state, seen = None, []
+    for current in (2.5, 1.5, 0.25, 0.25):
+        s, state = step(torch.tensor([current]), state, torch.ones(1), p)
+        seen.append((state.u.item(), s.item()))
+    # 2.5 fires; (1.25 + 1.5) / 4 does not; 0.34375 + 0.25 is not scaled; nor is what follows
+    assert seen == [(2.5, 2.0), (0.6875, 0.0), (0.59375, 0.0), (0.546875, 0.0)]
+
+
+def test_input_gain_scales_the_current_and_scale_is_what_a_level_is_worth() -> None:
+    p = Dynamics(levels=4, leak=0.5, input_gain=0.5)
+    s, state = step(torch.tensor([4.0]), None, torch.full((1,), 0.1), p, torch.tensor([10.0]))
+    assert (s.item(), state.u.item()) == (40.0, 2.0)
+    assert state.s.item() == pytest.approx(0.4)
 
 
 def test_three_sigma_equals_numpy() -> None:
@@ -101,6 +205,18 @@ def test_three_sigma_of_feature_maps_is_per_channel() -> None:
     mean, sigma = u.mean((0, 2, 3)), u.std((0, 2, 3))
     expected = np.maximum(np.abs(mean - 3 * sigma), np.abs(mean + 3 * sigma)) / np.sqrt(2)
     np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_other_statistics_equal_numpy() -> None:
+    u = np.random.default_rng(2).normal(0.5, 1, size=(5, 3, 4, 2))
+    u[:, 2] = 0
+    x = torch.from_numpy(u)
+    np.testing.assert_allclose(min_max(x, 4), np.maximum(np.abs(u).max((0, 2, 3)) / 4, 1e-3), rtol=1e-14)
+    np.testing.assert_allclose(min_max(x, 4, per_channel=False), [np.abs(u).max() / 4], rtol=1e-14)
+    low, high = u.mean() - 3 * u.std(), u.mean() + 3 * u.std()
+    np.testing.assert_allclose(three_sigma(x, 9, per_channel=False), [max(-low, high) / 3], rtol=1e-12)
+    np.testing.assert_allclose(upper_three_sigma(x, 15), [high / 15], rtol=1e-12)
+    assert upper_three_sigma(x - 100, 15).tolist() == [1e-3]
 
 
 @pytest.mark.parametrize(

@@ -80,18 +80,6 @@ def test_residual_adds_body_and_shortcut() -> None:
     assert torch.equal(nn.Residual(body, shortcut)(x), body(x) + shortcut(x))
 
 
-def test_dense_applies_a_weight_per_step() -> None:
-    layer = nn.Dense(3, 2)
-    x = torch.from_numpy(RNG(0).normal(size=(4, 5, 3))).float()
-    plain = layer(x)
-    weight = layer.weight.detach()
-    del layer.weight
-    layer.weight = weight.expand(4, 2, 3) * torch.arange(1, 5)[:, None, None]
-    bias = layer.bias.detach()
-    for t in range(4):
-        torch.testing.assert_close(layer(x)[t] - bias, (t + 1) * (plain[t] - bias), rtol=1e-5, atol=1e-6)
-
-
 def test_readout_is_the_mean_over_time() -> None:
     x = torch.from_numpy(RNG(0).normal(size=(4, 5, 3)))
     np.testing.assert_allclose(nn.Readout()(x), x.numpy().mean(0))

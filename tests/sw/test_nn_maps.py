@@ -45,16 +45,6 @@ def test_convolution_is_a_sum_over_windows(options: dict) -> None:
     np.testing.assert_allclose(got.detach().numpy().reshape(expected.shape), expected, atol=1e-10)
 
 
-def test_convolution_applies_a_weight_per_step() -> None:
-    layer = nn.Conv2d(2, 3, 3, padding=1)
-    x = torch.from_numpy(RNG(0).normal(size=(4, 5, 2, 6, 6))).float()
-    plain, weight, bias = layer(x), layer.weight.detach(), layer.bias.detach()[:, None, None]
-    del layer.weight
-    layer.weight = weight.expand(4, 3, 2, 3, 3) * torch.arange(1, 5).reshape(4, 1, 1, 1, 1)
-    for t in range(4):
-        torch.testing.assert_close(layer(x)[t] - bias, (t + 1) * (plain[t] - bias), rtol=1e-4, atol=1e-5)
-
-
 POOLS = [
     {"kernel": 2},
     {"kernel": (3, 2), "stride": (2, 1)},

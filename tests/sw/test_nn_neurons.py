@@ -204,12 +204,21 @@ def test_tying_joins_groups_and_keeps_the_scale_of_the_first() -> None:
         ([], r"^Tied neurons must be at least 2 different ones, not 0$"),
         (
             [nn.PIT(3), nn.PIT(4)],
-            r"^Tied neurons must agree in \(channels, steps, per_step\), not \(3, 1, True\) and \(4, 1, ",
+            r"^Tied neurons must agree in \(channels, steps, per_step, per_channel, learn\), not "
+            r"\(3, 1, True, True, 'scale'\) and \(4, 1, ",
         ),
         ([nn.PIT(3, steps=2), nn.PIT(3, steps=2, per_step=False)], r"^Tied neurons must agree in "),
         (
+            [nn.PIT(3), nn.PIT(3, per_channel=False)],
+            r"^Tied neurons must agree in .*True, 'scale'\) and .*Fa",
+        ),
+        (
+            [nn.PIT(3), nn.PIT(3, learn="factor")],
+            r"^Tied neurons must agree in .*'scale'\) and .*'factor'\)$",
+        ),
+        (
             [nn.PIT(3), nn.ILIF(3)],
-            r"^Tied neurons must be PIT, not ILIF; the scales of others are equal anyway$",
+            r"^Tied neurons must be PIT, not ILIF; I-LIF and LIF levels are worth 1 anyway$",
         ),
     ],
 )
@@ -221,7 +230,7 @@ def test_what_cannot_be_tied_is_refused(neurons: list, message: str) -> None:
 
 def test_attributes_the_fold_reads() -> None:
     lif, pit = nn.LIF(3, threshold=0.5, steps=2), nn.PIT(3, levels=7, steps=2, leak=0.25)
-    assert (lif.levels, lif.rounding, lif.reset, lif.leak) == (1, "floor", "subtract", 0.5)
+    assert (lif.levels, lif.rounding, lif.reset_mode, lif.leak) == (1, "floor", "subtract", 0.5)
     assert lif.threshold.tolist() == [[0.5] * 3] * 2
     assert lif.scale.tolist() == [[1.0] * 3] * 2
     assert (pit.levels, pit.rounding, pit.leak, pit.channels, pit.steps) == (7, "half_up", 0.25, 3, 2)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from spikefold import nn
+from spikefold.errors import ModelError
 from spikefold.nn import models
 
 
@@ -151,6 +152,52 @@ def test_every_sum_of_a_tied_sew_resnet_is_integer_levels_in_one_scale(tie: bool
 def test_neurons_that_cannot_differ_are_not_tied() -> None:
     model = models.sew_resnet((2, 8, 8), 3, (1, 1), (4, 6), neuron="ilif")
     assert not any(isinstance(module, nn.PIT) for module in model.modules())
+
+
+@pytest.mark.parametrize("neuron", ["qblif", "reverb"])
+def test_neurons_that_learn_scales_of_their_own_cannot_be_tied(neuron: str) -> None:
+    message = (
+        rf"^Tie must be False with the neuron '{neuron}', whose scales differ from layer to layer, not True; "
+    )
+    with pytest.raises(ModelError, match=message):
+        models.sew_resnet((2, 8, 8), 3, (1,), (4,), neuron=neuron)
+    first_batch = {"learn": "none"} | ({"init": "min_max"} if neuron == "qblif" else {})
+    with pytest.raises(ModelError, match=message):
+        models.sew_resnet((2, 8, 8), 3, (1,), (4,), neuron=neuron, neuron_options=first_batch)
+    model = models.sew_resnet((2, 8, 8), 3, (1,), (4,), neuron=neuron, tie=False)
+    assert model(torch.rand(2, 2, 8, 8)).shape == (2, 3)
+
+
+def test_equal_constant_scales_need_no_tie() -> None:
+    model = models.sew_resnet(
+        (2, 8, 8), 3, (1,), (4,), neuron="qblif", neuron_options={"learn": "none", "init": 0.5}
+    )
+    model(torch.rand(2, 2, 8, 8))
+    assert {float(m.scale.max()) for m in model.modules() if isinstance(m, nn.QBLIF)} == {0.5}
+
+
+def test_a_binary_dense_layer_of_resnet19_has_a_batch_norm(x: Tensor) -> None:
+    kinds = {"real": {}, "binary": {"binary": "plain"}}
+    names = {
+        key: [node.name for node in nn.graph(models.resnet19((2, 9, 8), 3, width=3, **options))][-5:]
+        for key, options in kinds.items()
+    }
+    assert names["real"] == ["flatten", "dense1", "neuron1", "dense", "readout"]
+    assert names["binary"] == ["dense1", "norm1", "neuron1", "dense", "readout"]
+    assert models.resnet19((2, 9, 8), 3, width=3, binary="plain").dense1.bias is None
+
+
+def test_a_binary_resnet_is_the_real_one_with_signs_for_weights(x: Tensor) -> None:
+    options = {"in_shape": (2, 9, 8), "classes": 3, "width": 2, "steps": 2}
+    binary = trained(models.resnet20(**options, binary="plain"), (2, 9, 8))
+    real = models.resnet20(**options).double().eval()
+    tensors = {
+        key: torch.where(value >= 0, 1.0, -1.0).double() if ".conv" in key else value
+        for key, value in binary.state_dict().items()
+    }
+    real.load_state_dict(tensors)
+    torch.testing.assert_close(real(x), binary(x))
+    assert float(binary(x).detach().std(0).min()) > 1e-3
 
 
 def count(model: torch.nn.Module) -> int:

@@ -1,4 +1,4 @@
-"""Data sets, their errors, and the augmentation of images."""
+"""Data sets by name, those of packages and .npz files, and arrays read when indexed."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 
 from spikefold.errors import InputError, MissingToolError
 from spikefold.train import load_data
-from spikefold.train.augment import flip_images, shift_images
+from spikefold.train.data import LazyArray
 
 
 def arrays(**changes: object) -> dict:
@@ -102,8 +102,12 @@ def test_unfit_arrays_are_named(tmp_path: Path, changes: dict, message: str) -> 
 
 
 def test_unknown_and_broken_sets_are_named(tmp_path: Path) -> None:
-    message = r"^Data set must be one of 'digits', 'mnist5000', 'fashion', 'npz:PATH' or 'idx:FOLDER', not "
-    for name in ("cifar", "idx", "npz:", "cifar:10"):
+    message = (
+        r"^Data set must be one of 'digits', 'mnist5000', 'fashion', 'npz:PATH', 'idx:FOLDER', "
+        r"'cifar10:FOLDER', 'cifar100:FOLDER', 'imagenet:FOLDER', 'cifar10dvs:FOLDER' or "
+        r"'dvsgesture:FOLDER', not "
+    )
+    for name in ("", "cifar", "idx", "npz:", "cifar:10", "digits:", "digits:x", "cifar10"):
         with pytest.raises(InputError, match=message + f"'{name}'$"):
             load_data(name)
     with pytest.raises(InputError, match=r"^Data file '.*none\.npz' must exist and be a \.npz file$"):
@@ -118,27 +122,73 @@ def test_unknown_and_broken_sets_are_named(tmp_path: Path) -> None:
             load_data(f"npz:{tmp_path / 'b.npz'}")
 
 
-def test_shift_moves_every_image_by_its_own_offset() -> None:
-    x = torch.arange(1, 1 + 200 * 2 * 5 * 6, dtype=torch.float32).reshape(200, 2, 5, 6)
-    moved = shift_images(x, 2, torch.Generator().manual_seed(0), fill=-1.0)
-    seen = set()
-    for before, after in zip(x, moved, strict=True):
-        framed = torch.full((2, 9, 10), -1.0)
-        framed[:, 2:7, 2:8] = before
-        places = [
-            (r, c) for r in range(5) for c in range(5) if torch.equal(framed[:, r : r + 5, c : c + 6], after)
-        ]
-        assert len(places) == 1
-        seen.add(places[0])
-    assert len(seen) == 25  # every offset from -2 to 2 in both directions occurs
+def test_sequences_have_a_frame_for_every_step(tmp_path: Path) -> None:
+    frames = np.arange(8 * 4 * 2 * 3 * 5).reshape(8, 4, 2, 3, 5)
+    name = saved(tmp_path / "f.npz", x_train=frames, x_test=frames[:4])
+    data = load_data(name, steps=4)
+    assert np.array_equal(data.train_x, frames)
+    assert (data.steps, data.image_shape, data.feature_shape) == (4, (2, 3, 5), (2, 3, 5))
+    plain = load_data(name)
+    assert (plain.steps, plain.image_shape, plain.feature_shape) == (None, None, (4, 2, 3, 5))
+    vectors = saved(tmp_path / "v.npz")
+    assert load_data(saved(tmp_path / "v.npz")).feature_shape == (3,)
+    with pytest.raises(
+        InputError, match=r"x_train must hold 3 frames a sample, as data option steps says, not 4$"
+    ):
+        load_data(name, steps=3)
+    with pytest.raises(InputError, match=r"must be numbers of shape \[samples, steps, features\.\.\.\], not"):
+        load_data(vectors, steps=3)
 
 
-def test_flip_mirrors_about_half_of_the_images() -> None:
-    x = torch.arange(400 * 2 * 3 * 4, dtype=torch.float32).reshape(400, 2, 3, 4)
-    flipped = flip_images(x, torch.Generator().manual_seed(0))
-    mirrored = torch.from_numpy(x.numpy()[..., ::-1].copy())
-    same = [torch.equal(a, b) for a, b in zip(flipped, x, strict=True)]
-    other = [torch.equal(a, b) for a, b in zip(flipped, mirrored, strict=True)]
-    assert all(a != b for a, b in zip(same, other, strict=True))
-    assert 160 < sum(other) < 240
-    assert torch.equal(flip_images(x, torch.Generator().manual_seed(0)), flipped)
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("digits", {"steps": 2}, r"steps must be left out for 'digits', not 2: its samples are no sequences"),
+        ("digits", {"size": 2}, r"size must be left out for 'digits', not 2: its samples have the size"),
+        ("npz:x", {"size": 2}, r"size must be left out for 'npz:x', not 2: "),
+        ("npz:x", {"split": "time"}, r"split must be left out for 'npz:x', not 'time': it holds no record"),
+        ("npz:x", {"steps": 0}, r"steps must be an integer of at least 1, not 0$"),
+        ("idx:x", {"steps": 1}, r"steps must be left out for 'idx:x', not 1: "),
+        ("cifar10:x", {"size": 32}, r"size must be left out for 'cifar10:x', not 32: "),
+        ("imagenet:x", {"steps": 4}, r"steps must be left out for 'imagenet:x', not 4: "),
+        ("imagenet:x", {"size": True}, r"size must be an integer of at least 1, not True$"),
+        ("cifar10dvs:x", {}, r"steps must be given for 'cifar10dvs:x': it is the number of frames that a"),
+        ("dvsgesture:x", {"steps": 2, "size": 129}, r"size must be an integer from 1 to 128, not 129$"),
+        ("dvsgesture:x", {"steps": 2, "split": "x"}, r"split must be one of 'number', 'time', not 'x'$"),
+    ],
+)
+def test_options_without_use_are_refused(name: str, options: dict, message: str) -> None:
+    with pytest.raises(InputError, match="^Data option " + message):
+        load_data(name, **options)
+
+
+class Squares(LazyArray):
+    """Sample i is [i * i, -i]; remembers what was read."""
+
+    def __init__(self) -> None:
+        super().__init__(6, (2,))
+        self.seen: list = []
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        self.seen.append(rows.tolist())
+        return np.stack([rows * rows, -rows], axis=1).astype(np.float32)
+
+
+def test_lazy_arrays_are_indexed_like_arrays() -> None:
+    lazy, full = Squares(), np.array([[i * i, -i] for i in range(6)], np.float32)
+    assert (len(lazy), lazy.shape, lazy.ndim, lazy.dtype) == (6, (6, 2), 2, np.float32)
+    mask = np.array([True, False, False, True, False, True])
+    for index in (3, -1, slice(1, 4), slice(0, 0), [5, 0, 0], np.array([[1, 2], [3, 4]]), mask, [], ...):
+        expected = full[index]
+        assert lazy[index].dtype == np.float32
+        assert np.array_equal(lazy[index], expected)
+        assert lazy[index].shape == expected.shape
+    assert np.array_equal(lazy[torch.tensor([4, 1])], full[[4, 1]])
+    assert np.array_equal(np.asarray(lazy), full)
+    assert np.asarray(lazy, np.int32).dtype == np.int32
+    lazy.seen.clear()
+    lazy[[2, 4]]
+    assert lazy.seen == [[2, 4]]  # and nothing else
+    for outside in (6, -7, [0, 6], (0, 1)):
+        with pytest.raises(IndexError):
+            lazy[outside]

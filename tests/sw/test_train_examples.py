@@ -37,7 +37,7 @@ def test_integers_are_as_good_as_rounded_weights(name: str) -> None:
     with fake_quantized(model, 4):
         rounded = accuracy(model, x, y)
     network, _ = quantize(fold(model), weight_bits=4)
-    assert golden.accuracy(network, x, y) == pytest.approx(rounded, abs=0.015)
+    assert golden.accuracy(network, x, y) == rounded  # though in float32, with weights close to ties
     assert rounded > LEAST[name] - 0.02
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from spikefold.errors import InputError, MissingToolError
-from spikefold.train import data, load_data
+from spikefold.train import load_data
+from spikefold.train.data import idx as idx_files
 
 NAMES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
 
@@ -148,7 +149,7 @@ def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_fashion_is_read_where_the_package_puts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "FASHION", tmp_path)
+    monkeypatch.setattr(idx_files, "FASHION", tmp_path)
     expected = load_data(written(tmp_path, "-ubyte.gz", packed=True))
     found = load_data("fashion", seed=3)
     assert found.name == "fashion"
@@ -158,7 +159,7 @@ def test_fashion_is_read_where_the_package_puts_it(tmp_path: Path, monkeypatch: 
 def test_a_missing_package_is_named_with_the_ways_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "FASHION", tmp_path / "none")
+    monkeypatch.setattr(idx_files, "FASHION", tmp_path / "none")
     message = (
         r"^Data set 'fashion' needs the folder '.*none'; install it with: apt-get install "
         r"dataset-fashion-mnist, or name a folder that holds the four files: idx:FOLDER$"
@@ -168,7 +169,7 @@ def test_a_missing_package_is_named_with_the_ways_to_get_it(
 
 
 @pytest.mark.skipif(
-    not data.FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
+    not idx_files.FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
 )
 def test_the_package_holds_what_was_published() -> None:
     found = load_data("fashion")

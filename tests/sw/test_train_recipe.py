@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from spikefold.errors import InputError
-from spikefold.train import Recipe
+from spikefold.nn.models import NEURONS
+from spikefold.train import ModelOptions, Recipe
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GOOD = {"data": {"name": "digits"}, "model": {"hidden": [8]}, "training": {"epochs": 2}}
@@ -53,7 +54,10 @@ def test_convolutional_round_trip() -> None:
     [
         (GOOD | {"modle": {}}, r"^Recipe key 'modle' is unknown; did you mean 'model'\?$"),
         (changed("training", epoch=3), r"^Recipe key .* is unknown; did you mean 'training\.epochs'"),
-        (changed("data", zzz=3), r"^Recipe key 'data\.zzz' is unknown; known keys: name, seed$"),
+        (
+            changed("data", zzz=3),
+            r"^Recipe key 'data\.zzz' is unknown; known keys: name, seed, steps, size, split$",
+        ),
         ({"data": {"name": "digits"}}, r"^Recipe must have the key 'model'$"),
         (GOOD | {"model": {}}, r"^Recipe must have the key 'model\.hidden'$"),
         (GOOD | {"model": 3}, r"^Recipe model must be a table, not 3; write it as \[model\]$"),
@@ -96,11 +100,160 @@ def test_convolutional_round_trip() -> None:
             r"^Recipe training\.learning_rate must be a finite number above 0, not 0\.0$",
         ),
         (changed("training", shift=-1), r"^Recipe training\.shift must be .* from 0 to 64, not -1$"),
+        (changed("data", steps=0), r"^Recipe data\.steps must be an integer of at least 1, not 0$"),
+        (
+            changed("data", split="events"),
+            r"^Recipe data\.split must be one of 'number', 'time', not 'events'$",
+        ),
+        (changed("data", size=-1), r"^Recipe data\.size must be an integer of at least 1, not -1$"),
+        (changed("model", neuron_options=3), r"^Recipe model\.neuron_options must be a table, not 3$"),
+        (changed("model", binary="yes"), r"^Recipe model\.binary must be one of 'none', .*, not 'yes'$"),
+        (
+            changed("training", optimizer="lamb"),
+            r"^Recipe training\.optimizer must be one of 'adamw', 'sgd', not 'lamb'$",
+        ),
+        (
+            changed("training", momentum=0.9),
+            r"^Recipe training\.momentum must be left out unless the optimizer is 'sgd', not 0\.9$",
+        ),
+        (
+            changed("training", nesterov=True),
+            r"^Recipe training\.nesterov must be false unless the optimizer is 'sgd', not True$",
+        ),
+        (
+            changed("training", optimizer="sgd", momentum=0, nesterov=True),
+            r"^Recipe training\.nesterov must be false where .* 0, not",
+        ),
+        (
+            changed("training", optimizer="sgd", momentum=1),
+            r"^Recipe training\.momentum must be a number from 0 to 0\.999, not 1\.0$",
+        ),
+        (
+            changed("training", clip_norm=0),
+            r"^Recipe training\.clip_norm must be a finite number above 0, not 0\.0$",
+        ),
+        (
+            changed("training", schedule="step"),
+            r"^Recipe training\.schedule must be one of 'cosine', 'constant', not 'step'$",
+        ),
+        (
+            changed("training", warmup=1),
+            r"^Recipe training\.warmup must be a number from 0 to 0\.9, not 1\.0$",
+        ),
+        (
+            changed("training", warmup=0.1, warmup_epochs=1),
+            r"^Recipe training\.warmup must be left out where .* given, not 0\.1$",
+        ),
+        (
+            changed("training", warmup_epochs=2),
+            r"^Recipe training\.warmup_epochs must be less than training\.epochs, not 2$",
+        ),
+        (
+            changed("training", loss="mse"),
+            r"^Recipe training\.loss must be one of 'cross_entropy', 'tet', not 'mse'$",
+        ),
+        (
+            changed("training", tet_lambda=0.1),
+            r"^Recipe training\.tet_lambda must be left out unless the loss is 'tet', not",
+        ),
+        (
+            changed("training", tet_target=0.0),
+            r"^Recipe training\.tet_target must be left out unless the loss is 'tet', not",
+        ),
+        (
+            changed("training", loss="tet", tet_lambda=2),
+            r"^Recipe training\.tet_lambda must be a number from 0 to 1, not 2\.0$",
+        ),
+        (
+            changed("training", autoaugment="mine"),
+            r"^Recipe training\.autoaugment must be one of 'cifar10', .*, not 'mine'$",
+        ),
+        (
+            changed("training", cutout=-1),
+            r"^Recipe training\.cutout must be an integer of at least 0, not -1$",
+        ),
+        (
+            changed("training", mixup=-0.5),
+            r"^Recipe training\.mixup must be a finite number of at least 0, not -0\.5$",
+        ),
+        (
+            changed("training", cutmix=-0.5),
+            r"^Recipe training\.cutmix must be a finite number of at least 0, not -0\.5$",
+        ),
+        (
+            changed("training", mix_off_epoch=1),
+            r"^Recipe training\.mix_off_epoch must be left out without .* cutmix, not 1$",
+        ),
+        (
+            changed("training", validation=0.6),
+            r"^Recipe training\.validation must be a number from 0 to 0\.5, not 0\.6$",
+        ),
+        (
+            changed("training", patience=3),
+            r"^Recipe training\.patience must be left out without training\.validation, not 3$",
+        ),
+        (
+            changed("training", keep_best=True),
+            r"^Recipe training\.keep_best must be false without training\.validation, not",
+        ),
+        (
+            changed("training", device="tpu"),
+            r"^Recipe training\.device must be one of 'auto', 'cpu', 'cuda', not 'tpu'$",
+        ),
+        (
+            changed("training", threads=0),
+            r"^Recipe training\.threads must be an integer from 1 to 1024, not 0$",
+        ),
+        (
+            changed("training", amp="fp8"),
+            r"^Recipe training\.amp must be one of 'none', 'bf16', 'fp16', not 'fp8'$",
+        ),
+        (
+            changed("training", amp="fp16", device="cpu"),
+            r"^Recipe training\.amp must not be 'fp16' on the CPU; use 'bf16', not",
+        ),
+        (
+            changed("training", leak_terms=0),
+            r"^Recipe training\.leak_terms must be an integer from 1 to 8, not 0$",
+        ),
+        (changed("training", log_dir=3), r"^Recipe training\.log_dir must be of type str, not 3$"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(table: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Recipe.from_dict(table)
+
+
+def test_every_key_round_trips() -> None:
+    training = {
+        **{"optimizer": "sgd", "momentum": 0.5, "nesterov": True, "clip_norm": 1, "schedule": "constant"},
+        **{"warmup_epochs": 1, "loss": "tet", "tet_lambda": 0.05, "tet_target": 1, "autoaugment": "svhn"},
+        **{"cutout": 4, "mixup": 0.8, "cutmix": 1, "mix_off_epoch": 1, "validation": 0.1, "patience": 2},
+        **{"keep_best": True, "device": "cpu", "threads": 2, "amp": "bf16", "log_dir": "logs", "epochs": 3},
+        **{"sync_batch_norm": True, "random_resized_crop": True, "leak_terms": 2, "weight_bits": 4},
+    }
+    model = {"hidden": [8], "neuron_options": {"per_step": False}, "binary": "learnable"}
+    table = {
+        "data": {"name": "digits", "steps": 4, "size": 32, "split": "time"},
+        "model": model,
+        "training": training,
+    }
+    recipe = Recipe.from_dict(table)
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+    for name, part in table.items():
+        for key, value in part.items():
+            assert getattr(getattr(recipe, name), key) == (tuple(value) if key == "hidden" else value)
+    assert recipe.data.keywords() == {"seed": 0, "steps": 4, "size": 32, "split": "time"}
+    assert recipe.model.keywords()["neuron_options"] == {"per_step": False}
+    plain = Recipe.from_dict(GOOD)
+    assert plain.data.keywords() == {"seed": 0}
+    assert not {"neuron_options", "binary"} & plain.model.keywords().keys()
+
+
+def test_the_default_leak_is_the_neurons() -> None:
+    leaks = {neuron: ModelOptions(hidden=(3,), neuron=neuron).leak for neuron in NEURONS}
+    assert leaks == {neuron: 0.25 if neuron == "reverb" else 0.5 for neuron in NEURONS}
+    assert ModelOptions(hidden=(3,), leak=0.0).leak == 0.0
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from spikefold import nn
 from spikefold.errors import InputError, ModelError
 from spikefold.train import Recipe, TrainResult, accuracy, fake_quantized, load_data, train, trainer
-from spikefold.train.trainer import _parameter_groups
+from spikefold.train.run import Run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -102,35 +102,32 @@ def test_flips_change_what_is_learnt(tmp_path: Path) -> None:
         run(tmp_path / str(flip), recipe(epochs=1, shift=0, flip=flip, weight_bits=None))
     weights = [nn.load(tmp_path / str(flip)).dense1.weight for flip in (False, True)]
     assert not torch.equal(*weights)
-    started = trainer._Run(recipe(shift=0, flip=True), load_data("digits"))
-    first, second = (started._augmented(started.x[:64]) for _ in range(2))
+    started = Run(recipe(shift=0, flip=True), load_data("digits"))
+    first, second = (started._samples(torch.arange(64))[0] for _ in range(2))
     assert first.shape == (64, 64)
     assert not torch.equal(first, second)
 
 
-def test_decay_is_for_synapses_only(tmp_path: Path) -> None:
-    model = nn.models.preact_resnet((1, 8, 8), 3, (1,), (4,))
-    decayed, rest = _parameter_groups(model, 0.25)
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    assert [group["weight_decay"] for group in (decayed, rest)] == [0.25, 0.0]
-    assert sorted(names[id(p)] for p in decayed["params"]) == [
-        *("dense.weight", "stage1.block1.conv1.weight", "stage1.block1.conv2.weight", "stem.weight")
-    ]
-    assert len(decayed["params"]) + len(rest["params"]) == len(names)
-
-
 def test_long_epochs_are_kept_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "_PATIENCE", 0.0)
+    monkeypatch.setattr(trainer, "_SAVE_SECONDS", 0.0)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "m", on_epoch=stop_after(1), checkpoint_every=100)
     assert run(tmp_path / "m", checkpoint_every=100).epochs == 5
 
 
 def test_a_network_that_cannot_be_quantized_is_refused_at_once(tmp_path: Path) -> None:
-    table = IMAGE_MODELS["sew"] | {"tie": False}
-    message = r"^Layer 'stage2\.block1\.conv1' must read spikes of one scale to be trained with "
-    with pytest.raises(ModelError, match=message):
+    table = {"kind": "cnn", "channels": [3], "neuron": "reverb", "neuron_options": {"bits": None}}
+    with pytest.raises(ModelError, match=r"^Neuron 'neuron1' must have levels, not real-valued spikes "):
         run(tmp_path / "m", image_recipe(tmp_path, table), on_epoch=lambda *_: pytest.fail("it trained"))
+
+
+@pytest.mark.parametrize("neuron", ["lif", "qblif", "reverb"])
+def test_every_neuron_learns(tmp_path: Path, neuron: str) -> None:
+    table = {"kind": "cnn", "channels": [4, 4], "neuron": neuron, "steps": 2}
+    chosen = image_recipe(tmp_path, table, epochs=15, learning_rate=0.02)
+    result = run(tmp_path / "m", chosen)
+    assert result.accuracy > 0.8
+    assert result.accuracy_quantized > 0.8
 
 
 def test_resume_can_be_declined_and_other_checkpoints_are_left_aside(
@@ -209,16 +206,16 @@ def test_a_run_that_diverges_late_keeps_its_last_checkpoint(
 ) -> None:
     straight = tmp_path / "straight"
     run(straight)
-    update = trainer._Run._update
+    update = Run._update
 
-    def poisoned(self: trainer._Run, chosen: torch.Tensor) -> float:
+    def poisoned(self: Run, chosen: torch.Tensor) -> float:
         loss = update(self, chosen)
         if self.model.norm1.num_batches_tracked == 24:  # 6 batches an epoch: the last one of the fourth
             with torch.no_grad():
                 self.model.dense2.bias[3] = torch.inf
         return loss
 
-    monkeypatch.setattr(trainer._Run, "_update", poisoned)
+    monkeypatch.setattr(Run, "_update", poisoned)
     with pytest.raises(
         InputError, match=r"^Training diverged in epoch 4 \(Tensor 'dense2\.bias' must be finite"
     ):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spikefold.cli.data import data_source, load_source
 from spikefold.cli.frame import Outcome, Sheet, framed
 from spikefold.cli.screen import Screen
 from spikefold.errors import InputError, SpikefoldError
@@ -68,7 +69,7 @@ _CHOSEN_BY_FIT = (
 @click.option("--lut-budget", type=int, help="Most LUTs: the fastest design that fits by estimate.")
 @click.option("--memory-budget", type=int, help="Most bits of memory, as --lut-budget.")
 @click.option("--device", help="Compare memory with the block RAM of ecp5-85k, ecp5-25k, ice40-up5k or xc7.")
-@click.option("--data", help="digits, mnist5000, fashion, idx:FOLDER or npz:PATH; default: the model's own.")
+@click.option("--data", help="As in recipes: digits, fashion, cifar10:FOLDER, ..; default: the model's own.")
 @click.option(
     "--fit", type=click.Path(path_type=Path), help="Build whose Verilog the model must run on unchanged."
 )
@@ -147,23 +148,21 @@ def _data(
     name: str | None, recipe: dict[str, Any] | None, screen: Screen
 ) -> tuple["Dataset | None", dict[str, Any] | None]:
     """The data set and where it is from; without --data one that cannot be had is only noted."""
-    from spikefold.train import Recipe, load_data
-
-    if name is not None:
-        return load_data(name), {"name": name, "seed": 0}
-    if recipe is None:
+    if name is None and recipe is None:
         screen.note("The model names no data: no accuracies, calibrated on random levels; see --data")
         return None, None
     try:
-        options = Recipe.from_dict(recipe).data
-        data = load_data(options.name, seed=options.seed)
+        source = data_source(name, recipe)
+        return load_source(source, screen.quiet), source
     except SpikefoldError as error:
+        if name is not None:
+            raise
         screen.note(f"No accuracies, calibrated on random levels, as the model's data is missing: {error}")
         return None, None
-    return data, {"name": options.name, "seed": options.seed}
 
 
 def _compile(network: Any, model: Path, data: "Dataset | None", options: dict[str, Any]) -> "Design":
+    from spikefold.balance.calibrate import MOST_SAMPLES
     from spikefold.compiler import compile as compile_design
     from spikefold.design import load
 
@@ -173,7 +172,7 @@ def _compile(network: Any, model: Path, data: "Dataset | None", options: dict[st
         _refuse_chosen_by_fit()
         options["fit_to"] = load(fit)
     if data is not None:
-        options["data"], options["calibration"] = (data.test_x, data.test_y), data.train_x
+        options["data"], options["calibration"] = (data.test_x, data.test_y), data.train_x[:MOST_SAMPLES]
     return compile_design(network, name=design_name(model) if name is None else name, **options)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from spikefold import __version__
+from spikefold.cli.analyze import analyze
 from spikefold.cli.compile import compile_
 from spikefold.cli.demo import demo
 from spikefold.cli.frame import print_error
@@ -24,6 +25,7 @@ Examples:
   spikefold compile digits.safetensors -o build/
   spikefold verify build/ --samples 1000 --stall 0.2
   spikefold synth build/ --device ecp5-85k --json
+  spikefold analyze digits.safetensors -o analysis/
 """
 
 _EPILOG = """\b
@@ -64,5 +66,5 @@ def main() -> None:  # noqa: D103 - the help is above
     pass
 
 
-for _command in (train, compile_, verify, simulate, synth, demo):
+for _command in (train, compile_, verify, simulate, synth, analyze, demo):
     main.add_command(_command)

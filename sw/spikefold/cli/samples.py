@@ -2,11 +2,12 @@
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikefold.cli.data import load_source
 from spikefold.errors import InputError, SpikefoldError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def choose_samples(design: "Design", count: int | None, path: Path | None, seed:
     why = "the build names no data"
     if source is not None:
         try:
-            return _repeated(_test_data(design, **source), count), f"test data of {source['name']}"
+            return _test_data(design, source, count), f"test data of {source['name']}"
         except SpikefoldError as error:
             why = f"the build's data fails: {error}"
     return random_levels(design.network, count, seed), f"random levels, as {why}"
@@ -80,10 +81,8 @@ def random_levels(network: "Network", count: int, seed: int) -> Samples:
     return levels
 
 
-def _test_data(design: "Design", name: str, seed: int) -> Samples:
-    from spikefold.train import load_data
-
-    x = load_data(name, seed=seed).test_x
+def _test_data(design: "Design", source: dict[str, Any], count: int) -> Samples:
+    x = _repeated(load_source(source).test_x, count)
     design.encode(x)
     return x
 

@@ -10,6 +10,7 @@ from spikefold.fold.spikes import LayerPool, Spikes, slide
 from spikefold.ir.maps import Map, Pair, Window
 from spikefold.ir.network import MAX_LEVELS
 from spikefold.nn import Conv2d, Node
+from spikefold.nn.binary import BinarySynapses
 
 Pooling = Literal["auto", "unit", "compose"]
 WEIGHT_BITS = 4
@@ -31,7 +32,8 @@ def is_composed(
     * where the sums would pass 255 levels; else
     * not where a weight would become the sum of several, since such weights round differently; else
     * where it takes fewer memory bits: the levels that the windows of the readers hold, and of the unit
-      if there is one, `(rows - 1) · width + columns` positions each, and the readers' weights of 4 bits.
+      if there is one, `(rows - 1) · width + columns` positions each, and the readers' weights of 4 bits, or
+      of one bit in binary layers.
 
     Parameters
     ----------
@@ -112,10 +114,11 @@ def _weight_bits(spikes: Spikes, readers: Sequence[Node], windows: Sequence[Wind
     """Bits of the readers' weights with these windows."""
     sets = sum(len(member.scale) for member in spikes.members)
     pairs = zip(readers, windows, strict=True)
-    return WEIGHT_BITS * sets * sum(_weights(node, window) for node, window in pairs)
+    return sets * sum(_bits_of_reader(node, window) for node, window in pairs)
 
 
-def _weights(node: Node, window: Window) -> int:
+def _bits_of_reader(node: Node, window: Window) -> int:
     layer = node.module
     groups = layer.groups if isinstance(layer, Conv2d) else 1
-    return len(layer.weight) * (window.map.channels // groups) * math.prod(window.kernel)
+    weights = len(layer.weight) * (window.map.channels // groups) * math.prod(window.kernel)
+    return weights if isinstance(layer, BinarySynapses) else WEIGHT_BITS * weights

@@ -54,6 +54,12 @@ class Current:
         bias = (self.bias - mean) * gain + offset
         return replace(self, paths=paths, bias=bias, modules=(*self.modules, name))
 
+    def scaled(self, gain: float) -> "Current":
+        """Times a constant of at least 0 in all channels, such as an input decay's `1 - leak`."""
+        gains = np.full(len(self.bias), gain)
+        paths = tuple(Path(path.projection.scaled(gains), path.trace.scaled(gain)) for path in self.paths)
+        return replace(self, paths=paths, bias=self.bias * gain)
+
     def averaged(self, pool: LayerPool) -> "Current":
         """After an average pool without padding, composed into the synapses; the bias is its own mean."""
         paths = tuple(_averaged(path, pool) for path in self.paths)

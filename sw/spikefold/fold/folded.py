@@ -3,13 +3,15 @@
 Its populations compute, per time step t (spec section 4 without the rounding to integers),
 
     u = leak · v + Σ_p W~_p,t · n_p + b
+    u = factor · u                                only with reset "scale", in the step after a spike
     n = min(D, max(0, floor(u / a_t + h)))        h = 1/2 for "half_up", 0 for "floor"
 
-and the reset of the neuron; the readout's logits are the mean of its currents over the time steps.
+and the reset of the neuron, which fires where `n > 0`, or where `u >= fire_floor` if it has one, with
+`n = 0` elsewhere; the readout's logits are the mean of its currents over the time steps.
 Pools and sums between them are those of the integer network: they work on levels.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 
 from spikefold.ir import Add, Input, Pool
 from spikefold.ir.maps import Pair
+from spikefold.ir.network import INPUT
 from spikefold.ir.neuron import Reset, Rounding
 
 Reals = NDArray[np.float64]
@@ -24,10 +27,14 @@ Reals = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class FoldedProjection:
-    """Synapses from the levels of `source`; `weight` is `W~`: 1 or T weight sets, then the targets."""
+    """Synapses from the levels of `source`; `weight` is `W~`: 1 or T weight sets, then the targets.
+
+    `binary` tells that they come from a layer whose weights were trained with one bit.
+    """
 
     source: str
     weight: Reals
+    binary: bool = field(default=False, kw_only=True)
 
     @property
     def flat(self) -> Reals:
@@ -60,13 +67,27 @@ class FoldedIdentity(FoldedProjection):
 
 @dataclass(frozen=True, eq=False)
 class FoldedNeuron:
-    """Parameters of a spiking population; `threshold` is `a`, shape (1 or T, channels), above 0."""
+    """Parameters of a spiking population.
+
+    Attributes
+    ----------
+    threshold
+        `a`, shape (1 or T, channels), above 0.
+    levels, rounding, reset, leak
+        As in `ir.Neuron`.
+    factor
+        QB-LIF's `1 - α`, which scales `u` in the step after a spike; exactly where reset is "scale".
+    fire_floor
+        ReverB's `V_th` in membrane units: only `u >= V_th` fires; or None.
+    """
 
     threshold: Reals
     levels: int
     rounding: Rounding
     reset: Reset
     leak: float
+    factor: float | None = None
+    fire_floor: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,3 +139,16 @@ class FoldedNetwork:
     def populations(self) -> tuple[FoldedPopulation, ...]:
         """The populations, in order."""
         return tuple(stage for stage in self.stages if isinstance(stage, FoldedPopulation))
+
+    @property
+    def levels(self) -> dict[str, int]:
+        """Largest level of the input and of every stage that emits levels."""
+        levels = {INPUT: self.input.levels}
+        for stage in self.stages:
+            if isinstance(stage, Pool):
+                levels[stage.name] = stage.levels(levels[stage.source])
+            elif isinstance(stage, Add):
+                levels[stage.name] = sum(levels[source] for source in stage.sources)
+            elif stage.neuron is not None:
+                levels[stage.name] = stage.neuron.levels
+        return levels

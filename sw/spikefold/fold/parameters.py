@@ -11,6 +11,7 @@ from spikefold.fold.folded import FoldedNeuron, Reals
 from spikefold.fold.mathematics import batch_norm_gain, merge_steps
 from spikefold.ir.neuron import Reset, Rounding
 from spikefold.nn import Conv2d, Node, SpikingNeuron
+from spikefold.nn.binary import BinarySynapses
 
 
 def as_array(tensor: Tensor) -> Reals:
@@ -29,10 +30,16 @@ def check_finite(name: str, *arrays: Reals) -> None:
 def synapses(node: Node) -> tuple[Reals, Reals]:
     """Weight (targets, sources / groups, ...) and bias (targets,) of a dense layer or convolution."""
     layer = cast(torch.nn.Linear | Conv2d, node.module)
-    weight = as_array(layer.weight)
+    check_finite(node.name, as_array(layer.weight))
+    weight = as_array(layer.effective_weight() if isinstance(layer, BinarySynapses) else layer.weight)
     bias = np.zeros(len(weight)) if layer.bias is None else as_array(layer.bias)
     check_finite(node.name, weight, bias)
     return weight, bias
+
+
+def is_binary(node: Node) -> bool:
+    """Whether a layer's weights were trained with one bit."""
+    return isinstance(node.module, BinarySynapses)
 
 
 def batch_norm(node: Node) -> tuple[Reals, Reals, Reals]:
@@ -53,6 +60,11 @@ def batch_norm(node: Node) -> tuple[Reals, Reals, Reals]:
 def spiking_neuron(node: Node, steps: int) -> tuple[FoldedNeuron, Reals]:
     """Parameters of a neuron layer, and the scale (T or 1, channels) of the levels it emits."""
     neuron = cast(SpikingNeuron, node.module)
+    if neuron.levels is None:
+        raise ModelError(
+            f"Neuron {node.name!r} must have levels, not real-valued spikes (bits=None): they need a "
+            "multiplier; give it bits, as spikefold.nn.ReverB(bits=4), and train on"
+        )
     if neuron.steps != steps:
         raise ModelError(f"Neuron {node.name!r} must have the input's {steps} time steps, not {neuron.steps}")
     threshold, scale = as_array(neuron.threshold), as_array(neuron.scale)
@@ -64,7 +76,9 @@ def spiking_neuron(node: Node, steps: int) -> tuple[FoldedNeuron, Reals]:
         merge_steps(threshold),
         neuron.levels,
         cast(Rounding, neuron.rounding),
-        cast(Reset, neuron.reset),
+        cast(Reset, neuron.reset_mode),
         neuron.leak,
+        neuron.factor,
+        neuron.fire_floor,
     )
     return folded, merge_steps(scale)

@@ -7,7 +7,7 @@ from spikefold.fold.composition import composed_steps, overlaps
 from spikefold.fold.currents import Current, Path
 from spikefold.fold.folded import FoldedConv, FoldedDense, Reals
 from spikefold.fold.mathematics import box, compose_kernels, fold_scale, fold_shift, spread
-from spikefold.fold.parameters import synapses
+from spikefold.fold.parameters import is_binary, synapses
 from spikefold.fold.spikes import Member, Spikes, slide
 from spikefold.fold.traces import Trace
 from spikefold.ir.maps import Pair
@@ -37,7 +37,8 @@ def read_dense(node: Node, spikes: Spikes) -> Current:
     for member in spikes.members:
         scale = _before_average(spikes, member)
         trace = Trace(member.origins, node.module, (), _positions(spikes), overlapping)
-        paths.append(Path(FoldedDense(member.source, fold_scale(weight, scale)), trace))
+        dense = FoldedDense(member.source, fold_scale(weight, scale), binary=is_binary(node))
+        paths.append(Path(dense, trace))
     return Current((len(bias),), tuple(paths), bias, modules)
 
 
@@ -71,7 +72,8 @@ def read_conv(node: Node, spikes: Spikes, padding: Pair) -> Current:
     for member in spikes.members:
         scaled = fold_scale(weight, spikes.per_channel(what, member.scale), layer.groups)
         trace = Trace(member.origins, layer, (), _positions(spikes), overlapping)
-        paths.append(Path(FoldedConv(member.source, scaled, stride, padding, layer.groups), trace))
+        conv = FoldedConv(member.source, scaled, stride, padding, layer.groups, binary=is_binary(node))
+        paths.append(Path(conv, trace))
     return Current((len(bias), window.height, window.width), tuple(paths), bias, modules)
 
 

@@ -22,7 +22,7 @@ class Origin:
 class Trace:
     """What weights were made of.
 
-    `W~ = gains · W · scale / divisor`, the gains of batch norms in eval mode.
+    `W~ = gain · gains · W · scale / divisor`, the gains of batch norms in eval mode.
 
     Attributes
     ----------
@@ -36,6 +36,8 @@ class Trace:
         Positions of the windows whose averages are taken.
     overlaps
         Whether a weight is the sum of several elements of `W`, where pools were composed into it.
+    gain
+        Product of constants: what a neuron with input decay takes of its currents.
     """
 
     origins: tuple[Origin, ...]
@@ -43,6 +45,7 @@ class Trace:
     norms: tuple[torch.nn.Module, ...] = ()
     divisor: int = 1
     overlaps: bool = False
+    gain: float = 1.0
 
     def normed(self, layer: torch.nn.Module) -> "Trace":
         """After a batch norm of currents."""
@@ -51,3 +54,7 @@ class Trace:
     def averaged(self, positions: int, overlaps: bool) -> "Trace":
         """After an average over so many positions, in the weights."""
         return replace(self, divisor=self.divisor * positions, overlaps=self.overlaps or overlaps)
+
+    def scaled(self, gain: float) -> "Trace":
+        """After a constant factor."""
+        return replace(self, gain=self.gain * gain)

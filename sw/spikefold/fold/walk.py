@@ -22,6 +22,8 @@ from spikefold.fold.traces import Origin
 from spikefold.ir.maps import Pair
 from spikefold.ir.network import INPUT
 from spikefold.nn import AvgPool2d, Conv2d, Input, MaxPool2d, Node, SpikingNeuron, graph
+from spikefold.nn.binary import BinarySynapses
+from spikefold.nn.reparameterize import reparameterize
 
 _TRANSPARENT = ("dropout", "identity", "flatten")
 
@@ -33,7 +35,10 @@ def fold(model: torch.nn.Module, name: str = "network", pooling: Pooling = "auto
 
     Batch norm (eval statistics), the scales of neurons and the input's encoding and normalisation go
     into weights, biases and thresholds (spec section 2); all in float64. A source whose scale differs
-    between time steps gives T weight sets.
+    between time steps gives T weight sets. Binary layers keep weights of one magnitude per target: their
+    alpha per output channel is a gain, their alpha per input channel goes into the thresholds of the ReverB
+    neurons they read, whose levels then lie elsewhere (`nn.reparameterize`). An input decay goes into
+    weights and bias.
 
     Parameters
     ----------
@@ -55,7 +60,13 @@ def fold(model: torch.nn.Module, name: str = "network", pooling: Pooling = "auto
     InputError
         If `pooling` is none of these.
     """
-    return Walk(model, pooling).network(name)
+    return Walk(_without_input_alphas(model), pooling).network(name)
+
+
+def _without_input_alphas(model: torch.nn.Module) -> torch.nn.Module:
+    """The model with input-side alphas of binary layers in the thresholds of the neurons they read."""
+    layers = (module for module in model.modules() if isinstance(module, BinarySynapses))
+    return reparameterize(model) if any(layer.alpha_mode == "input" for layer in layers) else model
 
 
 class Walk:
@@ -111,7 +122,8 @@ class Walk:
         elif node.kind in ("dropout", "identity"):
             self._values[node.name] = values[0]
         else:
-            self._values[node.name] = getattr(self, f"_{node.kind}")(node, values[0])
+            layer = node.kind.removeprefix("binary_")
+            self._values[node.name] = getattr(self, f"_{layer}")(node, values[0])
 
     def _read(self, node: Node, source: str) -> Value:
         if source not in self._values:
@@ -219,8 +231,8 @@ class Walk:
         return max_spikes(pool, value, self._stages)
 
     def _neuron(self, node: Node, value: Value) -> Spikes:
-        current = self._current(node, value)
         neuron = cast(SpikingNeuron, node.module)
+        current = self._current(node, value).scaled(neuron.input_gain)
         self._check_channels(node, current, neuron.channels)
         folded, scale = spiking_neuron(node, self._steps)
         if current.peaks and self._steps > 1 and folded.leak != 0:

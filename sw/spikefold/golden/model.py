@@ -200,7 +200,7 @@ def accuracy(network: Network, x: NDArray[np.generic], y: ArrayLike) -> float:
     Parameters
     ----------
     x
-        Samples as `Input.encode` takes them: floating-point features, or integer levels.
+        Samples as `Input.encode` takes them: floating-point features, or integer levels; read in pieces.
     y
         Class indices, shape (samples,).
 
@@ -216,5 +216,9 @@ def accuracy(network: Network, x: NDArray[np.generic], y: ArrayLike) -> float:
         )
     if not len(labels):
         raise InputError("Accuracy must be taken over at least one sample, not 0")
-    levels = network.input.encode(x, network.steps)
-    return float((run(network, levels).classes == labels).mean())
+    golden, hits = Golden(network), 0
+    for start in range(0, len(labels), MAX_BATCH):
+        part = slice(start, start + MAX_BATCH)
+        levels = network.input.encode(x[part], network.steps)
+        hits += int((golden.run(levels).classes == labels[part]).sum())
+    return hits / len(labels)

@@ -5,24 +5,29 @@ Tensors carry a leading time axis, [T, B, features...] or [T, B, channels, heigh
 """
 
 from spikefold.nn import functional, models
+from spikefold.nn.binary import BinaryConv2d, BinaryDense
 from spikefold.nn.containers import Residual, Sequential
 from spikefold.nn.convolution import Conv2d
 from spikefold.nn.dag import Graph
 from spikefold.nn.files import check_weights, load, read_meta, save
-from spikefold.nn.functional import encode_levels, fire_levels, pit_step, round_half_up, step, three_sigma
+from spikefold.nn.functional import encode_levels, fire, fire_levels, round_half_up, step, three_sigma
 from spikefold.nn.graph import Node, graph
 from spikefold.nn.input import Input
 from spikefold.nn.layers import Add, BatchNorm, Dense, Dropout, Flatten, Readout
-from spikefold.nn.neurons import ILIF, LIF, PIT, SpikingNeuron, tie_scales
+from spikefold.nn.neurons import ILIF, LIF, PIT, QBLIF, ReverB, SpikingNeuron, tie_scales
 from spikefold.nn.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
+from spikefold.nn.reparameterize import reparameterize
 
 __all__ = [
     "ILIF",
     "LIF",
     "PIT",
+    "QBLIF",
     "Add",
     "AvgPool2d",
     "BatchNorm",
+    "BinaryConv2d",
+    "BinaryDense",
     "Conv2d",
     "Dense",
     "Dropout",
@@ -34,17 +39,19 @@ __all__ = [
     "Node",
     "Readout",
     "Residual",
+    "ReverB",
     "Sequential",
     "SpikingNeuron",
     "check_weights",
     "encode_levels",
+    "fire",
     "fire_levels",
     "functional",
     "graph",
     "load",
     "models",
-    "pit_step",
     "read_meta",
+    "reparameterize",
     "round_half_up",
     "save",
     "step",

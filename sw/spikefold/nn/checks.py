@@ -58,3 +58,10 @@ def only(subject: str, value: object, allowed: object, reason: str = "") -> None
     """Refuse a setting of torch's layer of that name unless it is the one value that is supported."""
     if value != allowed:
         raise ModelError(f"{subject} must be {allowed!r}, not {value!r}{reason}")
+
+
+def boolean(subject: str, value: object) -> bool:
+    """Accept True or False. Raises ModelError naming ``subject``."""
+    if not isinstance(value, bool):
+        raise ModelError(f"{subject} must be True or False, not {value!r}")
+    return value

@@ -11,8 +11,7 @@ from spikefold.nn.maps import Size, check_maps, check_window
 class Conv2d(torch.nn.Conv2d):
     """Convolution of every time step, [T, B, in_channels, H, W] to [T, B, out_channels, H', W'].
 
-    ``weight`` is [out_channels, in_channels / groups, rows, columns]; a weight with a leading time axis, as
-    fake quantization makes it where the source's scale changes from step to step, is applied step by step.
+    ``weight`` is [out_channels, in_channels / groups, rows, columns].
 
     Parameters
     ----------
@@ -63,10 +62,7 @@ class Conv2d(torch.nn.Conv2d):
         """Return the currents, [T, B, out_channels, H', W']."""
         check_maps("Conv2d", x, self.in_channels)
         check_window("Conv2d", x, self.kernel_size, self.padding)
-        weight = self.weight
-        if weight.dim() == 4:
-            return self._convolve(x.flatten(0, 1), weight).unflatten(0, x.shape[:2])
-        return torch.stack([self._convolve(step, w) for step, w in zip(x, weight, strict=True)])
+        return self._convolve(x.flatten(0, 1), self.weight).unflatten(0, x.shape[:2])
 
     def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         return torch.nn.functional.conv2d(x, weight, self.bias, self.stride, self.padding, 1, self.groups)

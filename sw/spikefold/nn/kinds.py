@@ -10,13 +10,12 @@ from typing import Any
 
 import torch
 
+from spikefold.nn.binary import BinaryConv2d, BinaryDense
 from spikefold.nn.convolution import Conv2d
 from spikefold.nn.input import Input
 from spikefold.nn.layers import Add, BatchNorm, Dense, Dropout, Flatten, Readout
-from spikefold.nn.neurons import ILIF, LIF, PIT
+from spikefold.nn.neurons import ILIF, LIF, PIT, QBLIF, ReverB, SpikingNeuron
 from spikefold.nn.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
-
-_NEURON = ("channels", "levels", "steps", "leak", "rectify", "reset")
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,14 @@ def _conv(module: Conv2d) -> dict[str, Any]:
     return config | _window(module) | {"bias": module.bias is not None}
 
 
+def _binary_dense(module: BinaryDense) -> dict[str, Any]:
+    return _dense(module) | {"alpha": module.alpha_mode}
+
+
+def _binary_conv(module: BinaryConv2d) -> dict[str, Any]:
+    return _conv(module) | {"alpha": module.alpha_mode}
+
+
 def _window(module: Conv2d | AvgPool2d | MaxPool2d) -> dict[str, Any]:
     return {"kernel": module.kernel_size, "stride": module.stride, "padding": module.padding}
 
@@ -68,10 +75,23 @@ def _batch_norm(module: torch.nn.BatchNorm1d) -> dict[str, Any]:
     return {"channels": module.num_features, "eps": module.eps, "momentum": module.momentum}
 
 
-def _lif(module: LIF) -> dict[str, Any]:
-    config = _attributes("channels", "steps", "leak", "rectify", "reset")(module)
-    return config | {"threshold": module.firing_threshold}
+def _neuron(*names: str) -> Callable[[SpikingNeuron], dict[str, Any]]:
+    """Read back what all neurons with a choice of reset and surrogate take, and the attributes named."""
+    shared = _attributes("channels", "steps", "leak", "rectify", "input_decay", "surrogate", *names)
+    return lambda module: shared(module) | {"reset": module.reset_mode}
 
+
+def _constant(*names: str) -> Callable[[LIF | ILIF], dict[str, Any]]:
+    shared = _neuron(*names)
+    return lambda module: shared(module) | {"threshold": module.firing_threshold}
+
+
+def _reverb(module: ReverB) -> dict[str, Any]:
+    config = _attributes("channels", "bits", "steps", "leak", "learn")(module)
+    return config | {"threshold": module.fire_floor, "alpha": module.alpha_mode}
+
+
+_QBLIF = ("channels", "levels", "steps", "leak", "reset_factor", "surrogate", "init", "per_channel", "learn")
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -80,12 +100,16 @@ KINDS: dict[str, Kind] = {
         Kind("dense", Dense, _dense, (torch.nn.Linear,)),
         Kind("batch_norm", BatchNorm, _batch_norm, (torch.nn.BatchNorm1d,)),
         Kind("conv", Conv2d, _conv),
+        Kind("binary_dense", BinaryDense, _binary_dense),
+        Kind("binary_conv", BinaryConv2d, _binary_conv),
         Kind("avg_pool", AvgPool2d, _window),
         Kind("max_pool", MaxPool2d, _window),
         Kind("global_avg_pool", GlobalAvgPool, _attributes()),
-        Kind("pit", PIT, _attributes(*_NEURON, "per_step")),
-        Kind("ilif", ILIF, _attributes(*_NEURON)),
-        Kind("lif", LIF, _lif),
+        Kind("pit", PIT, _neuron("levels", "per_step", "per_channel", "learn", "init")),
+        Kind("ilif", ILIF, _constant("levels")),
+        Kind("lif", LIF, _constant()),
+        Kind("qblif", QBLIF, _attributes(*_QBLIF)),
+        Kind("reverb", ReverB, _reverb),
         Kind("dropout", Dropout, _attributes("p"), (torch.nn.Dropout,)),
         Kind("identity", torch.nn.Identity, _attributes()),
         Kind("flatten", Flatten, _attributes(), (torch.nn.Flatten,)),

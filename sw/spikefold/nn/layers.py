@@ -10,22 +10,13 @@ from spikefold.nn import checks
 class Dense(torch.nn.Linear):
     """Dense synapses: ``y = x W^T + b`` over the last axis of [T, B, in_features].
 
-    ``weight`` is [out_features, in_features]; a weight with a leading time axis, as fake quantization
-    makes it where the source's scale changes from step to step, is applied step by step.
+    ``weight`` is [out_features, in_features].
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         checks.integer("Dense in_features", in_features, 1)
         checks.integer("Dense out_features", out_features, 1)
         super().__init__(in_features, out_features, bias=bool(bias))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the currents, [T, B, out_features]."""
-        weight = self.weight
-        if weight.dim() == 2:
-            return torch.nn.functional.linear(x, weight, self.bias)
-        y = x @ weight.transpose(1, 2)
-        return y if self.bias is None else y + self.bias
 
 
 class BatchNorm(torch.nn.BatchNorm1d):

@@ -5,7 +5,7 @@ import torch
 _ATTENTION = "attention multiplies spikes by spikes; build dense, convolutional or residual networks"
 _SAMPLE_NORM = "its statistics change with every sample, so it cannot be folded; use spikefold.nn.BatchNorm"
 _RECURRENT = "recurrent layers are not supported; a neuron's membrane is what a network remembers with"
-_NEURON = "use a neuron: spikefold.nn.PIT, ILIF or LIF"
+_NEURON = "use a neuron: spikefold.nn.PIT, ILIF, LIF, QBLIF or ReverB"
 _STEPS = (
     "a layer reads all time steps at once, so nothing can be done step by step, such as a batch norm per "
     "time step; use one spikefold.nn.BatchNorm"

@@ -19,9 +19,10 @@ from spikefold.fold.folded import (
 from spikefold.ir import Conv, Dense, Identity, Network, Neuron, Population, Projection
 from spikefold.ir.network import Stage
 from spikefold.ir.neuron import MAX_FRACTION, Integers
+from spikefold.quantize.grid import Grid, choose_grid
 from spikefold.quantize.leak import leak_shifts
 from spikefold.quantize.report import LayerReport, QuantizationReport, layer_report
-from spikefold.quantize.scales import Method, readout_scale, round_weight, weight_scale, with_floor
+from spikefold.quantize.scales import Method, round_weight
 
 DEFAULT_BITS = 4
 IDENTITY_BITS = 8
@@ -32,10 +33,8 @@ LEAST_THRESHOLD = 32
 class _Options:
     """What holds for every population."""
 
-    method: Method
     leak_terms: int
     membrane_bits: int | None
-    identity_bits: int
     steps: int
 
 
@@ -57,12 +56,13 @@ def quantize(
         From `spikefold.fold.fold`.
     weight_bits
         1 (the weights' signs) or 2..8, of the dense projections and convolutions into all populations
-        or by population name; 4 where not named.
+        or by population name; 4 where not named. Projections of binary layers take one bit whatever is
+        given here, wherever that is exact; see `quantize.grid.choose_grid`.
     method
         Weight scale per target channel: "max" gives the largest weight the largest integer, "mse" has
         the least squared error.
     leak_terms
-        `K`, 1..8: a leak becomes at most so many signed powers of two.
+        `K`, 1..8: a leak or reset factor becomes at most so many signed powers of two.
     membrane_bits
         Width that membranes saturate to, 4..48; None for as wide as the worst case needs.
     identity_bits
@@ -84,14 +84,16 @@ def quantize(
         raise InputError(f"Quantization method must be 'max' or 'mse', not {method!r}")
     _check_bits("Identity bits", identity_bits)
     bits = _bits_by_name(folded, weight_bits)
-    options = _Options(method, leak_terms, membrane_bits, identity_bits, folded.steps)
+    options = _Options(leak_terms, membrane_bits, folded.steps)
+    levels = folded.levels
     stages: list[Stage] = []
     layers: list[LayerReport] = []
     for stage in folded.stages:
         if isinstance(stage, FoldedPopulation):
-            layer = _Layer(stage, bits[stage.name], options, (fractions or {}).get(stage.name))
-            stages.append(layer.population)
-            layers.append(layer.report)
+            grid = choose_grid(stage, bits[stage.name], identity_bits, method, levels)
+            layer = _Layer(stage, grid, options, (fractions or {}).get(stage.name)).population()
+            stages.append(layer)
+            layers.append(layer_report(stage, layer, grid))
         else:
             stages.append(stage)
     network = Network(folded.input, folded.steps, tuple(stages), folded.name)
@@ -107,25 +109,19 @@ def choose_fraction(thresholds: Reals) -> int:
 
 
 class _Layer:
-    """Rounds one population; `population` is the result and `report` what it lost."""
+    """Rounds one population on its grid."""
 
-    def __init__(self, folded: FoldedPopulation, bits: int, options: _Options, fraction: int | None) -> None:
-        self._folded, self._options = folded, options
-        self._bits = [
-            options.identity_bits if isinstance(p, FoldedIdentity) else bits for p in folded.projections
-        ]
-        weights = [(p.flat, b) for p, b in zip(folded.projections, self._bits, strict=True)]
-        if folded.neuron is None:
-            wanted = scale = readout_scale(weights, folded.bias, options.method)
-            self.population = self._readout(scale)
-        else:
-            wanted = weight_scale(weights, options.method)
-            scale = with_floor(wanted, folded.neuron.threshold, folded.bias)
-            self.population = self._spiking(folded.neuron, scale, fraction)
-        raised = int((scale > wanted).sum())
-        self.report: LayerReport = layer_report(folded, self.population, scale, bits, raised)
+    def __init__(self, folded: FoldedPopulation, grid: Grid, options: _Options, fraction: int | None) -> None:
+        self._folded, self._grid, self._options = folded, grid, options
+        self._fraction = fraction
 
-    def _spiking(self, real: FoldedNeuron, scale: Reals, fraction: int | None) -> Population:
+    def population(self) -> Population:
+        """The integer population."""
+        neuron = self._folded.neuron
+        return self._readout() if neuron is None else self._spiking(neuron)
+
+    def _spiking(self, real: FoldedNeuron) -> Population:
+        scale, fraction, terms = self._grid.scale, self._fraction, self._options.leak_terms
         if fraction is None:
             fraction = choose_fraction(real.threshold / scale)
         unit = scale / (1 << fraction)
@@ -134,34 +130,37 @@ class _Layer:
             threshold=np.maximum(_rounded(real.threshold / unit), 1),
             rounding=real.rounding,
             reset=real.reset,
-            leak=leak_shifts(real.leak, self._options.leak_terms),
+            leak=leak_shifts(real.leak, terms),
+            factor=None if real.factor is None else leak_shifts(real.factor, terms),
+            fire_floor=None if real.fire_floor is None else _rounded(real.fire_floor / unit),
             membrane_bits=self._options.membrane_bits,
         )
         return Population(
             name=self._folded.name,
-            projections=self._projections(scale),
+            projections=self._projections(),
             bias=_rounded(self._folded.bias / unit)[None],
             fraction=fraction,
             neuron=neuron,
             scale=unit,
         )
 
-    def _readout(self, scale: Reals) -> Population:
+    def _readout(self) -> Population:
         """The readout has no threshold to resolve and takes F = 0.
 
         Its bias is then wrong by at most half a weight step, where the rounded weights of a class are
         wrong by several.
         """
+        scale = self._grid.scale
         return Population(
             name=self._folded.name,
-            projections=self._projections(scale),
+            projections=self._projections(),
             bias=_rounded(self._folded.bias / scale)[None],
             scale=scale / self._options.steps,
         )
 
-    def _projections(self, scale: Reals) -> tuple[Projection, ...]:
-        pairs = zip(self._folded.projections, self._bits, strict=True)
-        return tuple(_projection(folded, bits, scale) for folded, bits in pairs)
+    def _projections(self) -> tuple[Projection, ...]:
+        pairs = zip(self._folded.projections, self._grid.bits, strict=True)
+        return tuple(_projection(folded, bits, self._grid.scale) for folded, bits in pairs)
 
 
 def _projection(folded: FoldedProjection, bits: int, scale: Reals) -> Projection:

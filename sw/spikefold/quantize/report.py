@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from spikefold.fold.folded import FoldedPopulation, Reals
-from spikefold.ir import Population
+from spikefold.fold.folded import FoldedIdentity, FoldedNeuron, FoldedPopulation, Reals
+from spikefold.ir import Neuron, Population
+from spikefold.quantize.grid import Grid
+from spikefold.quantize.scales import largest_weight
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class LayerReport:
     Attributes
     ----------
     name, weight_bits, fraction
-        Name, weight bits (of the projections that are no identities) and `F` of the population.
+        Name, weight bits (the most of a projection that is no identity) and `F` of the population.
     weight_rms
         Root mean square error of the weights, identities included, over their root mean square.
     weight_max
@@ -27,10 +29,18 @@ class LayerReport:
         Largest error of a bias, in units of one step of its channel's weights.
     leak, leak_used
         The trained leak and the sum of shifts in its place; None for the readout.
+    factor, factor_used
+        The trained reset factor and the sum of shifts in its place; None without one.
+    fire_floor_max
+        Largest error of a fire floor, in units of one step of its channel's weights; None without one.
     thresholds_raised
         Thresholds that rounded to 0 and were made 1.
     scales_raised
         Channels whose weights vanish beside their threshold or bias, see `scales.with_floor`.
+    weights_clipped
+        Weights of two bits and more that lie beyond the largest integer by over half a step.
+    binary_rounded
+        Whether weights of a binary layer take more than one bit, see `quantize.grid.choose_grid`.
     """
 
     name: str
@@ -42,8 +52,13 @@ class LayerReport:
     bias_max: float
     leak: float | None
     leak_used: float | None
+    factor: float | None
+    factor_used: float | None
+    fire_floor_max: float | None
     thresholds_raised: int
     scales_raised: int
+    weights_clipped: int
+    binary_rounded: bool
 
     def __str__(self) -> str:
         text = (
@@ -54,10 +69,16 @@ class LayerReport:
             text += f"; thresholds within {self.threshold_max:.2%}"
             if self.leak_used != self.leak:
                 text += f"; leak {self.leak:g} became {self.leak_used:g}"
+            if self.factor_used != self.factor:
+                text += f"; reset factor {self.factor:g} became {self.factor_used:g}"
         if self.thresholds_raised:
             text += f"; {self.thresholds_raised} thresholds too small for F = {self.fraction} became 1"
         if self.scales_raised:
             text += f"; {self.scales_raised} channels with vanishing weights"
+        if self.weights_clipped:
+            text += f"; {self.weights_clipped} weights clipped"
+        if self.binary_rounded:
+            text += "; binary weights of several magnitudes, not all of one bit"
         return text
 
 
@@ -75,36 +96,49 @@ class QuantizationReport:
         return "\n".join(map(str, self.layers))
 
 
-def layer_report(
-    folded: FoldedPopulation, population: Population, scale: Reals, bits: int, raised: int
-) -> LayerReport:
-    """Compare a population with the real numbers it stands for; `scale` is that of a unit of weight."""
+def layer_report(folded: FoldedPopulation, population: Population, grid: Grid) -> LayerReport:
+    """Compare a population with the real numbers it stands for."""
+    scale = grid.scale
     unit = scale / (1 << population.fraction)
-    pairs = zip(folded.projections, population.projections, strict=True)
-    wanted, errors = [], []
-    for real, projection in pairs:
-        wanted.append(real.weight.ravel())
-        errors.append((projection.flat * scale[:, None] - real.flat).ravel())
-    weight, error = np.concatenate(wanted), np.concatenate(errors)
+    pairs = list(zip(folded.projections, population.projections, strict=True))
+    weight = np.concatenate([real.weight.ravel() for real, _ in pairs])
+    error = np.concatenate([(p.flat * scale[:, None] - real.flat).ravel() for real, p in pairs])
     bias_error = abs(population.bias[0] * unit - folded.bias) / scale
-    neuron, real_neuron = population.neuron, folded.neuron
-    threshold_max, small = 0.0, 0
-    if neuron is not None and real_neuron is not None:
-        threshold_max = float(abs(neuron.threshold * unit / real_neuron.threshold - 1).max())
-        small = int((real_neuron.threshold / unit < 0.5).sum())
     return LayerReport(
         name=population.name,
-        weight_bits=bits,
+        weight_bits=max(p.bits for real, p in pairs if not isinstance(real, FoldedIdentity)),
         fraction=population.fraction,
         weight_rms=_ratio(np.sqrt((error**2).mean()), np.sqrt((weight**2).mean())),
         weight_max=_ratio(abs(error).max(), abs(weight).max()),
-        threshold_max=threshold_max,
         bias_max=float(bias_error.max()),
-        leak=None if real_neuron is None else real_neuron.leak,
-        leak_used=None if neuron is None else neuron.leak.value,
-        thresholds_raised=small,
-        scales_raised=raised,
+        **_neuron_losses(folded.neuron, population.neuron, scale, unit),
+        scales_raised=int(grid.raised.sum()),
+        weights_clipped=sum(_clipped(real.flat, p.bits, scale) for real, p in pairs),
+        binary_rounded=any(real.binary and p.bits > 1 for real, p in pairs),
     )
+
+
+def _neuron_losses(
+    real: FoldedNeuron | None, neuron: Neuron | None, scale: Reals, unit: Reals
+) -> dict[str, Any]:
+    """The fields of a report that tell of a neuron; `unit` is the real value of a unit of membrane."""
+    found: dict[str, Any] = {"threshold_max": 0.0, "thresholds_raised": 0, "fire_floor_max": None}
+    found |= dict.fromkeys(("leak", "leak_used", "factor", "factor_used"))
+    if real is None or neuron is None:
+        return found
+    found["threshold_max"] = float(abs(neuron.threshold * unit / real.threshold - 1).max())
+    found["thresholds_raised"] = int((real.threshold / unit < 0.5).sum())
+    found |= {"leak": real.leak, "leak_used": neuron.leak.value}
+    if neuron.factor is not None:
+        found |= {"factor": real.factor, "factor_used": neuron.factor.value}
+    if neuron.fire_floor is not None:
+        found["fire_floor_max"] = float((abs(neuron.fire_floor * unit - real.fire_floor) / scale).max())
+    return found
+
+
+def _clipped(weight: Reals, bits: int, scale: Reals) -> int:
+    largest = largest_weight(bits) + 0.5
+    return int((abs(weight) > largest * scale[:, None] * (1 + 1e-9)).sum()) if bits > 1 else 0
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -15,6 +15,7 @@ Weights = Sequence[tuple[Reals, int]]
 CANDIDATES = np.geomspace(0.15, 1, 48)
 RATIO_TO_MEDIAN = 16.0
 MEDIANS = (64.0, 4096.0)
+_EQUAL = 1e-6
 
 
 def largest_weight(bits: int) -> int:
@@ -44,7 +45,7 @@ def weight_scale(weights: Weights, method: Method) -> Reals:
     largest = np.max([_one_scale(weight, bits) for weight, bits in weights], axis=0)
     if method == "max" or all(bits == 1 for _, bits in weights):
         return largest
-    errors = np.stack([_squared_error(weights, largest * fraction) for fraction in CANDIDATES])
+    errors = np.stack([squared_error(weights, largest * fraction) for fraction in CANDIDATES])
     return largest * CANDIDATES[errors.argmin(axis=0)]
 
 
@@ -54,13 +55,14 @@ def _one_scale(weight: Reals, bits: int) -> Reals:
     return abs(weight).max(axis=(0, 2)) / largest_weight(bits)
 
 
-def _squared_error(weights: Weights, scale: Reals) -> Reals:
+def squared_error(weights: Weights, scale: Reals) -> Reals:
+    """Sum of the squared errors of weights rounded to units of `scale`, (targets,)."""
     safe = np.where(scale > 0, scale, 1.0)
     errors = [(round_weight(w, bits, safe) * safe[:, None] - w) ** 2 for w, bits in weights]
     return np.sum([error.sum(axis=(0, 2)) for error in errors], axis=0)
 
 
-def with_floor(scale: Reals, threshold: Reals, bias: Reals) -> Reals:
+def with_floor(scale: Reals, threshold: Reals, offset: Reals, one_bit_sum: int = 0) -> Reals:
     """Raise the scales of channels whose weights vanish beside their threshold or bias.
 
     A dead channel would otherwise set the width of the whole population: its a/s and b/s grow without
@@ -68,26 +70,45 @@ def with_floor(scale: Reals, threshold: Reals, bias: Reals) -> Reals:
     which is itself taken as 64..4096. Rounding such a channel's weights then costs at most a 16th of
     what it costs a typical channel, measured against the threshold.
 
+    One-bit weights do not round to 0 where `s` is raised, but grow. So `s` is not raised further than to
+    where all of a channel's one-bit weights together, at the highest levels, are a 16th of its smallest
+    threshold, or 2^-16 of its bias; that threshold is then 4 bits wider than the sum of the weights.
+
     Parameters
     ----------
     scale
         From `weight_scale`, (channels,).
     threshold
         `a`, (T or 1, channels).
-    bias
-        Real bias, (channels,).
+    offset
+        The larger of the real bias and the fire floor, (channels,).
+    one_bit_sum
+        Largest sum of the one-bit weights of a channel, in units of weight.
     """
     largest = threshold.max(axis=0)
     live = scale > 0
     with np.errstate(over="ignore"):
         typical = np.median(largest[live] / scale[live]) if live.any() else MEDIANS[0]
     limit = RATIO_TO_MEDIAN * np.clip(typical, *MEDIANS)
-    return np.maximum(scale, np.maximum(largest, abs(bias)) / limit)
+    floor = np.maximum(largest, abs(offset)) / limit
+    if one_bit_sum:
+        small = np.maximum(threshold.min(axis=0), abs(offset) / MEDIANS[1])
+        floor = np.minimum(floor, small / (RATIO_TO_MEDIAN * one_bit_sum))
+    return np.maximum(scale, floor)
 
 
-def readout_scale(weights: Weights, bias: Reals, method: Method) -> Reals:
-    """One scale for all classes, whose sums are compared, at least 2^-16 of the largest bias; (channels,)."""
-    merged = [(weight.reshape(len(weight), 1, -1), bits) for weight, bits in weights]
-    floor = abs(bias).max() / (RATIO_TO_MEDIAN * MEDIANS[1])
-    scale = max(float(weight_scale(merged, method)[0]), float(floor))
-    return np.full(len(bias), scale if scale > 0 else 1.0)
+def magnitude(weights: Sequence[Reals]) -> Reals | None:
+    """The magnitude that all weights of a target have, (targets,), up to 1e-6; None if they have several."""
+    sizes = np.concatenate([abs(w).transpose(1, 0, 2).reshape(w.shape[1], -1) for w in weights], axis=1)
+    largest = sizes.max(axis=1)
+    return largest if (sizes >= largest[:, None] * (1 - _EQUAL)).all() else None
+
+
+def with_readout_floor(scale: Reals, bias: Reals, one_bit_sum: int = 0) -> Reals:
+    """Raise the one scale of all classes, (channels,), to 2^-16 of the largest bias; 1 where all is 0.
+
+    With one-bit weights their largest sum stays within that part of the bias, as in `with_floor`.
+    """
+    floor = abs(bias).max() / (RATIO_TO_MEDIAN * MEDIANS[1] * max(one_bit_sum, 1))
+    scale = np.maximum(scale, floor)
+    return np.where(scale > 0, scale, 1.0)

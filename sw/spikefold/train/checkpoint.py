@@ -3,16 +3,56 @@
 import hashlib
 import json
 import logging
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
 import torch
+from torch import Tensor
 
 from spikefold.files import write_atomic
 
 logger = logging.getLogger(__name__)
 _KEY = "spikefold-checkpoint"
+
+
+@dataclass
+class Checkpoint:
+    """The state of a run after ``epochs`` finished epochs.
+
+    ``tensors`` are named "model.NAME", "optimizer.INDEX.NAME" and "best.NAME"; ``state`` is whatever else
+    the run has to remember, JSON-able.
+    """
+
+    epochs: int
+    tensors: dict[str, Tensor]
+    state: dict[str, Any] = field(default_factory=dict)
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """Return the tensors named "NAME.", without that prefix."""
+        prefix = name + "."
+        return {key[len(prefix) :]: tensor for key, tensor in self.tensors.items() if key.startswith(prefix)}
+
+    def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Give ``model`` and ``optimizer`` the state that was kept."""
+        model.load_state_dict(self.part("model"))
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in self.part("optimizer").items():
+            index, name = key.split(".", 1)
+            state.setdefault(int(index), {})[name] = value
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def collect(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return all tensors of a run as a Checkpoint names them."""
+    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {
+            f"optimizer.{index}.{key}": value for key, value in state.items() if isinstance(value, Tensor)
+        }
+    return tensors
 
 
 def checkpoint_path(output: Path) -> Path:
@@ -25,48 +65,30 @@ def fingerprint(description: dict) -> str:
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 
 
-def save_checkpoint(
-    path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, epochs: int, digest: str
-) -> None:
-    """Write the state after ``epochs`` finished epochs, replacing an older checkpoint in one step."""
-    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items()}
-    tensors = {key: value.detach().clone() for key, value in tensors.items()}
-    description = json.dumps({"epochs": epochs, "digest": digest}, sort_keys=True)
-    write_atomic(path, safetensors.torch.save(tensors, metadata={_KEY: description}))
+def save_checkpoint(path: Path, checkpoint: Checkpoint, digest: str) -> None:
+    """Write ``checkpoint`` of the run with that fingerprint, replacing an older one in one step."""
+    tensors = {key: value.detach().cpu().clone() for key, value in checkpoint.tensors.items()}
+    description = {"epochs": checkpoint.epochs, "digest": digest, "state": checkpoint.state}
+    text = json.dumps(description, sort_keys=True)
+    write_atomic(path, safetensors.torch.save(tensors, metadata={_KEY: text}))
 
 
-def load_checkpoint(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, digest: str) -> int:
-    """Restore ``model`` and ``optimizer`` in place; return the number of finished epochs.
+def load_checkpoint(path: Path, digest: str) -> Checkpoint | None:
+    """Return the checkpoint of the run with that fingerprint.
 
-    Without a checkpoint, or with one of another recipe or a broken one (a warning is logged), nothing is
-    changed and the answer is 0.
+    None if there is none, or one of another run or a broken one, of which a warning is logged.
     """
     if not path.exists():
-        return 0
+        return None
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
             description = json.loads((file.metadata() or {})[_KEY])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-        epochs = int(description["epochs"])
+        found = Checkpoint(int(description["epochs"]), tensors, dict(description["state"]))
     except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         logger.warning("Checkpoint '%s' cannot be read (%s); training starts anew", path, error)
-        return 0
+        return None
     if description.get("digest") != digest:
         logger.warning("Checkpoint '%s' belongs to another recipe or data set; training starts anew", path)
-        return 0
-    _restore(tensors, model, optimizer)
-    return epochs
-
-
-def _restore(
-    tensors: dict[str, torch.Tensor], model: torch.nn.Module, optimizer: torch.optim.Optimizer
-) -> None:
-    model.load_state_dict({key[6:]: value for key, value in tensors.items() if key.startswith("model.")})
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimizer."):
-            _, index, name = key.split(".", 2)
-            state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        return None
+    return found

@@ -9,7 +9,10 @@ from spikefold.errors import InputError
 from spikefold.nn import models
 from spikefold.train.data import Dataset
 
-COMMON = ("neuron", "levels", "steps", "leak", "rectify", "input_levels", "dropout")
+COMMON = (
+    *("neuron", "levels", "steps", "leak", "rectify", "input_levels", "dropout"),
+    *("neuron_options", "binary"),
+)
 
 
 @dataclass(frozen=True)
@@ -46,19 +49,28 @@ KINDS = {
 def build_network(kind: str, keywords: dict[str, Any], data: Dataset) -> nn.Sequential:
     """Return the untrained network ``kind`` for the samples, range and classes of ``data``.
 
+    Where samples are frames it reads one per time step, and T is their number.
+
     Raises
     ------
     InputError
-        If the network needs images and the samples are none.
+        If the network needs images and the samples are none, or its steps are not those of the data.
     ModelError
         On a parameter out of range, or if the images are too small for the network.
     """
-    shape = data.train_x.shape[1:]
+    shape, options = data.feature_shape, dict(keywords)
+    if data.steps is not None:
+        if options.get("steps", 1) not in (1, data.steps):
+            raise InputError(
+                f"Recipe model.steps (T) must be {data.steps}, one per frame of {data.name!r}, "
+                f"not {options['steps']!r}; leave it out"
+            )
+        options |= {"static": False, "steps": data.steps}
     if KINDS[kind].images and len(shape) != 3:
         raise InputError(
             f"Recipe model.kind must be 'mlp' for {data.name!r}, whose samples have the shape {shape}, "
             f"not {kind!r}, which needs (channels, height, width)"
         )
     return KINDS[kind].build(
-        shape, classes=data.classes, minimum=data.minimum, maximum=data.maximum, **keywords
+        shape, classes=data.classes, minimum=data.minimum, maximum=data.maximum, **options
     )

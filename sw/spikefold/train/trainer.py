@@ -1,35 +1,29 @@
 """Train a network from a recipe: seeded, resumable, deterministic on one machine."""
 
-import logging
 import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
 
 from spikefold import nn
-from spikefold.errors import InputError, ModelError
-from spikefold.train.augment import flip_images, shift_images
-from spikefold.train.checkpoint import checkpoint_path, fingerprint, load_checkpoint, save_checkpoint
+from spikefold.errors import InputError
+from spikefold.train.augment import sub_policies
+from spikefold.train.checkpoint import checkpoint_path, load_checkpoint, save_checkpoint
 from spikefold.train.data import Dataset, load_data
-from spikefold.train.networks import build_network
-from spikefold.train.quantization import fake_quantized
+from spikefold.train.distributed import Group, join
+from spikefold.train.logs import Log
 from spikefold.train.recipe import Recipe
-
-logger = logging.getLogger(__name__)
+from spikefold.train.run import OnBatch, Run
 
 OnEpoch = Callable[[int, float], None]
-OnBatch = Callable[[float, float], None]
-_WARM_UP = 0.1  # fraction of all steps in which the learning rate rises
-_PATIENCE = 60.0  # seconds of training that may get lost when a run is stopped, but for the epoch it is in
+_SAVE_SECONDS = 60.0  # of training that may get lost when a run is stopped, but for the epoch it is in
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,8 @@ class TrainResult:
     """What a run gave. Accuracies are fractions of the test data.
 
     ``accuracy`` is the float network's; ``accuracy_quantized`` the same network's with fake-quantized
-    folded weights, None without ``weight_bits``. ``epochs`` counts those of this call (fewer after resuming).
+    folded weights, None without ``weight_bits``; ``accuracy_validation`` the best on held-out training data,
+    None if none were. ``epochs`` counts those of this call (fewer after resuming).
     """
 
     model: nn.Sequential
@@ -45,6 +40,7 @@ class TrainResult:
     accuracy_quantized: float | None
     seconds: float
     epochs: int
+    accuracy_validation: float | None = None
 
 
 def train(
@@ -55,161 +51,102 @@ def train(
     progress: bool = True,
     on_epoch: OnEpoch | None = None,
     checkpoint_every: int = 5,
+    start: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
     """Train the network of ``recipe`` (a Recipe or a TOML file) and save it to ``output``.
 
-    AdamW with a warm-up and cosine schedule on cross-entropy. Every ``checkpoint_every`` epochs, and where
-    epochs are long every minute, the state is written beside ``output``; a run that was stopped goes on from
-    there and ends with the same weights as one that was not; the checkpoint is removed at the end. A run
-    that diverges leaves its last one. ``progress`` shows a bar on stderr; ``on_epoch`` is called with the
-    number of finished epochs and the mean loss.
+    Every ``checkpoint_every`` epochs, and where epochs are long every minute, the state is written beside
+    ``output``; a run that was stopped goes on from there and, on CPUs, ends with the same weights as one
+    that was not; the checkpoint is removed at the end. A run that diverges leaves its last one. ``progress``
+    shows a bar on stderr; ``on_epoch`` is called with the number of finished epochs and the mean loss.
+    ``start`` is a model file with the recipe's layers whose tensors the network starts from.
+
+    Under torchrun the processes share every batch; rank 0 writes files and shows progress. Results equal
+    those of one process up to rounding where nothing is random but the order and there is no batch norm,
+    whose statistics are each process's own unless ``sync_batch_norm`` shares them between GPUs.
 
     Raises
     ------
     InputError
         On a bad recipe or data set, if ``output`` is a directory or a file that is no model, or if the loss
         or a weight stops being finite.
+    ModelError
+        If the network cannot be built or quantized, or ``start`` is no model file.
     MissingToolError
-        If a package that brings the data is missing.
+        If a package is missing that brings the data, AutoAugment or TensorBoard's files.
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     output = Path(output)
     _check_output(output)
-    data = load_data(recipe.data.name, seed=recipe.data.seed)
+    data = load_data(recipe.data.name, **recipe.data.keywords(), progress=progress)
     _check_data(recipe, data)
+    trained = None if start is None else nn.load(start)
     started = time.perf_counter()
-    with _deterministic(recipe.training.seed):
-        run = _Run(recipe, data)
-        checkpoint = checkpoint_path(output)
-        first = load_checkpoint(checkpoint, run.model, run.optimizer, run.digest) if resume else 0
-        epochs, saved = recipe.training.epochs, started
-        with _bar(first, epochs, progress) as advance:
-            for done in range(first + 1, epochs + 1):
-                loss = run.epoch(done - 1, advance)
-                due = done % checkpoint_every == 0 or time.perf_counter() - saved > _PATIENCE
-                if due and done < epochs:
-                    save_checkpoint(checkpoint, run.model, run.optimizer, done, run.digest)
-                    saved = time.perf_counter()
-                if on_epoch is not None:
-                    on_epoch(done, loss)
-        result = run.result(time.perf_counter() - started, epochs - first)
-    nn.save(result.model, output, _meta(recipe, result))
-    checkpoint.unlink(missing_ok=True)
+    processes = join(recipe.training.device)
+    with _reproducible(recipe, processes):
+        log = Log(recipe.training.log_dir if processes.leads else None)
+        run = Run(recipe, data, processes, trained, log)
+        first = _begin(run, output, resume)
+        with _bar(first, recipe.training.epochs, progress and processes.leads) as advance:
+            _advance(run, output, advance, on_epoch, checkpoint_every)
+        result = _finish(run, output, started, first)
+        log.close()
     return result
 
 
-def accuracy(
-    model: torch.nn.Module, x: np.ndarray | Tensor, y: np.ndarray | Tensor, batch: int = 256
-) -> float:
-    """Return the fraction of samples ``x`` [N, features...] whose largest logit is at ``y`` [N]."""
-    x, y = torch.as_tensor(x), torch.as_tensor(y)
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
-        hits = sum(
-            int((model(xs).argmax(dim=1) == ys).sum())
-            for xs, ys in zip(x.split(batch), y.split(batch), strict=True)
-        )
-    model.train(was_training)
-    return hits / len(y)
+def _begin(run: Run, output: Path, resume: bool) -> int:
+    """Set up ``run`` for its next epoch, from a checkpoint if there is one; return the finished epochs."""
+    found = None
+    if resume and run.group.leads:
+        found = load_checkpoint(checkpoint_path(output), run.digest)
+    found = run.group.from_first(found)
+    if found is None:
+        run.initialise()
+        return 0
+    run.resume(found)
+    return found.epochs
 
 
-class _Run:
-    """Model, optimizer and data of one run; ``epoch`` advances them by one epoch."""
-
-    def __init__(self, recipe: Recipe, data: Dataset) -> None:
-        self.recipe, self.data = recipe, data
-        self.model = build_network(recipe.model.kind, recipe.model.keywords(), data)
-        with self._quantization(recipe.training.epochs):
-            pass  # a network that cannot be quantized is refused now, not after half of the epochs
-        self.optimizer = torch.optim.AdamW(_parameter_groups(self.model, recipe.training.weight_decay))
-        self.generator = torch.Generator()
-        self.x, self.y = torch.from_numpy(data.train_x), torch.from_numpy(data.train_y)
-        sizes = [list(self.x.shape), list(data.test_x.shape), float(data.train_x.sum(dtype=np.float64))]
-        self.digest = fingerprint({"recipe": recipe.to_dict(), "data": sizes})
-
-    def epoch(self, epoch: int, advance: OnBatch) -> float:
-        """Train one epoch and return its mean loss; ``advance`` learns of every batch.
-
-        All randomness is reseeded from the epoch's number, so a resumed run needs no generator state.
-        """
-        options = self.recipe.training
-        seed = options.seed * 1_000_003 + epoch
-        self.generator.manual_seed(seed)
-        torch.manual_seed(seed)
-        self.model.train()
-        order = torch.randperm(len(self.y), generator=self.generator)
-        batches = list(order.split(options.batch_size))
-        if len(batches) > 1 and len(batches[-1]) < 2:
-            batches.pop()  # batch norm has no statistics of a single sample
-        losses = []
-        try:
-            with self._quantization(epoch):
-                for index, chosen in enumerate(batches):
-                    self._set_learning_rate((epoch + index / len(batches)) / options.epochs)
-                    losses.append(self._update(chosen))
-                    advance(epoch + (index + 1) / len(batches), losses[-1])
-            nn.check_weights(self.model)
-        except (ModelError, FloatingPointError) as error:
-            raise InputError(
-                f"Training diverged in epoch {epoch + 1} ({error}); "
-                f"lower training.learning_rate, which is {options.learning_rate!r}"
-            ) from error
-        return sum(losses) / len(losses)
-
-    def result(self, seconds: float, epochs: int) -> TrainResult:
-        """Measure the trained network on the test data."""
-        self.model.eval()
-        plain = accuracy(self.model, self.data.test_x, self.data.test_y)
-        quantized = None
-        if self.recipe.training.weight_bits is not None:
-            with fake_quantized(self.model, self.recipe.training.weight_bits):
-                quantized = accuracy(self.model, self.data.test_x, self.data.test_y)
-        return TrainResult(self.model, plain, quantized, seconds, epochs)
-
-    def _quantization(self, epoch: int) -> AbstractContextManager[None]:
-        options = self.recipe.training
-        if options.weight_bits is None or epoch < options.quantize_after * options.epochs:
-            return nullcontext()
-        return fake_quantized(self.model, options.weight_bits)
-
-    def _update(self, chosen: Tensor) -> float:
-        options = self.recipe.training
-        logits = self.model(self._augmented(self.x[chosen]))
-        loss = torch.nn.functional.cross_entropy(
-            logits, self.y[chosen], label_smoothing=options.label_smoothing
-        )
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss.item()!r}")
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()
-
-    def _augmented(self, x: Tensor) -> Tensor:
-        options, shape = self.recipe.training, x.shape
-        if options.shift or options.flip:
-            x = x.reshape(-1, *self.data.image_shape)
-        if options.shift:
-            x = shift_images(x, options.shift, self.generator, self.data.minimum)
-        if options.flip:
-            x = flip_images(x, self.generator)
-        return x.reshape(shape)
-
-    def _set_learning_rate(self, done: float) -> None:
-        """Set the rate for the fraction ``done`` of the run: a linear rise, then half a cosine to 0."""
-        rise = min(1.0, (done + 1e-3) / _WARM_UP)
-        fall = 0.5 * (1 + math.cos(math.pi * max(0.0, done - _WARM_UP) / (1 - _WARM_UP)))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.training.learning_rate * rise * fall
+def _advance(
+    run: Run, output: Path, advance: OnBatch, on_epoch: OnEpoch | None, checkpoint_every: int
+) -> None:
+    """Train until ``run`` is over, keeping its state on the way."""
+    saved = time.perf_counter()
+    while not run.over:
+        loss = run.epoch(advance)
+        due = run.finished % checkpoint_every == 0 or time.perf_counter() - saved > _SAVE_SECONDS
+        if due and not run.over and run.group.leads:
+            save_checkpoint(checkpoint_path(output), run.checkpoint(), run.digest)
+            saved = time.perf_counter()
+        if on_epoch is not None and run.group.leads:
+            on_epoch(run.finished, loss)
 
 
-def _parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict]:
-    """Decay the synapses' weights only: biases, batch norm and scales have no reason to be small."""
-    decayed = [layer.weight for layer in model.modules() if isinstance(layer, nn.Dense | nn.Conv2d)]
-    chosen = {id(weight) for weight in decayed}
-    rest = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+def _finish(run: Run, output: Path, started: float, first: int) -> TrainResult:
+    """Measure the trained network and write its file."""
+    run.best.give_back(run.model)
+    run.model.eval()
+    plain, quantized = run.accuracies()
+    model = run.model.cpu()
+    seconds = time.perf_counter() - started
+    validation = run.best.accuracy if run.best.accuracy >= 0 else None
+    result = TrainResult(model, plain, quantized, seconds, run.finished - first, validation)
+    run.log.scalars(run.finished, {f"accuracy/{key}": value for key, value in _accuracies(result).items()})
+    if run.group.leads:
+        meta = {f"accuracy_{key}": value for key, value in _accuracies(result).items()}
+        nn.save(model, output, {"recipe": run.recipe.to_dict()} | meta)
+        checkpoint_path(output).unlink(missing_ok=True)
+    run.group.from_first(None)  # no process goes on before the file is there
+    return result
+
+
+def _accuracies(result: TrainResult) -> dict[str, float]:
+    found = {
+        "float": result.accuracy,
+        "quantized": result.accuracy_quantized,
+        "validation": result.accuracy_validation,
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _check_output(output: Path) -> None:
@@ -225,34 +162,43 @@ def _check_output(output: Path) -> None:
 
 
 def _check_data(recipe: Recipe, data: Dataset) -> None:
-    for key, off in (("shift", 0), ("flip", False)):
-        value = getattr(recipe.training, key)
+    """Refuse augmentation that the data cannot have."""
+    options = recipe.training
+    for key, off in (("shift", 0), ("flip", False), ("cutout", 0), ("cutmix", 0.0), ("autoaugment", None)):
+        value = getattr(options, key)
         if value and data.image_shape is None:
+            rule = "left out" if off is None else str(off).lower()
             raise InputError(
-                f"Recipe training.{key} must be {str(off).lower()} for {data.name!r}, whose samples are no "
+                f"Recipe training.{key} must be {rule} for {data.name!r}, whose samples are no "
                 f"images, not {value!r}"
             )
-
-
-def _meta(recipe: Recipe, result: TrainResult) -> dict:
-    meta = {"recipe": recipe.to_dict(), "accuracy_float": result.accuracy}
-    if result.accuracy_quantized is not None:
-        meta["accuracy_quantized"] = result.accuracy_quantized
-    return meta
+    if options.autoaugment is not None:
+        if data.image_shape[0] != 3 or data.steps is not None:
+            raise InputError(
+                f"Recipe training.autoaugment must be left out for {data.name!r}, whose samples are no "
+                f"images of 3 colours, not {options.autoaugment!r}"
+            )
+        sub_policies(options.autoaugment)
+    if options.random_resized_crop and not hasattr(data.train_x, "random"):
+        raise InputError(
+            f"Recipe training.random_resized_crop must be false for {data.name!r}, which is no folder of "
+            "images, not True"
+        )
 
 
 @contextmanager
-def _deterministic(seed: int) -> Iterator[None]:
-    """Seed torch and use deterministic algorithms inside; restore the caller's state on leaving.
+def _reproducible(recipe: Recipe, processes: Group) -> Iterator[None]:
+    """Seed torch and, on CPUs, use deterministic algorithms inside; restore the caller's state on leaving.
 
-    One thread: the matrices are so small that a second one slows training down, several times over where
-    other programs run, and sums then do not depend on the number of cores.
+    One thread unless the recipe gives more: the matrices are so small that a second one slows training
+    down, several times over where other programs run, and sums then do not depend on the number of cores.
     """
+    on_cpu = processes.device.type == "cpu"
     before, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True)
-        torch.set_num_threads(1)
+    with torch.random.fork_rng(devices=[] if on_cpu else [processes.device]):
+        torch.manual_seed(recipe.training.seed)
+        torch.use_deterministic_algorithms(on_cpu or before)
+        torch.set_num_threads(recipe.training.threads)
         try:
             yield
         finally:

@@ -1,14 +1,15 @@
 """Ready-made networks.
 
-``mlp`` is dense. The others are convolutional: each takes the shape of a sample (channels, height, width),
-the number of classes and, as keywords, the fields of ``Options`` beside its own arguments, and returns a
-``Sequential`` from ``input`` to ``readout`` that ``spikefold.nn.graph`` reads.
+``mlp`` is dense. The others are convolutional: each takes the shape of a sample (channels, height, width).
+All take the number of classes and, as keywords, the fields of ``Options`` beside their own arguments, and
+return a ``Sequential`` from ``input`` to ``readout`` that ``spikefold.nn.graph`` reads.
 """
 
 from spikefold.nn.models.cnn import cnn
 from spikefold.nn.models.lenet import lenet
 from spikefold.nn.models.mlp import mlp
-from spikefold.nn.models.parts import NEURONS, Options, make_neuron
+from spikefold.nn.models.neurons import NEURONS, make_neuron
+from spikefold.nn.models.parts import BINARY, Options
 from spikefold.nn.models.resnet import (
     preact_resnet,
     preact_resnet18,
@@ -22,6 +23,7 @@ from spikefold.nn.models.resnet import (
 from spikefold.nn.models.vgg import vgg11
 
 __all__ = [
+    "BINARY",
     "NEURONS",
     "Options",
     "cnn",

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from spikefold.nn.containers import Sequential
-from spikefold.nn.convolution import Conv2d
 from spikefold.nn.layers import Add, BatchNorm
 from spikefold.nn.models.parts import Options
 
@@ -22,12 +21,12 @@ class PreActBlock(torch.nn.Module):
         super().__init__()
         self.norm1 = BatchNorm(before)
         self.neuron1 = options.neurons(before)
-        self.conv1 = Conv2d(before, channels, 3, stride, 1)
+        self.conv1 = options.conv(before, channels, 3, stride, 1, bias=True)
         self.norm2 = BatchNorm(channels)
         self.neuron2 = options.neurons(channels)
-        self.conv2 = Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = options.conv(channels, channels, 3, padding=1, bias=True)
         changes = stride != 1 or before != channels
-        self.shortcut = Conv2d(before, channels, 1, stride) if changes else None
+        self.shortcut = options.conv(before, channels, 1, stride, bias=True) if changes else None
         self.add = Add()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,12 +45,12 @@ class PostActBlock(torch.nn.Module):
 
     def __init__(self, options: Options, before: int, channels: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = Conv2d(before, channels, 3, stride, 1, bias=False)
+        self.conv1 = options.conv(before, channels, 3, stride, 1)
         self.norm1 = BatchNorm(channels)
         self.neuron1 = options.neurons(channels)
-        self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.conv2 = options.conv(channels, channels, 3, padding=1)
         self.norm2 = BatchNorm(channels)
-        self.shortcut = _projection(before, channels, stride)
+        self.shortcut = _projection(options, before, channels, stride)
         self.add = Add()
         self.neuron2 = options.neurons(channels)
 
@@ -71,13 +70,13 @@ class SEWBlock(torch.nn.Module):
 
     def __init__(self, options: Options, before: int, channels: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = Conv2d(before, channels, 3, stride, 1, bias=False)
+        self.conv1 = options.conv(before, channels, 3, stride, 1)
         self.norm1 = BatchNorm(channels)
         self.neuron1 = options.neurons(channels)
-        self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.conv2 = options.conv(channels, channels, 3, padding=1)
         self.norm2 = BatchNorm(channels)
         self.neuron2 = options.neurons(channels)
-        self.shortcut = _projection(before, channels, stride)
+        self.shortcut = _projection(options, before, channels, stride)
         if self.shortcut is not None:
             self.shortcut.add_module("neuron", options.neurons(channels))
         self.add = Add()
@@ -106,9 +105,9 @@ def stages(
     return result
 
 
-def _projection(before: int, channels: int, stride: int) -> Sequential | None:
+def _projection(options: Options, before: int, channels: int, stride: int) -> Sequential | None:
     """Return the shortcut where the shape changes: ``conv`` 1x1 and ``norm``."""
     if stride == 1 and before == channels:
         return None
-    conv = Conv2d(before, channels, 1, stride, bias=False)
+    conv = options.conv(before, channels, 1, stride)
     return Sequential(OrderedDict(conv=conv, norm=BatchNorm(channels)))

@@ -8,7 +8,7 @@ import torch
 from spikefold.nn import checks
 from spikefold.nn.containers import Sequential
 from spikefold.nn.convolution import Conv2d
-from spikefold.nn.layers import BatchNorm, Dense, Flatten
+from spikefold.nn.layers import BatchNorm, Flatten
 from spikefold.nn.models.parts import Options, image_shape, make_pool, shrink
 
 
@@ -44,14 +44,15 @@ def lenet(
 
     before, size = shape[0], shape[1:]
     for i, channels in enumerate((width, 2 * width), start=1):
-        layers[f"conv{i}"] = Conv2d(before, channels, 5, bias=not norm)
+        conv = Conv2d if i == 1 else common.conv
+        layers[f"conv{i}"] = conv(before, channels, 5, bias=not norm)
         size = shrink("lenet", f"conv{i}", size, 5)
         spikes(i, channels)
         layers[f"pool{i}"] = make_pool(pool, 2)
         size = shrink("lenet", f"pool{i}", size, 2, 2)
         before = channels
     layers["flatten"] = Flatten()
-    layers["dense1"] = Dense(before * size[0] * size[1], 10 * width, bias=not norm)
+    layers["dense1"] = common.dense(before * size[0] * size[1], 10 * width, bias=not norm)
     spikes(3, 10 * width)
     layers.update(common.head(10 * width, classes))
     return Sequential(layers)

@@ -1,30 +1,38 @@
-"""What the builders of convolutional networks share: their common options and the layers made from them."""
+"""What the builders share: their common options and the layers made from them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 from spikefold.errors import ModelError
 from spikefold.nn import checks
+from spikefold.nn.binary import BinaryConv2d, BinaryDense
 from spikefold.nn.convolution import Conv2d
 from spikefold.nn.input import Input, Normalisation
 from spikefold.nn.layers import Dense, Dropout, Flatten, Readout
 from spikefold.nn.maps import Size, window_count
-from spikefold.nn.neurons import ILIF, LIF, PIT, SpikingNeuron
+from spikefold.nn.models.neurons import make_neuron
+from spikefold.nn.neurons import SpikingNeuron
 from spikefold.nn.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 
-NEURONS = ("pit", "ilif", "lif")
+BINARY = ("none", "plain", "learnable")
 
 
 @dataclass(frozen=True)
 class Options:
-    """Keyword arguments that every builder of a convolutional network takes.
+    """Keyword arguments that every builder takes.
 
     Parameters
     ----------
-    neuron : "pit", "ilif" or "lif".
-    levels : D, 4 by default (LIF: always 1).
-    steps, leak, rectify : T, leak and lambda of every neuron; None for the class's own lambda.
+    neuron : a name in ``NEURONS``.
+    levels : D, by default that of the neuron's class; LIF has 1 and ReverB its ``bits``.
+    steps, leak, rectify : T, leak and lambda of every neuron; None for the class's own leak and lambda.
+    neuron_options : more keyword arguments for the neuron's class, such as ``{"per_step": False}``.
+    binary : which weights have one bit, those of the first and of the last layer of weights never: "none";
+        "plain", +1 and -1; "learnable", with an amplitude per channel that is trained, on the side of the
+        neuron for ReverB (Eq. 18), else as alpha "output". None is "plain" for ReverB and else "none".
     input_levels : D_in.
     minimum, maximum : range of the raw pixels.
     mean, std : normalisation of the raw pixels, a number or one per channel. By default the levels are worth
@@ -36,8 +44,10 @@ class Options:
     neuron: str = "pit"
     levels: int | None = None
     steps: int = 1
-    leak: float = 0.5
+    leak: float | None = None
     rectify: float | None = None
+    neuron_options: Mapping[str, Any] = field(default_factory=dict)
+    binary: str | None = None
     input_levels: int = 16
     minimum: float = 0.0
     maximum: float = 1.0
@@ -46,9 +56,40 @@ class Options:
     static: bool = True
     dropout: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Check what no layer checks."""
+        if self.binary is not None:
+            checks.choice("Binary", self.binary, BINARY)
+        if not isinstance(self.neuron_options, Mapping):
+            raise ModelError(f"Neuron options must be a mapping, not {self.neuron_options!r}")
+
+    @property
+    def alpha(self) -> str | None:
+        """The alpha of binary layers, or None where weights are real."""
+        binary = self.binary or ("plain" if self.neuron == "reverb" else "none")
+        if binary == "none":
+            return None
+        return "output" if binary == "learnable" and self.neuron != "reverb" else "none"
+
     def neurons(self, channels: int) -> SpikingNeuron:
-        """Return a layer of neurons, one set of parameters per channel."""
-        return make_neuron(self.neuron, channels, self.levels, self.steps, self.leak, self.rectify)
+        """Return a layer of neurons."""
+        learnable = self.binary == "learnable" and self.neuron == "reverb"
+        options = ({"alpha": "channel"} if learnable else {}) | dict(self.neuron_options)
+        return make_neuron(self.neuron, channels, self.levels, self.steps, self.leak, self.rectify, options)
+
+    def conv(
+        self, before: int, channels: int, kernel: int, stride: int = 1, padding: int = 0, bias: bool = False
+    ) -> Conv2d:
+        """Return a convolution that is neither the first nor the last layer of weights."""
+        if self.alpha is None:
+            return Conv2d(before, channels, kernel, stride, padding, bias=bias)
+        return BinaryConv2d(before, channels, kernel, stride, padding, bias=bias, alpha=self.alpha)
+
+    def dense(self, before: int, features: int, bias: bool = False) -> Dense:
+        """Return a dense layer that is neither the first nor the last layer of weights."""
+        if self.alpha is None:
+            return Dense(before, features, bias)
+        return BinaryDense(before, features, bias, self.alpha)
 
     def stem(
         self, in_shape: tuple[int, int, int], channels: int, kernel: int, stride: int = 1
@@ -63,7 +104,7 @@ class Options:
         conv = Conv2d(in_shape[0], channels, kernel, stride, bias=False)
         return {"input": self.input(in_shape, pad), "stem": conv}
 
-    def input(self, in_shape: tuple[int, int, int], pad: int = 0) -> Input:
+    def input(self, in_shape: tuple[int, ...], pad: int = 0) -> Input:
         """Return the input layer."""
         return Input(
             in_shape,
@@ -112,16 +153,3 @@ def shrink(network: str, layer: str, size: tuple[int, int], kernel: int, stride:
         )
     height, width = (window_count(length, kernel, stride, 0) for length in size)
     return height, width
-
-
-def make_neuron(
-    neuron: str, channels: int, levels: int | None, steps: int, leak: float, rectify: float | None
-) -> SpikingNeuron:
-    """Build the neuron layer called "pit", "ilif" or "lif"; None means the class's own default."""
-    checks.choice("Neuron", neuron, NEURONS)
-    options = {"steps": steps, "leak": leak} | ({} if rectify is None else {"rectify": rectify})
-    if neuron == "lif":
-        if levels not in (None, 1):
-            raise ModelError(f"LIF levels (D) must be 1, not {levels!r}; use 'ilif' or 'pit' for more")
-        return LIF(channels, **options)
-    return (PIT if neuron == "pit" else ILIF)(channels, 4 if levels is None else levels, **options)

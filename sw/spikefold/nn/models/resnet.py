@@ -8,10 +8,10 @@ import torch
 from spikefold.errors import ModelError
 from spikefold.nn import checks
 from spikefold.nn.containers import Sequential
-from spikefold.nn.layers import BatchNorm, Dense
+from spikefold.nn.layers import BatchNorm
 from spikefold.nn.models.blocks import PostActBlock, PreActBlock, SEWBlock, stages
 from spikefold.nn.models.parts import Options, global_pool, image_shape
-from spikefold.nn.neurons import PIT, tie_scales
+from spikefold.nn.neurons import PIT, SpikingNeuron, tie_scales
 from spikefold.nn.pooling import MaxPool2d
 
 Shape = tuple[int, int, int]
@@ -64,8 +64,9 @@ def resnet19(in_shape: Shape, classes: int, *, width: int = 128, **options: Any)
     ``stem`` (3x3 without bias), ``norm``, ``neuron``; three stages of 3, 3 and 2 PostActBlocks with 128, 256
     and 512 channels, where ``width`` stands for the 128, the last two at half the resolution of the stage
     before; average over the map; ``dense1`` with bias and ``2 * width`` outputs, ``neuron1``; ``dense``,
-    ``readout``. Plain batch norm over time and batch takes the place of tdBN, whose only difference is a
-    constant gain. Other keywords are ``Options``.
+    ``readout``. Where ``dense1`` is binary, a batch norm ``norm1`` takes the place of its bias. Plain batch
+    norm over time and batch takes the place of tdBN, whose only difference is a constant gain. Other keywords
+    are ``Options``.
 
     Raises
     ------
@@ -74,7 +75,11 @@ def resnet19(in_shape: Shape, classes: int, *, width: int = 128, **options: Any)
     """
     common, blocks, widths = Options(**options), *_sizes((3, 3, 2), None, width)
     layers = _post_activation(in_shape, common, blocks, widths)
-    layers.update(dense1=Dense(widths[-1], 2 * width), neuron1=common.neurons(2 * width))
+    binary = common.alpha is not None
+    layers["dense1"] = common.dense(widths[-1], 2 * width, bias=not binary)
+    if binary:
+        layers["norm1"] = BatchNorm(2 * width)
+    layers["neuron1"] = common.neurons(2 * width)
     layers.update(common.head(2 * width, classes))
     return Sequential(layers)
 
@@ -116,12 +121,13 @@ def sew_resnet(
     one the 7x7 convolution of stride 2 and the 3x3 ``max_pool`` of stride 2 for images of ImageNet's size.
     ``widths`` are the stages' channels, by default ``width``, doubled from stage to stage; other keywords are
     ``Options``. With ``tie`` all PIT neurons whose outputs are added up share their scale, so that every sum
-    is one source of integer levels (I-LIF and LIF have equal scales anyway).
+    is one source of integer levels (I-LIF and LIF have equal scales anyway). QBLIF and ReverB neurons learn
+    scales that cannot be shared, so they need ``tie=False``; a sum may then hold up to 4 of them.
 
     Raises
     ------
     ModelError
-        On a parameter out of range.
+        On a parameter out of range, or if neurons other than PIT with scales of their own are to be tied.
     """
     common, shape = Options(**options), image_shape(in_shape)
     blocks, widths = _sizes(blocks, widths, width)
@@ -134,8 +140,13 @@ def sew_resnet(
     layers.update(stages(SEWBlock, common, widths[0], widths, blocks))
     layers.update(global_pool() | common.head(widths[-1], classes))
     model = Sequential(layers)
-    if tie and common.neuron == "pit":
+    if tie and isinstance(model.neuron, PIT):
         _tie_sums(model, len(blocks))
+    elif tie and not _fixed_scale(model.neuron):
+        raise ModelError(
+            f"Tie must be False with the neuron {common.neuron!r}, whose scales differ from layer to layer, "
+            f"not {tie!r}; only 'pit' neurons can share them"
+        )
     return model
 
 
@@ -169,6 +180,12 @@ def _tie_sums(model: Sequential, count: int) -> None:
                 running = [block.shortcut.neuron]
             running.append(block.neuron2)
             tie_scales(*running)
+
+
+def _fixed_scale(neuron: SpikingNeuron) -> bool:
+    """Tell whether neither training nor the first batch can change the scale."""
+    learned = any(parameter.requires_grad for parameter in neuron.parameters())
+    return not learned and bool(getattr(neuron, "initialised", True))
 
 
 def _sizes(blocks: Counts, widths: Counts | None, width: int) -> tuple[Counts, Counts]:

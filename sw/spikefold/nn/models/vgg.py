@@ -7,7 +7,6 @@ import torch
 
 from spikefold.nn import checks
 from spikefold.nn.containers import Sequential
-from spikefold.nn.convolution import Conv2d
 from spikefold.nn.layers import BatchNorm, Flatten
 from spikefold.nn.models.parts import Options, global_pool, image_shape, make_pool, shrink
 
@@ -44,7 +43,7 @@ def vgg11(
     for group, factors in enumerate(_VGG11, start=1):
         for channels in (factor * width for factor in factors):
             if index > 1:
-                layers[f"conv{index}"] = Conv2d(before, channels, 3, padding=1, bias=False)
+                layers[f"conv{index}"] = common.conv(before, channels, 3, padding=1)
             layers[f"norm{index}"] = BatchNorm(channels)
             layers[f"neuron{index}"] = common.neurons(channels)
             index, before = index + 1, channels

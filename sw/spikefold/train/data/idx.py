@@ -7,10 +7,48 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefold.errors import InputError
+from spikefold.errors import InputError, MissingToolError
+from spikefold.train.data.dataset import Dataset, count_classes
 
+FASHION = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package puts it
 _UNSIGNED_BYTE = 0x08
 _PARTS = {"train": "train", "test": "t10k"}
+
+
+def load_idx(folder: Path, name: str | None = None) -> Dataset:
+    """Return the images of the four files in ``folder`` as [1, rows, columns], each byte divided by 255.
+
+    Raises
+    ------
+    InputError
+        As ``read_folder``.
+    """
+    train_x, train_y, test_x, test_y = read_folder(folder)
+    pixels = [x[:, None] / np.float32(255) for x in (train_x, test_x)]
+    labels = [y.astype(np.int64) for y in (train_y, test_y)]
+    return Dataset(
+        *(pixels[0], labels[0], pixels[1], labels[1]),
+        maximum=1.0,
+        classes=count_classes(labels),
+        name=name or f"idx:{folder}",
+        image_shape=(1, *train_x.shape[1:]),
+    )
+
+
+def load_fashion() -> Dataset:
+    """Return Fashion-MNIST from where Debian's package dataset-fashion-mnist puts it.
+
+    Raises
+    ------
+    MissingToolError
+        If the package is not installed.
+    """
+    if not FASHION.is_dir():
+        raise MissingToolError(
+            f"Data set 'fashion' needs the folder '{FASHION}'; install it with: "
+            "apt-get install dataset-fashion-mnist, or name a folder that holds the four files: idx:FOLDER"
+        )
+    return load_idx(FASHION, "fashion")
 
 
 def read_folder(folder: Path) -> tuple[NDArray[np.uint8], ...]:

@@ -1,0 +1,110 @@
+"""The same counts for the integer network of a build: its levels, its codings, its neurons."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikefold.analysis.operations import coverage
+from spikefold.analysis.updates import update_of
+from spikefold.golden import Golden
+from spikefold.ir import Network, Population, Profile
+from spikefold.ir.coding import digit_count
+from spikefold.ir.network import INPUT
+from spikefold.ir.projections import Conv, Identity, Projection
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class IntegerLayer:
+    """One population of a build, per sample: synaptic additions under its coding, and work of its neurons."""
+
+    name: str
+    sources: tuple[str, ...]
+    codings: tuple[str, ...]
+    additions: float
+    updates: int
+    shifts: int
+    neuron_additions: int
+    comparisons: int
+
+
+@dataclass(frozen=True)
+class IntegerOperations:
+    """What the hardware of a build adds per sample, exactly, on the samples it was given."""
+
+    name: str
+    layers: tuple[IntegerLayer, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, with sums over all layers."""
+        rows = [asdict(layer) for layer in self.layers]
+        numbers = ("additions", "updates", "shifts", "neuron_additions", "comparisons")
+        return {
+            "name": self.name,
+            "layers": rows,
+            "total": {number: sum(row[number] for row in rows) for number in numbers},
+        }
+
+
+def integer_operations(network: Network, profile: Profile, x: NDArray[np.generic]) -> IntegerOperations:
+    """Count on samples ``x`` as `ir.Input.encode` takes them; a static input's current once if it is shared.
+
+    Raises
+    ------
+    InputError
+        If the samples do not fit the build's input.
+    """
+    golden, additions = Golden(network), dict.fromkeys((p.name for p in network.populations), 0.0)
+    repeats = {layer.name: layer.repeats for layer in profile.layers}
+    for start in range(0, len(x), _BATCH):
+        encoded = network.input.encode(x[start : start + _BATCH], network.steps)
+        levels = {INPUT: encoded, **golden.run(encoded, record=True).levels}
+        for population in network.populations:
+            for projection in population.projections:
+                presented = network.steps // repeats[population.name] // levels[projection.source].shape[1]
+                count = _additions(network, profile, projection, levels[projection.source])
+                additions[population.name] += count * max(1, presented)
+    rows = (_layer(network, profile, p, additions[p.name] / len(x)) for p in network.populations)
+    return IntegerOperations(network.name, tuple(rows))
+
+
+def _additions(
+    network: Network, profile: Profile, projection: Projection, levels: NDArray[np.integer]
+) -> float:
+    digits = digit_count(levels.astype(np.int64), _coding(profile, projection))
+    if not isinstance(projection, Conv):
+        return float(digits.sum() * (1 if isinstance(projection, Identity) else projection.targets))
+    shape = network.maps[projection.source]
+    sums = digits.reshape(-1, shape.channels, shape.height, shape.width).sum(axis=(0, 1))
+    reached = coverage((shape.height, shape.width), projection.kernel, projection.stride, projection.padding)
+    return float((sums * reached).sum() * (projection.targets // projection.groups))
+
+
+def _coding(profile: Profile, projection: Projection) -> str:
+    """An identity's levels are added bit by bit."""
+    return "binary" if isinstance(projection, Identity) else profile.coding[projection.source]
+
+
+def _layer(network: Network, profile: Profile, population: Population, additions: float) -> IntegerLayer:
+    sources = tuple(p.source for p in population.projections)
+    codings = tuple(_coding(profile, p) for p in population.projections)
+    neuron = population.neuron
+    if neuron is None:
+        return IntegerLayer(population.name, sources, codings, additions, 0, 0, 0, 0)
+    updates = network.maps[population.name].size * network.steps
+    each = update_of(
+        neuron.levels,
+        neuron.rounding,
+        neuron.reset,
+        neuron.leak,
+        neuron.factor,
+        neuron.fire_floor is not None,
+        network.steps,
+    )
+    work = (each.shifts, each.additions, each.comparisons)
+    return IntegerLayer(
+        population.name, sources, codings, additions, updates, *(updates * one for one in work)
+    )

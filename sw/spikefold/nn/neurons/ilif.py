@@ -1,0 +1,32 @@
+"""The integer leaky integrate-and-fire neuron."""
+
+from spikefold.nn.neurons.constant import ConstantNeuron
+
+
+class ILIF(ConstantNeuron):
+    """Integer leaky integrate-and-fire neuron (PIT Eq. 8): emits ``clip(round(u / threshold), 0, D)``.
+
+    The real value of a level is 1 whatever the threshold; a soft reset subtracts ``threshold`` times the
+    level. Input and output [T, B, C, ...].
+
+    Parameters
+    ----------
+    channels, levels, steps, leak, rectify, reset, input_decay, surrogate : as in ``SpikingNeuron``.
+    threshold : above 0, in units of the membrane.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        levels: int = 4,
+        steps: int = 1,
+        leak: float = 0.5,
+        rectify: float = 0.0,
+        reset: str = "subtract",
+        input_decay: bool = False,
+        surrogate: str = "rectified",
+        threshold: float = 1.0,
+    ) -> None:
+        super().__init__(
+            threshold, channels, levels, steps, leak, rectify, "half_up", reset, input_decay, surrogate
+        )

@@ -1,0 +1,91 @@
+"""Data sets as four arrays of one `.npz` file."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikefold.errors import InputError
+from spikefold.train.data.dataset import Dataset, count_classes
+
+_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+def load_npz(path: Path, steps: int | None = None) -> Dataset:
+    """Return the arrays x_train, y_train, x_test, y_test of a `.npz` file, as they are.
+
+    Samples are features or images ([height, width] or [channels, height, width]); with ``steps`` (T) they
+    are sequences of T of them, x is [samples, T, ...].
+
+    Raises
+    ------
+    InputError
+        If the file is missing or broken, or an array has an unfit type, shape or value.
+    """
+    arrays = _read(path)
+    x = [_features(path, name, arrays[name], steps) for name in ("x_train", "x_test")]
+    if x[0].shape[1:] != x[1].shape[1:]:
+        raise InputError(
+            f"Data file '{path}' must have samples of one shape, not {x[0].shape[1:]} and {x[1].shape[1:]}"
+        )
+    y = [_labels(path, name, arrays[name], n) for name, n in (("y_train", len(x[0])), ("y_test", len(x[1])))]
+    low, high = min(0.0, float(x[0].min())), float(x[0].max())
+    if high <= low:
+        raise InputError(
+            f"Data file '{path}' must hold features that differ, but x_train is {high!r} throughout"
+        )
+    shape = x[0].shape[1 if steps is None else 2 :]
+    return Dataset(
+        *(x[0], y[0], x[1], y[1]),
+        maximum=high,
+        classes=count_classes(y),
+        name=f"npz:{path}",
+        minimum=low,
+        image_shape={2: (1, *shape), 3: shape}.get(len(shape)),
+        steps=steps,
+    )
+
+
+def _read(path: Path) -> dict[str, NDArray]:
+    if not path.is_file():
+        raise InputError(f"Data file '{path}' must exist and be a .npz file")
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            return {name: file[name] for name in _ARRAYS}
+    except KeyError as error:
+        raise InputError(f"Data file '{path}' must hold the arrays {', '.join(_ARRAYS)}: {error}") from error
+    except (
+        *(ValueError, OSError, EOFError, TypeError, AttributeError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
+        raise InputError(f"Data file '{path}' must be a .npz file of plain numbers: {error}") from error
+
+
+def _features(path: Path, name: str, x: NDArray, steps: int | None) -> NDArray[np.float32]:
+    axes = ["samples", "steps", "features..."] if steps is not None else ["samples", "features..."]
+    if x.dtype.kind not in "iuf" or x.ndim < len(axes) or not x.size:
+        raise InputError(
+            f"Data file '{path}': {name} must be numbers of shape [{', '.join(axes)}], "
+            f"not {x.dtype} of shape {list(x.shape)}"
+        )
+    if steps is not None and x.shape[1] != steps:
+        raise InputError(
+            f"Data file '{path}': {name} must hold {steps} frames a sample, as data option steps says, "
+            f"not {x.shape[1]}"
+        )
+    if not np.isfinite(x).all():
+        raise InputError(f"Data file '{path}': {name} must be finite, but it holds NaN or infinity")
+    return np.ascontiguousarray(x, dtype=np.float32)
+
+
+def _labels(path: Path, name: str, y: NDArray, samples: int) -> NDArray[np.int64]:
+    if y.dtype.kind not in "iu" or y.shape != (samples,):
+        raise InputError(
+            f"Data file '{path}': {name} must be {samples} whole numbers, "
+            f"not {y.dtype} of shape {list(y.shape)}"
+        )
+    if y.min() < 0:
+        raise InputError(f"Data file '{path}': {name} must not be negative, but holds {int(y.min())!r}")
+    return y.astype(np.int64)
