@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from cli_case import data_file, fields, invoke, refused
 
 from spikefold import nn
@@ -30,6 +31,26 @@ def test_fields(recipe, tmp_path):
     assert "float accuracy" in table.stdout
     assert table.stderr == ""
     assert model.read_bytes() == first
+
+
+def test_keep_first(tmp_path):
+    text = (
+        "[data]\nname='digits'\n[model]\nhidden=[4]\n"
+        "[training]\nschedule='constant'\nwarmup=0.0\nepochs={}\n"  # the first epoch of two is that of one
+    )
+    for epochs in (1, 2):
+        (tmp_path / f"{epochs}.toml").write_text(text.format(epochs))
+    first, one, two = (tmp_path / name for name in ("first", "one", "two"))
+    fields(invoke("train", tmp_path / "2.toml", "-o", two, "--keep-first", first, "--json", "-q"))
+    fields(invoke("train", tmp_path / "1.toml", "-o", one, "--json", "-q"))
+    kept, alone, last = (nn.load(path).state_dict() for path in (first, one, two))
+    assert all(torch.equal(kept[key], alone[key]) for key in kept)
+    assert not torch.equal(kept["dense1.weight"], last["dense1.weight"])
+    refused(
+        invoke("train", tmp_path / "1.toml", "-o", one, "--keep-first", one),
+        3,
+        "File of the first epoch must be another than the output",
+    )
 
 
 def test_images(tmp_path):

@@ -32,6 +32,7 @@ Examples:
   spikefold train examples/digits.toml -o digits.safetensors --no-resume --json
   spikefold train examples/fashion.toml -o fashion.safetensors
   spikefold train examples/fashion_residual.toml -o residual.safetensors -q
+  spikefold train examples/digits.toml -o digits.safetensors --keep-first first.safetensors
   spikefold train examples/fashion.toml -o three.safetensors --quantize bits=3 --from fashion.safetensors
   torchrun --nproc-per-node 4 --no-python spikefold train examples/recipes/pit_cifar10.toml -o m.safetensors
 """
@@ -48,6 +49,11 @@ _QUANTIZE = {
 @click.option("--resume/--no-resume", default=True, help="Go on with a stopped run (default), or start anew.")
 @click.option("--quantize", metavar="bits=B[,...]", help="Train with weights rounded to B bits.")
 @click.option("--from", "start", type=click.Path(path_type=Path), help="Trained model to start from.")
+@click.option(
+    "--keep-first",
+    type=click.Path(path_type=Path),
+    help="Write the model after the first epoch too, for analyze --first.",
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute.")
 @click.option("--log-dir", type=click.Path(path_type=Path), help="Folder for TensorBoard's files.")
 @framed
@@ -58,6 +64,7 @@ def train(
     resume: bool,
     quantize: str | None,
     start: Path | None,
+    keep_first: Path | None,
     device: str | None,
     log_dir: Path | None,
 ) -> Outcome:
@@ -70,7 +77,8 @@ def train(
     changes |= {} if log_dir is None else {"log_dir": str(log_dir)}
     chosen = Recipe.load(recipe)
     chosen = replace(chosen, training=replace(chosen.training, **changes))
-    return _outcome(run(chosen, output, resume=resume, progress=not screen.quiet, start=start), output)
+    files = {"start": start, "keep_first": keep_first}
+    return _outcome(run(chosen, output, resume=resume, progress=not screen.quiet, **files), output)
 
 
 def _quantization(text: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Several processes train one network: one per GPU or core, started by torchrun."""
 
 import atexit
+import gc
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -90,8 +91,15 @@ def join(device: str) -> Group:
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE
         )
-        atexit.register(dist.destroy_process_group)
+        atexit.register(_leave)
     return Group(chosen, dist.get_rank(), dist.get_world_size())
+
+
+def _leave() -> None:
+    """Close the connection while the interpreter is whole: gloo's threads may still hold tensors."""
+    gc.collect()
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _device(device: str) -> torch.device:

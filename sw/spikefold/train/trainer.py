@@ -1,5 +1,6 @@
 """Train a network from a recipe: seeded, resumable, deterministic on one machine."""
 
+import copy
 import math
 import os
 import time
@@ -52,6 +53,7 @@ def train(
     on_epoch: OnEpoch | None = None,
     checkpoint_every: int = 5,
     start: str | os.PathLike[str] | None = None,
+    keep_first: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
     """Train the network of ``recipe`` (a Recipe or a TOML file) and save it to ``output``.
 
@@ -59,7 +61,8 @@ def train(
     ``output``; a run that was stopped goes on from there and, on CPUs, ends with the same weights as one
     that was not; the checkpoint is removed at the end. A run that diverges leaves its last one. ``progress``
     shows a bar on stderr; ``on_epoch`` is called with the number of finished epochs and the mean loss.
-    ``start`` is a model file with the recipe's layers whose tensors the network starts from.
+    ``start`` is a model file with the recipe's layers whose tensors the network starts from. ``keep_first``
+    is a file to which the network is written after its first epoch.
 
     Under torchrun the processes share every batch; rank 0 writes files and shows progress. Results equal
     those of one process up to rounding where nothing is random but the order and there is no batch norm,
@@ -76,8 +79,11 @@ def train(
         If a package is missing that brings the data, AutoAugment or TensorBoard's files.
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
-    output = Path(output)
-    _check_output(output)
+    output, kept = Path(output), None if keep_first is None else Path(keep_first)
+    for path in filter(None, (output, kept)):
+        _check_output(path)
+    if kept == output:
+        raise InputError(f"File of the first epoch must be another than the output, not '{kept}' too")
     data = load_data(recipe.data.name, **recipe.data.keywords(), progress=progress)
     _check_data(recipe, data)
     trained = None if start is None else nn.load(start)
@@ -88,7 +94,7 @@ def train(
         run = Run(recipe, data, processes, trained, log)
         first = _begin(run, output, resume)
         with _bar(first, recipe.training.epochs, progress and processes.leads) as advance:
-            _advance(run, output, advance, on_epoch, checkpoint_every)
+            _advance(run, output, kept, advance, on_epoch, checkpoint_every)
         result = _finish(run, output, started, first)
         log.close()
     return result
@@ -108,12 +114,19 @@ def _begin(run: Run, output: Path, resume: bool) -> int:
 
 
 def _advance(
-    run: Run, output: Path, advance: OnBatch, on_epoch: OnEpoch | None, checkpoint_every: int
+    run: Run,
+    output: Path,
+    kept: Path | None,
+    advance: OnBatch,
+    on_epoch: OnEpoch | None,
+    checkpoint_every: int,
 ) -> None:
     """Train until ``run`` is over, keeping its state on the way."""
     saved = time.perf_counter()
     while not run.over:
         loss = run.epoch(advance)
+        if run.finished == 1 and kept is not None and run.group.leads:
+            nn.save(copy.deepcopy(run.model).cpu(), kept, {"recipe": run.recipe.to_dict(), "epochs": 1})
         due = run.finished % checkpoint_every == 0 or time.perf_counter() - saved > _SAVE_SECONDS
         if due and not run.over and run.group.leads:
             save_checkpoint(checkpoint_path(output), run.checkpoint(), run.digest)
