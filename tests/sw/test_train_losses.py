@@ -7,7 +7,7 @@ import torch
 
 from spikefold import nn
 from spikefold.errors import ModelError
-from spikefold.train import TrainingOptions
+from spikefold.train import TrainingOptions, fake_quantized
 from spikefold.train.losses import make_loss, step_logits, tet
 
 
@@ -48,6 +48,17 @@ def test_tet_sees_every_step_and_the_model_is_left_alone() -> None:
     y = torch.arange(6) % 4
     expected = tet(logits, y, 0.5, 0.0, 0.1)
     assert make_loss(options)(model, x, y).item() == pytest.approx(expected.item())
+
+
+def test_tet_sees_logits_of_every_step_where_weights_are_rounded() -> None:
+    """Their mean is the network's answer, in its units and not in whole numbers."""
+    model, x = network(), torch.rand(6, 5)
+    with fake_quantized(model, 3):
+        steps, logits = step_logits(model, x), model(x)
+    torch.testing.assert_close(steps.mean(0), logits)
+    weight = model.dense2.weight
+    steps.square().sum().backward()
+    assert weight.grad.abs().sum() > 0
 
 
 def test_tet_of_one_step_without_the_second_term_is_cross_entropy() -> None:
