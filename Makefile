@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8
 
 .PHONY: demo test slow bench lint clean
 
@@ -15,10 +16,10 @@ demo: $(STAMP)
 	$(BIN)/spikefold demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q
+	$(TEST)
 
 slow: $(STAMP)
-	$(BIN)/python -m pytest -q -m slow
+	$(TEST) -m slow
 
 bench: $(STAMP)
 	$(BIN)/python bench/mnist.py
