@@ -1,10 +1,11 @@
 """`spikefold analyze`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from spikefold.cli.data import data_source, load_source
 from spikefold.cli.frame import Outcome, Sheet, framed
 from spikefold.cli.screen import Screen
 from spikefold.errors import InputError
@@ -72,7 +73,10 @@ def analyze(
         network = nn.load(model)
         earlier = None if first is None else nn.load(first)
         hardware = None if build is None else read_build(build)
-        chosen = choose(_data(data, nn.read_meta(model).get("recipe")), samples)
+        source = data_source(data, nn.read_meta(model).get("recipe"))
+        if source is None:
+            raise InputError("Data must be named with --data, as the model file names none")
+        chosen = choose(load_source(source, screen.quiet), samples)
     with screen.samples("analysing") as advance:
         found = run(
             network,
@@ -107,19 +111,6 @@ def choose(data: "Dataset", count: int) -> tuple["np.ndarray", "np.ndarray"]:
     total = len(data.test_y)
     places = np.arange(min(count, total)) * total // min(count, total)
     return data.test_x[places], data.test_y[places]
-
-
-def _data(name: str | None, recipe: dict[str, Any] | None) -> "Dataset":
-    """The data set of the recipe, or the named one with the recipe's other options."""
-    import dataclasses
-
-    from spikefold.train import Recipe, load_data
-
-    options = {} if recipe is None else dataclasses.asdict(Recipe.from_dict(recipe).data)
-    known = options.pop("name", None)
-    if name is None and known is None:
-        raise InputError("Data must be named with --data, as the model file names none")
-    return load_data(known if name is None else name, **options)
 
 
 def _sheets(model: Path, found: "Analysis") -> list[Sheet]:
