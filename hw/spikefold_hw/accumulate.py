@@ -25,6 +25,13 @@ def sums_layout(profile: LayerProfile) -> data.ArrayLayout:
     return data.ArrayLayout(signed(profile.widths.accumulator), profile.drain)
 
 
+def digit_of(layer: LayerProfile) -> Digit:
+    """Shape of the digits that a layer's lanes take."""
+    rows = max(layer.weight_rows(window) for window in layer.windows)
+    shifts = max(shifts_of(window.levels, window.coding) for window in layer.windows)
+    return Digit(rows, shifts, len(layer.windows))
+
+
 class AccumulateCore(wiring.Component):
     """P accumulators, fed with digits, drained Q at a time while the next block accumulates.
 
@@ -51,9 +58,12 @@ class AccumulateCore(wiring.Component):
         self._profile = profile
         self._shifts = [shifts_of(window.levels, window.coding) for window in profile.windows]
         self._contents = contents
-        rows = max(profile.weight_rows(window) for window in profile.windows)
-        digit = Digit(rows, max(self._shifts), len(profile.windows))
-        super().__init__({"i": In(stream.Signature(digit)), "o": Out(stream.Signature(sums_layout(profile)))})
+        super().__init__(
+            {
+                "i": In(stream.Signature(digit_of(profile))),
+                "o": Out(stream.Signature(sums_layout(profile))),
+            }
+        )
 
     @property
     def latency(self) -> int:

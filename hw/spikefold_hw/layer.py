@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.profile import LayerProfile, Order
 from spikefold_hw.accumulate import AccumulateCore
+from spikefold_hw.drain import skip_streams
 from spikefold_hw.load import Images
 from spikefold_hw.neuron import NeuronUnit
 from spikefold_hw.readout import Readout
@@ -43,13 +44,9 @@ class LayerCore(wiring.Component):
             out = Logit(profile.channels, profile.widths.membrane)
         else:
             out = Event(profile.channels, profile.neuron.levels)
-        skips = {
-            f"skip{k}": In(stream.Signature(Event(profile.channels, skip.buffer.levels)))
-            for k, skip in enumerate(profile.skips)
-        }
         super().__init__(
             {f"i{k}": In(window.i.signature.flip()) for k, window in enumerate(self._windows)}
-            | skips
+            | skip_streams(profile)
             | {"o": Out(stream.Signature(out)), "saturated": Out(range(profile.drain + 1))}
         )
 

@@ -128,7 +128,7 @@ class NetworkTop(wiring.Component):
             m.submodules[name] = stage
         sources = {INPUT: self._gated(m), **self.streams}
         for name, places in readers(self.profile).items():
-            self._join(m, name, sources[name], [_inputs(self.stages[stage])[port] for stage, port in places])
+            self._join(m, name, sources[name], [self.stages[stage].inputs[port] for stage, port in places])
         connect(m, list(self.stages.values())[-1].o, wiring.flipped(self.o))
         for name, source in self.streams.items():
             _probe(m, name, source)
@@ -192,13 +192,6 @@ def _core(stage: StageProfile, profile: Profile, images: Images | None) -> Layer
     if isinstance(stage, PoolProfile):
         return PoolCore(stage, profile.steps, profile.order)
     return AddUnit(stage, profile.steps, profile.order)
-
-
-def _inputs(core: LayerCore | PoolCore | AddUnit) -> list[stream.Interface]:
-    """The input streams of a stage, in the order of its profile: windows first, then buffers."""
-    if isinstance(core, LayerCore):
-        return core.inputs
-    return [core.i0] if isinstance(core, PoolCore) else [core.i0, core.i1]
 
 
 def _event(source: stream.Interface) -> Value:

@@ -34,6 +34,11 @@ class PoolCore(wiring.Component):
             }
         )
 
+    @property
+    def inputs(self) -> list[stream.Interface]:
+        """The input stream."""
+        return [self.i0]
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.lines = self._lines

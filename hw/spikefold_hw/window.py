@@ -4,9 +4,10 @@ from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikefold.ir.coding import digits_of, shifts_of
+from spikefold.ir.coding import digits_of
 from spikefold.ir.neuron import Integers
 from spikefold.ir.profile import LayerProfile, Order, ScanProfile, WindowProfile
+from spikefold_hw.accumulate import digit_of
 from spikefold_hw.digit_issuer import DigitIssuer
 from spikefold_hw.event_buffer import EventBuffer
 from spikefold_hw.line_buffer import LineBuffer
@@ -134,13 +135,6 @@ class WindowCore(wiring.Component):
         connect(m, self._buffer.o, self._issuer.i)
         wiring.connect(m, self._issuer.o, wiring.flipped(self.o))
         return m
-
-
-def digit_of(layer: LayerProfile) -> Digit:
-    """Shape of the digits that a layer's lanes take."""
-    rows = max(layer.weight_rows(window) for window in layer.windows)
-    shifts = max(shifts_of(window.levels, window.coding) for window in layer.windows)
-    return Digit(rows, shifts, len(layer.windows))
 
 
 class WindowMerge(wiring.Component):
