@@ -11,7 +11,7 @@ from spikefold.fold.folded import FoldedNeuron, Reals
 from spikefold.fold.mathematics import batch_norm_gain, merge_steps
 from spikefold.ir.neuron import Reset, Rounding
 from spikefold.nn import Conv2d, Node, SpikingNeuron
-from spikefold.nn.binary import BinarySynapses
+from spikefold.nn.binary import BinarySynapses, effective_weight
 
 
 def as_array(tensor: Tensor) -> Reals:
@@ -31,7 +31,7 @@ def synapses(node: Node) -> tuple[Reals, Reals]:
     """Weight (targets, sources / groups, ...) and bias (targets,) of a dense layer or convolution."""
     layer = cast(torch.nn.Linear | Conv2d, node.module)
     check_finite(node.name, as_array(layer.weight))
-    weight = as_array(layer.effective_weight() if isinstance(layer, BinarySynapses) else layer.weight)
+    weight = as_array(effective_weight(layer))
     bias = np.zeros(len(weight)) if layer.bias is None else as_array(layer.bias)
     check_finite(node.name, weight, bias)
     return weight, bias

@@ -107,6 +107,12 @@ class BinarySynapses:
         self.log_alpha = torch.nn.Parameter(torch.full((count,), start))
 
 
+def effective_weight(layer: torch.nn.Linear | torch.nn.Conv2d) -> Tensor:
+    """Return what a dense layer or convolution multiplies with: its weight, or of a binary layer the signs
+    times alpha."""
+    return layer.effective_weight() if isinstance(layer, BinarySynapses) else layer.weight
+
+
 class BinaryDense(BinarySynapses, Dense):
     """Dense synapses of one bit: ``y = x (alpha sign(W))^T + b`` over the last axis of [T, B, in_features].
 

@@ -27,8 +27,8 @@ def fake_quantized(
 
     Folded weights, thresholds, fire floors and biases are rounded, leak and reset factor are sums of shifts,
     and membranes are whole numbers of units, rounded after the leak. In eval mode and float64 all levels, and
-    so the classes, are those of the integer network, exactly; in float32 a membrane of more than 2^24 units,
-    or a weight within 1e-7 of a tie, may be rounded otherwise. In training mode batch norms use the
+    so the classes, are those of the integer network, exactly; in float32 a membrane of more than 2^24 units
+    may be rounded otherwise. In training mode batch norms use the
     statistics of their batch; rounded is then what the running ones give.
 
     Parameters are read anew at every call of `model`. Gradients pass straight through every rounding, to

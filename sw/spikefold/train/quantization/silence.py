@@ -10,6 +10,7 @@ from spikefold.fold.folded import Reals
 from spikefold.fold.mathematics import fold_shift
 from spikefold.fold.parameters import as_array
 from spikefold.nn import Conv2d, Input, Node, SpikingNeuron
+from spikefold.nn.binary import effective_weight
 from spikefold.train.quantization.snapshot import Norm, Snapshot
 
 Shift = Reals | None
@@ -95,12 +96,7 @@ def _synapses(node: Node, shift: Shift, found: Silence) -> Reals:
         return bias
     groups = layer.groups if isinstance(layer, Conv2d) else 1
     found.read[node.name] = per_source(shift, layer.weight.shape[1] * groups)
-    return bias + fold_shift(source_sums(effective(layer)), found.read[node.name], groups)
-
-
-def effective(layer: torch.nn.Module) -> torch.Tensor:
-    """What a layer multiplies with: its weight, or of a binary layer the signs times alpha."""
-    return layer.effective_weight() if hasattr(layer, "effective_weight") else layer.weight
+    return bias + fold_shift(source_sums(effective_weight(layer)), found.read[node.name], groups)
 
 
 def per_source(shift: Reals, sources: int) -> Reals:

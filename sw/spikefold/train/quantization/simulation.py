@@ -13,9 +13,10 @@ from spikefold.errors import ModelError
 from spikefold.fold.folded import Reals
 from spikefold.fold.mathematics import fold_shift
 from spikefold.nn import Conv2d, Node, SpikingNeuron
+from spikefold.nn.binary import effective_weight
 from spikefold.train.quantization.neurons import simulate, snap
 from spikefold.train.quantization.plan import Plan
-from spikefold.train.quantization.silence import effective, per_source, silence, source_sums
+from spikefold.train.quantization.silence import per_source, silence, source_sums
 from spikefold.train.quantization.snapshot import Snapshot
 from spikefold.train.quantization.spikes import Key, Spikes, emitter_key
 from spikefold.train.quantization.straight import straight_through
@@ -100,7 +101,7 @@ class Simulation:
     def _synapses(self, node: Node, *members: Tensor) -> Tensor:
         """Currents of a dense layer or convolution: what stands for its `forward`."""
         layer, weights = node.module, self.weights(node.name)
-        latent, total = effective(layer), None
+        latent, total = effective_weight(layer), None
         for x, weight in zip(members, weights, strict=True):
             current = apply(layer, x, straight_through(latent, weight))
             total = current if total is None else total + current

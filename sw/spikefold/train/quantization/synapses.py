@@ -9,8 +9,8 @@ from torch import Tensor
 from spikefold.fold.folded import Reals
 from spikefold.fold.traces import Origin, Trace
 from spikefold.nn import Conv2d
+from spikefold.nn.binary import effective_weight
 from spikefold.quantize.scales import Method, largest_weight, weight_scale
-from spikefold.train.quantization.silence import effective
 from spikefold.train.quantization.snapshot import Snapshot
 from spikefold.train.quantization.spikes import Key, key_of
 
@@ -50,7 +50,7 @@ class Synapses:
         In float64 as in the fold: weights that training leaves between two integers end close to the tie.
         """
         layer = self.trace.layer
-        latent = torch.ones(self.channels, 1) if layer is None else effective(layer).detach()
+        latent = torch.ones(self.channels, 1) if layer is None else effective_weight(layer).detach()
         factor = torch.from_numpy(self._factor(snapshot, latent.shape[1])).to(latent.device)
         factor = factor.reshape(*factor.shape, *(1,) * (latent.dim() - 2))
         return Folded(latent.double(), factor, self.bits, latent.dtype)
