@@ -7,7 +7,6 @@ Debian's package dataset-fashion-mnist, or with --folder any folder of its four 
 """
 
 import argparse
-import json
 import resource
 import sys
 import tempfile
@@ -15,14 +14,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from figures import show
 
 import spikefold
 from spikefold import nn
 from spikefold.design import Design
 from spikefold.train import Dataset, load_data
-from spikefold_hw.verilog import count_multipliers, emit
+from spikefold_hw.verilog import count_multipliers
 
 MODELS = Path(__file__).parents[1] / "examples"
 STALL = 0.2
@@ -72,7 +70,9 @@ def run(folder: Path, data: Dataset) -> dict[str, Any]:
         "cycle_exact": plain.cycle_exact,
         "cycles_interval": plain.cycles_per_sample,
         "lane_use": max(convolutions, key=lambda layer: layer.busy).lane_use,
-        "multipliers": count_multipliers(emit(design.profile)),
+        "multipliers": count_multipliers(
+            {path.name: path.read_text() for path in (design.path / "rtl").glob("*.v")}
+        ),
         "seconds_compile": seconds,
         "seconds_simulate": stalled.seconds,
     }
@@ -100,14 +100,7 @@ def main() -> None:
     data = load_data("fashion" if arguments.folder is None else f"idx:{arguments.folder}", seed=0)
     with tempfile.TemporaryDirectory() as folder:
         figures = run(Path(folder), data)
-    if arguments.json:
-        print(json.dumps(figures))
-        return
-    table = Table("figure", "measured", "reach", title="Fashion-MNIST, 4-bit weights")
-    for name, value in figures.items():
-        shown = f"{value:,.4g}" if isinstance(value, float) else str(value)
-        table.add_row(name, shown, TARGETS.get(name, ""))
-    Console().print(table)
+    show("Fashion-MNIST, 4-bit weights", figures, TARGETS, arguments.json)
 
 
 if __name__ == "__main__":

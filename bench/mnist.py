@@ -7,7 +7,6 @@ makes one as good.
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -15,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from figures import show
 
 import spikefold
 from spikefold import nn
@@ -99,14 +97,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures = run(Path(folder), arguments.seeds)
-    if arguments.json:
-        print(json.dumps(figures))
-        return
-    table = Table("figure", "measured", "reach", title="MNIST 784-128-10, T=1, D=4, 4-bit weights, 32 lanes")
-    for name, value in figures.items():
-        shown = f"{value:,.4g}" if isinstance(value, float) and value < 1000 else f"{value:,.0f}"
-        table.add_row(name, shown if not isinstance(value, bool) else str(value), TARGETS.get(name, ""))
-    Console().print(table)
+    show("MNIST 784-128-10, T=1, D=4, 4-bit weights, 32 lanes", figures, TARGETS, arguments.json)
 
 
 if __name__ == "__main__":

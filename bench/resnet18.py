@@ -9,7 +9,6 @@ simulator, which takes some minutes and is not counted.
 """
 
 import argparse
-import json
 import resource
 import sys
 import tempfile
@@ -19,8 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
+from figures import show
 
 import spikefold
 from spikefold import nn
@@ -95,14 +93,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures = run(Path(folder))
-    if arguments.json:
-        print(json.dumps(figures))
-        return
-    table = Table("figure", "measured", "reach", title="Pre-activation ResNet18, 3x32x32, T x D = 1x4")
-    for name, value in figures.items():
-        shown = f"{value:,.4g}" if isinstance(value, float) else str(value)
-        table.add_row(name, shown, TARGETS.get(name, ""))
-    Console().print(table)
+    show("Pre-activation ResNet18, 3x32x32, T x D = 1x4", figures, TARGETS, arguments.json)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from spikefold.fold import fold
 from spikefold.golden import accuracy
 from spikefold.quantize import quantize
 from spikefold.train import Dataset, Recipe, load_data, train
-from spikefold_hw.verilog import count_multipliers, emit
+from spikefold_hw.verilog import count_multipliers
 
 RTL_SAMPLES = 500
 """Test images that go through the Verilog; all layers are compared on the first 100."""
@@ -60,6 +60,7 @@ def measure_rtl(run: str, recipes: Recipes, folder: Path) -> dict[str, Any]:
     data = _data(recipes)
     x, y = data.test_x[:RTL_SAMPLES], data.test_y[:RTL_SAMPLES]
     design: Design = spikefold.compile(model, name="run", calibration=data.train_x[:64])
+    design.write(folder / run)
     verified = design.verify(x[:100], simulator="native")
     answered, golden = design.simulate(x), design.golden(x)
     return {
@@ -67,7 +68,9 @@ def measure_rtl(run: str, recipes: Recipes, folder: Path) -> dict[str, Any]:
         "accuracy_golden": 100 * float(np.mean(golden.classes == y)),
         "mismatches": verified.mismatches + int((answered.logits != golden.logits).any(axis=1).sum()),
         "cycle_exact": verified.cycle_exact,
-        "multipliers": count_multipliers(emit(design.profile)),
+        "multipliers": count_multipliers(
+            {path.name: path.read_text() for path in (folder / run / "rtl").glob("*.v")}
+        ),
         "cycles": verified.cycles_per_sample,
     }
 
