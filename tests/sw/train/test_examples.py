@@ -10,7 +10,7 @@ from spikefold.fold import fold
 from spikefold.quantize import quantize
 from spikefold.train import Recipe, accuracy, data, fake_quantized, load_data
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 LEAST = {"fashion": 0.905, "fashion_residual": 0.88}  # integer accuracy at 4 bits, over all test images
 
 needs_data = pytest.mark.skipif(

@@ -16,7 +16,7 @@ from spikefold import nn
 from spikefold.errors import InputError
 from spikefold.train.distributed import Group, join, shared_batch_norm
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 SECONDS = 120  # until a run that hangs is ended
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="torch has no torch.distributed")

@@ -13,7 +13,7 @@ from spikefold.train.losses import make_loss
 from spikefold.train.networks import build_network
 from spikefold.train.schedule import make_optimizer
 
-FOLDER = Path(__file__).parents[2] / "examples" / "recipes"
+FOLDER = Path(__file__).parents[3] / "examples" / "recipes"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
 CLASSES = {"cifar10": 10, "cifar100": 100, "imagenet": 1000, "cifar10dvs": 10, "dvsgesture": 11}
 # optimizer, epochs, learning rate, batch, weight decay, loss: PIT Table 6, QB-LIF Table 1, ReverB section 4

@@ -75,7 +75,7 @@ def test_a_tie_made_by_hand_is_saved(tmp_path: Path) -> None:
 
 def test_files_of_schema_1_still_load(tmp_path: Path) -> None:
     """The benchmark's model was written when models were chains without ties and padding."""
-    path = Path(__file__).parents[2] / "bench" / "mnist.safetensors"
+    path = Path(__file__).parents[3] / "bench" / "mnist.safetensors"
     with safetensors.safe_open(str(path), framework="pt") as file:
         description = json.loads(file.metadata()["spikefold"])
     assert description["schema"] == 1

@@ -10,7 +10,7 @@ import spikefold
 from spikefold import demo
 from spikefold.train import Recipe
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "digits.toml"
+EXAMPLE = Path(__file__).parents[3] / "examples" / "digits.toml"
 SHOWN = (
     "accuracy_float",
     "accuracy_integer",

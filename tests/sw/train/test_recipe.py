@@ -9,7 +9,7 @@ from spikefold.errors import InputError
 from spikefold.nn.models import NEURONS
 from spikefold.train import ModelOptions, Recipe
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 GOOD = {"data": {"name": "digits"}, "model": {"hidden": [8]}, "training": {"epochs": 2}}
 
 

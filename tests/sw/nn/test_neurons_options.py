@@ -12,7 +12,7 @@ from spikefold import nn
 from spikefold.errors import ModelError
 
 RNG = np.random.default_rng
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 EVERY = [
     lambda: nn.LIF(3, 0.5, 2, 0.25, 0.1, "zero", True, "arctan"),

@@ -12,7 +12,7 @@ from spikefold.errors import InputError, ModelError
 from spikefold.train import Recipe, TrainResult, accuracy, fake_quantized, load_data, train, trainer
 from spikefold.train.run import Run
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 def recipe(neuron: str = "pit", **training: object) -> Recipe:
