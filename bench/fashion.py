@@ -20,7 +20,7 @@ import spikefold
 from spikefold import nn
 from spikefold.design import Design
 from spikefold.train import Dataset, load_data
-from spikefold_hw.verilog import count_multipliers
+from spikefold_hw.emit import count_multipliers
 
 MODELS = Path(__file__).parents[1] / "examples"
 STALL = 0.2

@@ -1,4 +1,4 @@
-"""Fit the LUT estimate of `spikefold.balance.cost` to what yosys makes of random designs, for ECP5.
+"""Fit the LUT estimate of `spikefold_hw.streaming.choose.cost` to what yosys makes of random designs, for ECP5.
 
     python bench/lut_model.py [--designs 16] [--cache FOLDER]
 
@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import nnls
 
-from spikefold.balance.cost import LUT_COEFFICIENTS, TOP_FEATURES, lut_features
+from spikefold_hw.streaming.choose.cost import LUT_COEFFICIENTS, TOP_FEATURES, lut_features
 from spikefold.images import image_files
 from spikefold.ir import (
     Add,
@@ -43,7 +43,7 @@ from spikefold_boards.devices import find_device
 from spikefold_boards.place_and_route import parse_utilization
 from spikefold_boards.tools import find_tool, run_tool
 from spikefold_boards.yosys import elaborate, map_to_device
-from spikefold_hw.verilog import emit, top_name
+from spikefold_hw.emit import emit, top_name
 
 DEVICE = find_device("ecp5-85k")
 

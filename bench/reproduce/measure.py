@@ -14,7 +14,7 @@ from spikefold.fold import fold
 from spikefold.golden import accuracy
 from spikefold.quantize import quantize
 from spikefold.train import Dataset, Recipe, load_data, train
-from spikefold_hw.verilog import count_multipliers
+from spikefold_hw.emit import count_multipliers
 
 RTL_SAMPLES = 500
 """Test images that go through the Verilog; all layers are compared on the first 100."""

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spikefold.errors import InputError
 from spikefold.ir.maps import Map
-from spikefold.ir.profile import ORDERS, Order
+from spikefold_hw.order import Time
 from spikefold_sim.ports import BEAT
 
 Integers = NDArray[np.int64]
@@ -28,11 +28,8 @@ class StreamShape:
     ----------
     map
         Channels, and the positions they come at, row by row.
-    steps
-        Time steps.
-    order
-        How time runs: all steps of a position before the next position ("innermost"), or all positions of
-        a step before the next step ("step_major").
+    time
+        Time steps, and the order of the cells.
 
     Raises
     ------
@@ -41,14 +38,16 @@ class StreamShape:
     """
 
     map: Map
-    steps: int
-    order: Order
+    time: Time
 
     def __post_init__(self) -> None:
         if min(*self.map, self.steps) < 1:
             raise InputError(f"Stream must have channels, positions and steps, not {self!r}")
-        if self.order not in ORDERS:
-            raise InputError(f"Order of a stream must be one of {', '.join(ORDERS)}, not {self.order!r}")
+
+    @property
+    def steps(self) -> int:
+        """Time steps."""
+        return self.time.steps
 
     @property
     def cells(self) -> int:
@@ -62,10 +61,7 @@ class StreamShape:
 
     def places(self) -> tuple[Integers, Integers]:
         """Time step and position of each cell, in the order of the stream, both of shape (cells,)."""
-        cell = np.arange(self.cells)
-        if self.order == "innermost":
-            return cell % self.steps, cell // self.steps
-        return cell // self.map.positions, cell % self.map.positions
+        return self.time.places(self.map.positions)
 
 
 def encode_beats(levels: ArrayLike, shape: StreamShape) -> NDArray[np.void]:
@@ -210,10 +206,9 @@ def split_levels(
 
 
 def _by_cell(levels: NDArray[np.integer], shape: StreamShape) -> NDArray[np.integer]:
-    """Levels (samples, 1 or steps, channels, positions) as (cells of all samples, channels)."""
-    whole = np.broadcast_to(levels, (len(levels), shape.steps, *levels.shape[2:]))
-    axes = (0, 3, 1, 2) if shape.order == "innermost" else (0, 1, 3, 2)
-    return whole.transpose(axes).reshape(-1, shape.map.channels)
+    """Levels (samples, 1 or T, channels, positions) in the order of the stream, (cells, channels)."""
+    presented = np.broadcast_to(levels, (len(levels), shape.steps, *levels.shape[2:]))
+    return shape.time.in_order(presented.swapaxes(2, 3))
 
 
 def _ends(shape: StreamShape) -> tuple[Flags, Flags]:

@@ -1,35 +1,32 @@
 """The interface of a compiled network as the engines and the scoreboard see it."""
 
 from spikefold.ir.network import INPUT
-from spikefold.ir.profile import Profile
-from spikefold_hw.network import counter_names
+from spikefold_hw.emit import top_name
+from spikefold_hw.interface import EventStream, Interface
 from spikefold_hw.streams import index_bits
-from spikefold_hw.verilog import top_name
 from spikefold_sim.beats import StreamShape
 from spikefold_sim.ports import EventFormat, Ports, Probe, ResultFormat
 
 
-def ports_of(profile: Profile) -> Ports:
-    """Ports of the Verilog top, and a probe for every stage but the readout."""
-    readout = profile.layers[-1]
-    formats = {
-        name: EventFormat(index_bits(source.channels), levels.bit_length())
-        for name, (source, levels) in profile.sources.items()
-    }
-    stimulus = formats.pop(INPUT)
+def ports_of(interface: Interface) -> Ports:
+    """Ports of the Verilog top, and a probe for every probed stream."""
     return Ports(
-        top=top_name(profile),
-        stimulus=stimulus,
-        result=ResultFormat(readout.widths.membrane, index_bits(readout.channels), readout.channels),
-        probes=tuple(Probe(name, f"core.probe_{name}", format_) for name, format_ in formats.items()),
-        counters=counter_names(profile),
-        load=profile.loaded,
+        top=top_name(interface.name),
+        stimulus=_format(interface.input),
+        result=ResultFormat(interface.logit_bits, index_bits(interface.classes), interface.classes),
+        probes=tuple(
+            Probe(name, f"core.probe_{name}", _format(stream)) for name, stream in interface.probed.items()
+        ),
+        counters=interface.counters,
+        load=interface.loaded,
     )
 
 
-def shapes_of(profile: Profile) -> dict[str, StreamShape]:
-    """Shape of every event stream by name: input, then all stages but the readout."""
-    return {
-        name: StreamShape(source, profile.input.steps if name == INPUT else profile.steps, profile.order)
-        for name, (source, _) in profile.sources.items()
-    }
+def shapes_of(interface: Interface) -> dict[str, StreamShape]:
+    """Shape of every event stream by name: input, then the probed ones."""
+    streams = {INPUT: interface.input, **interface.probed}
+    return {name: StreamShape(stream.map, stream.time) for name, stream in streams.items()}
+
+
+def _format(stream: EventStream) -> EventFormat:
+    return EventFormat(index_bits(stream.map.channels), stream.levels.bit_length())

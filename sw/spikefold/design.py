@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 from spikefold.build import Build, read_build, write_build
 from spikefold.errors import InputError
 from spikefold.golden import Golden, Run
-from spikefold.images import image_files, load_bytes
-from spikefold.ir import Network, Profile
+from spikefold.ir import Network
 from spikefold.ir.network import INPUT
-from spikefold.ir.words import memory_images
 from spikefold.report import report_html
 from spikefold.results import Simulation, Verification
 from spikefold_boards.result import SynthResult
 from spikefold_boards.synth import synthesize
-from spikefold_hw.cycles import Cycles, latencies, longest_silence, predict, trailing_silence
-from spikefold_hw.geometry import memory_bits
-from spikefold_hw.network import NetworkTop
-from spikefold_hw.verilog import count_multipliers, emit, top_name
+from spikefold_hw.architecture import AnyPlan, Architecture
+from spikefold_hw.architectures import find_architecture
+from spikefold_hw.cycles import Cycles
+from spikefold_hw.emit import count_multipliers, emit, top_name
+from spikefold_hw.interface import Interface
+from spikefold_hw.parts.images import Image
 from spikefold_sim.amaranth_engine import AmaranthEngine
 from spikefold_sim.beats import encode_beats
 from spikefold_sim.build import Design as DesignUnderTest
@@ -49,8 +49,8 @@ class Design:
 
     Attributes
     ----------
-    network, profile
-        The integer network and the hardware profile.
+    network, plan
+        The integer network, and the plan of its hardware.
     info
         What `compile` found out: accuracies, rounding, cycles on calibration data.
     path
@@ -58,7 +58,7 @@ class Design:
     """
 
     network: Network
-    profile: Profile
+    plan: AnyPlan
     info: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
 
@@ -67,27 +67,34 @@ class Design:
         """Name of the design."""
         return self.network.name
 
+    @cached_property
+    def architecture(self) -> Architecture[Any, Any]:
+        """The architecture of the plan."""
+        return find_architecture(self.plan.architecture)
+
+    @cached_property
+    def images(self) -> dict[str, Image]:
+        """Contents of every memory by name, in the order in which a host loads them."""
+        return self.architecture.images(self.plan, self.network)
+
     @property
     def summary(self) -> dict[str, Any]:
         """Widths, memory, lanes and coding, with what `compile` found out; plain JSON values."""
-        layers = self.profile.layers
         return {
             "name": self.name,
-            "top": top_name(self.profile),
-            "steps": self.profile.steps,
+            "architecture": self.plan.architecture,
+            "top": top_name(self.name),
             "accuracy_float": self.info.get("accuracy_float"),
             "accuracy_integer": self.info.get("accuracy_integer"),
-            "widths": {layer.name: asdict(layer.widths) for layer in layers},
-            "latencies": latencies(self.profile),
-            "memory_bits": memory_bits(self.profile),
-            "lanes": {layer.name: layer.lanes for layer in layers},
-            "drain": {layer.name: layer.drain for layer in layers},
-            "coding": self.profile.coding,
-            "order": self.profile.order,
-            "weights": "loaded" if self.profile.loaded else "rom",
+            "memory_bits": self.architecture.cost(self.plan).memory_bits,
+            **self.architecture.summary(self.plan),
             "calibration": self.info.get("calibration"),
             "quantization": self.info.get("quantization"),
         }
+
+    @cached_property
+    def _interface(self) -> Interface:
+        return self.architecture.interface(self.plan)
 
     @cached_property
     def _golden(self) -> Golden:
@@ -104,7 +111,7 @@ class Design:
     def cycles(self, x: Samples) -> Cycles:
         """Predict the timing of these samples at full load."""
         levels = self.encode(x)
-        return predict(self.profile, {INPUT: levels, **self._golden.run(levels, record=True).levels})
+        return self._predict(levels, self._golden.run(levels, record=True))
 
     def simulate(
         self,
@@ -178,7 +185,7 @@ class Design:
             raise InputError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
         levels = _some(self.encode(x))
         golden = self._golden.run(levels, record=True)
-        predicted = None if stall else predict(self.profile, {INPUT: levels, **golden.levels})
+        predicted = None if stall else self._predict(levels, golden)
         beats, stalls = self._beats(levels), Stalls(stall, stall, seed)
         if simulator == "amaranth":
             seen, began = self._run_amaranth(beats, stalls, progress)
@@ -186,7 +193,7 @@ class Design:
             seen, began = self._run_native(beats, stalls, progress)
         else:
             seen, began = self._run_cocotb(beats, stalls, simulator, progress)
-        comparison = compare(seen, golden.levels, golden.logits, shapes_of(self.profile))
+        comparison = compare(seen, golden.levels, golden.logits, shapes_of(self._interface))
         return Verification(
             samples=len(levels),
             mismatches=comparison.mismatches,
@@ -221,7 +228,7 @@ class Design:
             )
 
     def write(self, path: Path | str) -> None:
-        """Write the build directory (spec section 6); an earlier build there is replaced.
+        """Write the build directory (`docs/ir.md`); an earlier build there is replaced.
 
         Raises
         ------
@@ -229,27 +236,33 @@ class Design:
             If `path` holds something else.
         """
         path = Path(path)
-        verilog = emit(self.profile)
+        plan, architecture = self.plan, self.architecture
+        verilog = emit(architecture.top(plan), self.name)
         if count := count_multipliers(verilog):
             raise RuntimeError(f"Design must hold no multiplier, but holds {count}")
         files = {f"rtl/{name}": text.encode() for name, text in verilog.items()}
-        files |= {f"mem/{name}": data for name, data in image_files(self.network, self.profile).items()}
+        for name, image in self.images.items():
+            files[f"mem/{name}.mem"] = image.hexadecimal
+            files[f"mem/{name}.bin"] = image.data.tobytes()
         files["report.html"] = report_html(self.summary).encode()
-        top, cycles = top_name(self.profile), latencies(self.profile)
-        write_build(path, self.network, self.profile, top, cycles, files, self.info)
+        write_build(path, self.network, architecture, plan, top_name(self.name), files, self.info)
         self.path = path
+
+    def _predict(self, levels: NDArray[np.int64], golden: Run) -> Cycles:
+        return self.architecture.predict(self.plan, {INPUT: levels, **golden.levels})
 
     def _limits(self, stalls: Stalls) -> dict[str, Any]:
         """Arguments of every engine: silence after which a run hangs or has ended, and what to load."""
-        flow = 1 - max(stalls.input, stalls.output)
+        flow, interface = 1 - max(stalls.input, stalls.output), self._interface
+        images = self.images.values() if interface.loaded else ()
         return {
-            "watchdog": WATCHDOG + int(2 * longest_silence(self.profile) / flow),
-            "drain": DRAIN + trailing_silence(self.profile),
-            "load": load_bytes(self.network, self.profile) if self.profile.loaded else b"",
+            "watchdog": WATCHDOG + int(2 * interface.longest_silence / flow),
+            "drain": DRAIN + interface.trailing_silence,
+            "load": b"".join(image.data.tobytes() for image in images),
         }
 
     def _beats(self, levels: NDArray[np.int64]) -> NDArray[np.void]:
-        return encode_beats(levels, shapes_of(self.profile)[INPUT])
+        return encode_beats(levels, shapes_of(self._interface)[INPUT])
 
     @contextmanager
     def _built(self) -> Iterator[Build]:
@@ -268,7 +281,7 @@ class Design:
         self, beats: NDArray[np.void], stalls: Stalls, simulator: str, progress: Progress | None
     ) -> tuple[Observation, float]:
         with self._built() as build:
-            engine = CocotbEngine(_under_test(build, self.profile), simulator, progress=progress)
+            engine = CocotbEngine(_under_test(build, self._interface), simulator, progress=progress)
             engine.build()
             began = time.perf_counter()
             return engine.run(beats, stalls, **self._limits(stalls)), began
@@ -281,7 +294,7 @@ class Design:
         trace: Path | None = None,
     ) -> tuple[Observation, float]:
         with self._built() as build:
-            engine = NativeEngine(_under_test(build, self.profile), progress=progress)
+            engine = NativeEngine(_under_test(build, self._interface), progress=progress)
             if trace is None:
                 engine.build()
             began = time.perf_counter()
@@ -290,14 +303,11 @@ class Design:
     def _run_amaranth(
         self, beats: NDArray[np.void], stalls: Stalls, progress: Progress | None
     ) -> tuple[Observation, float]:
-        contents = {
-            name: image.words
-            for layer in self.profile.layers
-            for name, image in memory_images(self.network, layer).items()
-        }
-        top = NetworkTop(self.profile, contents)
+        contents = {name: image.words for name, image in self.images.items()}
+        top = self.architecture.top(self.plan, contents)
+        probes = self.architecture.probes(self.plan, top)
         began = time.perf_counter()
-        engine = AmaranthEngine(top, top.streams, ports_of(self.profile), progress=progress)
+        engine = AmaranthEngine(top, probes, ports_of(self._interface), progress=progress)
         return engine.run(beats, stalls, **self._limits(stalls)), began
 
 
@@ -310,11 +320,11 @@ def load(path: Path | str) -> Design:
         If it is no build, or a file is missing, truncated or edited.
     """
     build = read_build(Path(path))
-    return Design(build.network, build.profile, build.info, build.path)
+    return Design(build.network, build.plan, build.info, build.path)
 
 
-def _under_test(build: Build, profile: Profile) -> DesignUnderTest:
-    return DesignUnderTest(build.rtl, ports_of(profile), build.path)
+def _under_test(build: Build, interface: Interface) -> DesignUnderTest:
+    return DesignUnderTest(build.rtl, ports_of(interface), build.path)
 
 
 def _some(levels: NDArray[np.int64]) -> NDArray[np.int64]:

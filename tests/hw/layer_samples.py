@@ -20,7 +20,7 @@ from spikefold.ir import (
     ShiftSum,
     profile_of,
 )
-from spikefold.ir.words import memory_images
+from spikefold_hw.parts.images import memory_images
 
 
 @dataclass(frozen=True)

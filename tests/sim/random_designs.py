@@ -8,7 +8,7 @@ from random_networks import random_graph
 from spikefold.design import Design
 from spikefold.ir import Dense, Input, LayerProfile, Network, Neuron, Population, ShiftSum, profile_of
 from spikefold.ir.coding import CODINGS
-from spikefold.ir.profile import ORDERS
+from spikefold_hw.streaming.plan import ORDERS
 
 SAMPLES = 8
 MOST_CYCLES = 3000

@@ -10,8 +10,8 @@ import spikefold
 from spikefold import nn
 from spikefold.design import Design
 from spikefold.ir import Add, LayerProfile, Population, profile_of
-from spikefold.ir.depths import LAG, occupancy
-from spikefold_hw.verilog import count_multipliers, emit
+from spikefold_hw.streaming.depths import LAG, occupancy
+from spikefold_hw.emit import count_multipliers, emit
 
 SHAPE = (2, 5, 5)
 TRADES = [(4, 1), (2, 2), (1, 4)]

@@ -13,7 +13,7 @@ from spikefold import nn
 from spikefold.design import Design
 from spikefold.ir import profile_of
 from spikefold.nn import BinaryConv2d, BinaryDense
-from spikefold_hw.verilog import count_multipliers, emit
+from spikefold_hw.emit import count_multipliers, emit
 
 STEPS = {"dense": 3, "conv": 2}
 SHAPES = {"dense": (12,), "conv": (2, 6, 6)}

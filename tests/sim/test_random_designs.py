@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from random_designs import random_design, random_graph_design
 
-from spikefold_hw.event_buffer import EventBuffer
-from spikefold_hw.moves import Moves
-from spikefold_hw.verilog import count_multipliers, emit
+from spikefold_hw.streaming.window.event_buffer import EventBuffer
+from spikefold_hw.parts.moves import Moves
+from spikefold_hw.emit import count_multipliers, emit
 
 
 def _check(seed, simulator, stall, make=random_design):

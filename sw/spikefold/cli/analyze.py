@@ -165,6 +165,6 @@ def _synapses(found: "Analysis") -> Sheet:
 
 
 def _number(value: float) -> str:
-    from spikefold.balance import number
+    from spikefold_hw.streaming.choose import number
 
     return number(value)

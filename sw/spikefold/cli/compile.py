@@ -162,7 +162,7 @@ def _data(
 
 
 def _compile(network: Any, model: Path, data: "Dataset | None", options: dict[str, Any]) -> "Design":
-    from spikefold.balance.calibrate import MOST_SAMPLES
+    from spikefold.calibration import MOST_SAMPLES
     from spikefold.compiler import compile as compile_design
     from spikefold.design import load
 
@@ -246,7 +246,7 @@ def _layers(design: "Design") -> Sheet:
 
 
 def _number(value: float) -> str:
-    from spikefold.balance import number
+    from spikefold_hw.streaming.choose import number
 
     return number(value)
 

@@ -14,7 +14,7 @@ from spikefold.golden.neurons import Neurons, neuron_magnitude
 from spikefold.golden.precision import exact_dtype, full_precision
 from spikefold.golden.stages import pooled
 from spikefold.ir import Network, Pool, Population
-from spikefold.ir.network import INPUT, Stage, sources_of
+from spikefold.ir.network import INPUT, Stage
 from spikefold.ir.neuron import Integers
 
 MAX_BATCH = 1024
@@ -175,7 +175,7 @@ def _finished(network: Network) -> dict[str, list[str]]:
     """Sources that nobody reads any more once a stage is done, by name of the stage."""
     last = {INPUT: network.stages[0].name}
     for stage in network.stages:
-        last |= dict.fromkeys((stage.name, *sources_of(stage)), stage.name)
+        last |= dict.fromkeys((stage.name, *stage.sources), stage.name)
     return {stage.name: [name for name in last if last[name] == stage.name] for stage in network.stages}
 
 

@@ -79,6 +79,16 @@ class Population:
         """Channels: neurons at each position."""
         return self.bias.shape[1]
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of what the projections read, in order."""
+        return tuple(projection.source for projection in self.projections)
+
+    def window(self, port: int, maps: Mapping[str, Map]) -> Window:
+        """The window of the `port`-th projection over its source; of an identity a single position."""
+        projection = self.projections[port]
+        return projection.window(maps[projection.source])
+
     def bias_at(self, step: int) -> Integers:
         """Bias of a time step, shape (channels,)."""
         return self.bias[step if len(self.bias) > 1 else 0]
@@ -107,9 +117,14 @@ class Pool:
         object.__setattr__(self, "stride", as_pair(f"Stride of {self.name!r}", self.stride, 1))
         object.__setattr__(self, "padding", as_pair(f"Padding of {self.name!r}", self.padding, 0))
 
-    def window(self, source: Map) -> Window:
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The name of what it reads."""
+        return (self.source,)
+
+    def window(self, port: int, maps: Mapping[str, Map]) -> Window:
         """The window that slides over the source."""
-        return Window(source, self.kernel, self.stride, self.padding)
+        return Window(maps[self.source], self.kernel, self.stride, self.padding)
 
     def levels(self, source: int) -> int:
         """Largest level for a source of levels 0..`source`."""
@@ -128,15 +143,12 @@ class Add:
         if len(self.sources) != 2:
             raise ModelError(f"Sum {self.name!r} must have 2 sources, not {len(self.sources)}")
 
+    def window(self, port: int, maps: Mapping[str, Map]) -> Window:
+        """The single position that is read of each source."""
+        return Window(maps[self.sources[port]], (1, 1))
+
 
 Stage = Population | Pool | Add
-
-
-def sources_of(stage: Stage) -> tuple[str, ...]:
-    """Names of what a population, pool or sum reads."""
-    if isinstance(stage, Population):
-        return tuple(p.source for p in stage.projections)
-    return (stage.source,) if isinstance(stage, Pool) else stage.sources
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +202,7 @@ class Network:
         name = stage.name
         if name in known:
             raise ModelError(f"Population names must be unique, but {name!r} comes twice")
-        for source in sources_of(stage):
+        for source in stage.sources:
             if source not in known:
                 raise ModelError(
                     f"Source of {name!r} must be the input or an earlier population, not {source!r}"
@@ -283,21 +295,21 @@ def _check_name(what: str, name: str) -> None:
 def _slides_on_input(stage: Stage) -> bool:
     if isinstance(stage, Population):
         return any(p.source == INPUT and not isinstance(p, Dense) for p in stage.projections)
-    return INPUT in sources_of(stage)
+    return INPUT in stage.sources
 
 
 def _map_of(stage: Stage, maps: Mapping[str, Map]) -> Map:
     if isinstance(stage, Population):
         found = [p.target_map(maps[p.source]) for p in stage.projections]
     elif isinstance(stage, Pool):
-        window = stage.window(maps[stage.source])
+        window = stage.window(0, maps)
         found = [Map(maps[stage.source].channels, window.height, window.width)]
     else:
         found = [maps[source] for source in stage.sources]
     for other in found[1:]:
         if other != found[0]:
             raise ModelError(
-                f"Maps that meet must be equal, but {sources_of(stage)[0]!r} gives {tuple(found[0])} and "
+                f"Maps that meet must be equal, but {stage.sources[0]!r} gives {tuple(found[0])} and "
                 f"another source {tuple(other)}"
             )
     return found[0]

@@ -62,6 +62,10 @@ class Projection:
         """Weights of a time step, without the axis of sets."""
         return self.weight[step if len(self.weight) > 1 else 0]
 
+    def window(self, source: Map) -> Window:
+        """The window that slides over a source of this map."""
+        raise NotImplementedError
+
     def target_map(self, source: Map) -> Map:
         """Map of the targets over a source of this map.
 
@@ -79,6 +83,10 @@ class Dense(Projection):
 
     kind = "dense"
     axes = 3
+
+    def window(self, source: Map) -> Window:
+        """The whole map."""
+        return Window(source, (source.height, source.width))
 
     def target_map(self, source: Map) -> Map:
         """One position."""
@@ -149,6 +157,10 @@ class Identity(Projection):
 
     kind = "identity"
     axes = 2
+
+    def window(self, source: Map) -> Window:
+        """A single position."""
+        return Window(source, (1, 1))
 
     def target_map(self, source: Map) -> Map:
         """The source's map."""

@@ -10,7 +10,6 @@ import torch
 from spikefold import nn
 from spikefold.errors import InputError, ModelError
 from spikefold.ir import Add, Conv, Dense, Identity, Input, Network, Neuron, Pool, Population
-from spikefold.ir.network import sources_of
 
 
 def test_needs_neither_torch_nor_amaranth():
@@ -334,9 +333,9 @@ def test_maps_and_shapes_of_every_stage():
     levels = {"input": 5, "a": 4, "p": 24, "s": 48, "b": 4, "d": 4, "e": 4, "readout": 0}
     assert {name: network.levels_of(name) for name in network.maps} == levels
     assert [p.name for p in network.populations] == ["a", "b", "d", "e", "readout"]
-    assert sources_of(stages[0]) == ("input", "input")
-    assert sources_of(stages[1]) == ("a",)
-    assert sources_of(stages[2]) == ("p", "p")
+    assert stages[0].sources == ("input", "input")
+    assert stages[1].sources == ("a",)
+    assert stages[2].sources == ("p", "p")
 
 
 def test_an_input_that_only_dense_populations_read_is_one_position():

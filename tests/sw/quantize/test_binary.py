@@ -13,7 +13,7 @@ from spikefold.fold import (
 )
 from spikefold.golden import Golden
 from spikefold.ir import Input, profile_of
-from spikefold.ir.words import memory_images, weight_lanes
+from spikefold_hw.parts.images import memory_images, weight_lanes
 from spikefold.quantize import quantize
 
 SIZE, CHANNELS, STEPS, LEVELS = 30, 9, 2, 7

@@ -1,0 +1,37 @@
+"""What a design costs, as every architecture tells it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Memory, exactly, and LUTs, by an estimate.
+
+    Attributes
+    ----------
+    memories
+        `(word width, rows)` of every memory by name.
+    weights
+        How many weights are stored, padding included, by their bits.
+    luts
+        Estimated LUTs of an ECP5.
+    """
+
+    memories: Mapping[str, tuple[int, int]]
+    weights: Mapping[int, int]
+    luts: int
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of all memories together."""
+        return bits_of(self.memories)
+
+    def weight_bits(self, most: int = 8) -> int:
+        """Bits of all weights if none had more than `most` bits."""
+        return sum(min(bits, most) * count for bits, count in self.weights.items())
+
+
+def bits_of(memories: Mapping[str, tuple[int, int]]) -> int:
+    """Bits of some memories together."""
+    return sum(width * rows for width, rows in memories.values())

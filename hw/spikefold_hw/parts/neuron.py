@@ -1,0 +1,254 @@
+"""The neuron unit: Q membrane updates per cycle, without a multiplier or divider."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from amaranth.hdl import Cat, Const, Module, Mux, Value, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from spikefold.errors import ModelError
+from spikefold.ir.network import Population
+from spikefold.ir.neuron import Integers, ShiftSum, ladder_weights
+from spikefold_hw.parts.drain import DrainSequence, entry_latency, skip_streams, with_skips
+from spikefold_hw.parts.lanes import sums_layout
+from spikefold_hw.parts.load import Images
+from spikefold_hw.parts.pipeline import Pipeline
+from spikefold_hw.parts.serializer import Serializer
+from spikefold_hw.parts.shapes import DrainShape, NeuronShape
+from spikefold_hw.streams import Event
+
+
+def ladder_latency(shape: DrainShape) -> int:
+    """Cycles from a word's handshake to its levels."""
+    neuron, steps = _neuron_of(shape), shape.time.steps
+    leak = 1 + (len(neuron.leak.terms) if steps > 1 else 0)
+    factor = 1 + len(neuron.factor.terms) if neuron.factor is not None and steps > 1 else 0
+    half = not neuron.merged and neuron.rounding == "half_up"
+    ladder = len(ladder_weights(neuron.levels))
+    return entry_latency(shape) + leak + factor + (neuron.membrane_bits is not None) + half + ladder
+
+
+def neuron_latency(shape: DrainShape) -> int:
+    """Cycles from a word's handshake to its first event on the output of a `NeuronUnit`."""
+    return ladder_latency(shape) + (Serializer.latency if shape.blocks.units > 1 else 0)
+
+
+def state_bits(shape: DrainShape) -> int:
+    """Bits kept per neuron between steps: the membrane, and with a reset factor whether it fired."""
+    return shape.widths.membrane + _counts_fired(shape)
+
+
+def _counts_fired(shape: DrainShape) -> bool:
+    return shape.neuron is not None and shape.neuron.reset == "scale" and shape.time.steps > 1
+
+
+def _neuron_of(shape: DrainShape) -> NeuronShape:
+    if shape.neuron is None:
+        raise ModelError(f"Population {shape.name!r} must have a neuron, but is a readout")
+    return shape.neuron
+
+
+class NeuronUnit(wiring.Component):
+    """Turns sums into levels (docs/numerics.md): every reset, rounding, leak and D.
+
+    A rigid pipeline: identities, shift and bias, leak, reset factor, saturation, then the ladder
+    (subtract a multiple of θ if the rest stays >= 0), then the reset. All of it stands still while an
+    event waits on the output. With Q > 1 there are Q of these side by side, and they stand still too
+    until all events of a word but one have left.
+
+    Silent neurons send nothing. A cell's mark comes at the turn of its last neuron, or with Q > 1 with
+    the last event of its last word.
+
+    Parameters
+    ----------
+    shape
+        A spiking population; with one time step there is no membrane memory.
+    contents
+        Memory images, for simulation in Amaranth.
+
+    Members
+    -------
+    i : In(stream(ArrayLayout(signed, Q)))
+        Sums of all channels of a cell, in words of Q; cells as the order has it.
+    skip0, skip1, .. : In(stream(Event))
+        The same cells of each identity projection's source.
+    o : Out(stream(Event))
+        The channels that fired, in order, and a mark after each cell.
+    saturated : Out
+        How many membranes were clipped in this cycle.
+    """
+
+    def __init__(self, shape: DrainShape, contents: Images | None = None):
+        self._shape = shape
+        self._neuron = neuron = _neuron_of(shape)
+        self._steps = shape.time.steps
+        self._contents = contents
+        super().__init__(
+            {
+                "i": In(stream.Signature(sums_layout(shape.widths.accumulator, shape.blocks.units))),
+                "o": Out(stream.Signature(Event(shape.blocks.channels, neuron.levels))),
+                "saturated": Out(range(shape.blocks.units + 1)),
+            }
+            | skip_streams(shape)
+        )
+
+    @property
+    def latency(self) -> int:
+        """As `neuron_latency`."""
+        return neuron_latency(self._shape)
+
+    def model(self, population: Population, sums: Integers, skips: Sequence[Integers] = ()) -> Integers:
+        """Levels for a sample's sums and the levels of its skips, all of shape (steps, .., channels)."""
+        neuron = population.neuron
+        if neuron is None:
+            raise ModelError(f"Population {population.name!r} must have a neuron, but is a readout")
+        sums = with_skips(population, sums, skips)
+        v, fired = np.zeros_like(sums[0]), np.zeros(sums[0].shape, bool)
+        levels = []
+        for step, total in enumerate(sums):
+            current = (total << population.fraction) + population.bias_at(step)
+            level, v, fired = neuron.step(current, v, fired, step)
+            levels.append(level)
+        return np.stack(levels)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        shape, blocks = self._shape, self._shape.blocks
+        sequence = DrainSequence(shape, state_bits(shape), ladder_latency(shape) + 1, self._contents)
+        serializer = None
+        if blocks.units > 1:
+            m.submodules.serializer = serializer = Serializer(
+                blocks.words, blocks.units, self._neuron.levels.bit_length(), 3
+            )
+        advance = ~self.o.valid | self.o.ready if serializer is None else serializer.i.ready
+        pipelines = sequence.open(m, self, advance)
+        clipped = []
+        for p in pipelines:
+            self._charge(p)
+            self._scale(p)
+            clipped.append(self._saturate(p))
+            self._fire(p)
+        m.d.comb += self.saturated.eq(Mux(sequence.advance, sum(clipped, Const(0)), 0))
+        if serializer is None:
+            self._send(m, pipelines[0])
+        else:
+            self._serialize(m, pipelines, serializer)
+        if self._steps > 1:
+            for p in pipelines:
+                self._reset(p)
+            sequence.store(m, pipelines)
+        return m
+
+    def _send(self, m: Module, p: Pipeline) -> None:
+        m.d.comb += [
+            self.o.valid.eq(p.valid & (p.fires | p.last_word)),
+            self.o.payload.index.eq(p.word),
+            self.o.payload.level.eq(p.level),
+        ]
+        self._mark(m, p.last_word, p.last_position, p.last_step)
+
+    def _serialize(self, m: Module, pipelines: list[Pipeline], serializer: Serializer) -> None:
+        first, word, beat = pipelines[0], serializer.i.payload, serializer.o.payload
+        m.d.comb += [
+            serializer.i.valid.eq(first.valid),
+            word.send.eq(Cat(p.fires for p in pipelines)),
+            word.word.eq(first.word),
+            word.bare.eq(first.last_word),
+            word.flags.eq(Cat(first.last_word, first.last_position, first.last_step)),
+            self.o.valid.eq(serializer.o.valid),
+            self.o.payload.index.eq(beat.index),
+            self.o.payload.level.eq(beat.value),
+            serializer.o.ready.eq(self.o.ready),
+        ]
+        m.d.comb += [word.values[k].eq(p.level) for k, p in enumerate(pipelines)]
+        last_word, last_position, last_step = beat.flags
+        self._mark(m, beat.last & last_word, last_position, last_step)
+
+    def _mark(self, m: Module, ends: Value, last_position: Value, last_step: Value) -> None:
+        m.d.comb += [
+            self.o.payload.end_position.eq(ends),
+            self.o.payload.end_step.eq(ends & last_position),
+            self.o.payload.end_sample.eq(ends & last_position & last_step),
+        ]
+
+    def _potential(self, value: Value) -> Value:
+        """Cut to the proven width of the membrane potential."""
+        bits = self._shape.widths.potential
+        return value[:bits].as_signed() if len(value) > bits else value
+
+    def _charge(self, p: Pipeline) -> None:
+        """`u = leak(v) + (sum << F) + b`, where b holds h already if nothing acts in between."""
+        current = self._potential((p.sum << self._shape.fraction) + p.bias)
+        if self._steps == 1:
+            p.stage(u=current)
+            return
+        v = p.state[: self._shape.widths.membrane].as_signed()
+        leaked = self._apply(p, self._neuron.leak, v, current=current)
+        p.stage(u=self._potential(leaked + p.current if self._neuron.leak.terms else current))
+
+    def _apply(self, p: Pipeline, factor: ShiftSum, value: Value, **carried: Value) -> Value:
+        """`factor(value)`, one stage per term; `carried` is registered with the first."""
+        total: Value = Const((1 << factor.precision) >> 1, signed(factor.precision + 1))
+        bits = self._shape.widths.leak
+        for k, (sign, shift) in enumerate(factor.terms):
+            term = value << (factor.precision - shift)
+            total = (total + term if sign > 0 else total - term)[:bits].as_signed()
+            p.stage(total=total, operand=value, **(carried if k == 0 else {}))
+            total, value = p.total, p.operand
+        return total >> factor.precision
+
+    def _scale(self, p: Pipeline) -> None:
+        """`u = factor(u)` if the neuron fired in the step before."""
+        factor = self._neuron.factor
+        if factor is None or self._steps == 1:
+            return
+        scaled = self._apply(p, factor, p.u) if factor.terms else Const(0)
+        fired = p.state[self._shape.widths.membrane]
+        p.stage(u=self._potential(Mux(fired, scaled, p.u)))
+
+    def _saturate(self, p: Pipeline) -> Value:
+        """Clip `u` to the membrane's capped width. `v` never leaves that range again."""
+        bits = self._neuron.membrane_bits
+        if bits is None:
+            return Const(0)
+        low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+        over, under = p.u > high, p.u < low
+        p.stage(u=Mux(over, high, Mux(under, low, p.u))[:bits].as_signed(), clipped=over | under)
+        return p.valid & p.clipped
+
+    def _fire(self, p: Pipeline) -> None:
+        """The ladder: level and rest of the division by θ, one stage per multiple."""
+        neuron = self._neuron
+        if not neuron.merged and neuron.rounding == "half_up":
+            p.stage(r=self._potential(p.u + (p.threshold >> 1)), u=p.u)
+        else:
+            p.let(r=p.u)
+        allowed = p.u >= p.fire_floor if neuron.fire_floor else Const(1)
+        level, fires = Const(0), Const(0)
+        weights = ladder_weights(neuron.levels)
+        for k, weight in enumerate(weights):
+            multiple = p.top if k == 0 and neuron.stores_top else p.threshold << (weight.bit_length() - 1)
+            rest = self._potential(p.r - multiple)
+            taken = ~rest[-1] & allowed
+            p.stage(
+                r=Mux(taken, rest, p.r),
+                level=Mux(taken, level + weight, level)[: neuron.levels.bit_length()],
+                fires=fires | taken,
+                allowed=allowed,
+            )
+            level, fires, allowed = p.level, p.fires, p.allowed
+
+    def _reset(self, p: Pipeline) -> None:
+        """The membrane for the next step."""
+        neuron, bits = self._neuron, self._shape.widths.membrane
+        fired = p.allowed if neuron.fire_floor else p.fires
+        half = p.threshold >> 1 if neuron.rounding == "half_up" else Const(0)
+        kept = p.u - half if neuron.merged else p.u
+        if neuron.reset == "subtract":
+            kept = p.r - half
+        elif neuron.reset == "zero":
+            kept = Mux(fired, 0, kept)
+        # Adding a zero of that width extends the sign where a membrane is capped wider than it gets.
+        state = (kept + Const(0, signed(bits)))[:bits]
+        p.stage(state=Cat(state, fired) if _counts_fired(self._shape) else state)

@@ -1,0 +1,1 @@
+"""The way to a plan: lanes, units and codings from calibration data."""

@@ -1,0 +1,171 @@
+"""When sums leave the lanes and events leave a layer: a max-plus recursion, exact to the cycle.
+
+It covers all from a flush on the lanes' input to the handshakes of the events: holding registers,
+repeater, neuron unit or readout. Times are cycles of handshakes, as in `spikefold_hw.streaming.cycles`.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikefold_hw.parts.lanes import accumulate_latency
+from spikefold_hw.parts.level_buffer import LevelBuffer
+from spikefold_hw.parts.moves import NEVER, Moves
+from spikefold_hw.parts.neuron import ladder_latency, neuron_latency
+from spikefold_hw.parts.readout import logit_latency, readout_latency
+from spikefold_hw.parts.shapes import DrainShape, LanesShape
+from spikefold_hw.streaming.drain.repeater import BANKS, CurrentRepeater
+
+
+def unit_latency(shape: DrainShape) -> int:
+    """Cycles from a word's handshake to its first event (or logit) on a layer's output."""
+    return (readout_latency if shape.neuron is None else neuron_latency)(shape)
+
+
+class DrainClock:
+    """Times of a layer's drain, cell by cell.
+
+    For each cell call `begin`, then `flush` for every block, then `end`; where a current is repeated,
+    `begin` and `end` alone for each of its further time steps.
+
+    Parameters
+    ----------
+    shape, lanes
+        The population's drain, and its lanes.
+    repeats
+        Time steps that one current serves.
+    """
+
+    def __init__(self, shape: DrainShape, lanes: LanesShape, repeats: int = 1):
+        reads_out, blocks = shape.neuron is None, shape.blocks
+        self._repeats, self._units, self._words = repeats, blocks.units, blocks.words
+        self._steps = shape.time.steps
+        self._blocks = [len(blocks.channels_of(b)) // blocks.units for b in range(blocks.count)]
+        self._fill = accumulate_latency(lanes)
+        self._latency = unit_latency(shape)
+        self._stages = (logit_latency if reads_out else ladder_latency)(shape)
+        self._after = 2 if reads_out else 1  # stages after the serializer's choice
+        self._moves, self._sends = Moves(), Moves()
+        self._entered = self._before = NEVER  # moves with which the unit took its last two words
+        self._sent = NEVER  # the serializer's last move with a beat
+        self._left = NEVER  # the last word left the lanes
+        self._drained = NEVER  # the holding registers are free from here on
+        self._room = deque([NEVER] * BANKS)  # the repeater has room for the next positions
+        # A word's state can be read with this move after the one with which the word entered before.
+        self._written = self._stages + (1 if reads_out else 2)
+        waits = self._steps > 1 and shape.state_rows < self._written
+        used = shape.state_rows // blocks.words * blocks.count if waits else 0
+        self._used = deque([NEVER] * used)  # first moves of the last blocks, back to the use before
+        self._cell = 0
+
+    def begin(
+        self, free: int, counts: Sequence[int] | NDArray[np.integer] | None, skips: Sequence[int] = ()
+    ) -> None:
+        """Start a cell: one time step of one position.
+
+        Parameters
+        ----------
+        free
+            First cycle in which its first beat is accepted; all others are at once. A readout's sink
+            never waits.
+        counts
+            Events of every word, None for a readout.
+        skips
+            Cycle of the mark of the same cell of each identity projection's source.
+        """
+        self._moves.forget(self._before)
+        self._sends.forget(self._sent)
+        self._free, self._block, self._offset = free, 0, 0
+        self._silent = True
+        self._counts = self._events(counts)
+        self._ripe = max(skips) + LevelBuffer.fill_latency if len(skips) else NEVER
+
+    def _events(self, counts: Sequence[int] | NDArray[np.integer] | None) -> list[int]:
+        """Beats of every word; with Q = 1 only the word with the first beat, if there is one."""
+        if counts is None:
+            results = self._cell % self._steps == self._steps - 1
+            if self._units == 1:
+                return [0] if results else []
+            return [self._units if results else 0] * self._words
+        counts = np.asarray(counts)
+        if self._units == 1:
+            first = int(counts.argmax())
+            return [first if counts[first] else self._words - 1]
+        beats = counts.tolist()
+        beats[-1] = max(beats[-1], 1)
+        return beats
+
+    def flush(self, earliest: int) -> int:
+        """The next block's flush is offered from `earliest` on; returns the cycle in which it is taken."""
+        count = self._blocks[self._block]
+        taken = max(earliest, self._drained)
+        moved = max(taken + self._fill - 1, self._left)  # the first word, to the lanes' output
+        if self._repeats == 1:
+            first = self._enter(moved + 1)
+            self._left = self._moves.at(self._entered)
+            before_last = self._moves.at(first + count - 2)
+        else:
+            room = self._room.popleft() if self._block == 0 else NEVER
+            kept = max(moved + 1, room)
+            self._left, before_last = kept + count - 1, kept + count - 2
+            self._enter(kept + CurrentRepeater.latency)
+        self._drained = 1 + (moved if count == 1 else before_last)
+        return taken
+
+    def end(self) -> int:
+        """The cycle of the handshake of the cell's last beat: its mark, or the last result.
+
+        Of a readout's earlier time steps, the cycle in which its last sum leaves the pipeline.
+        """
+        if self._block == 0:
+            for _ in self._blocks:
+                self._enter(NEVER)
+        self._cell += 1
+        if self._repeats > 1 and self._cell % self._repeats == 0:
+            # The last word was fetched when the one before it left.
+            self._room.append(self._moves.at(self._before) + 1)
+        if self._units == 1:
+            return self._moves.at(self._entered + self._latency)
+        if self._silent:
+            return self._moves.at(self._entered + self._stages + 1)
+        return self._sends.at(self._sent + self._after)
+
+    def skip_freed(self, k: int) -> int:
+        """First cycle in which the `k`-th skip's buffer takes the cell in the ended one's place."""
+        return self._moves.at(self._entered) + 1
+
+    def _enter(self, ready: int) -> int:
+        """The next block's words enter the unit, which can take the first from `ready` on.
+
+        Returns the move of the first; the others follow with one move each.
+        """
+        count, offset = self._blocks[self._block], self._offset
+        if offset == 0:
+            ready = max(ready, self._ripe)
+        first = max(self._entered + 1, self._moves.first(ready))
+        if self._used:
+            first = max(first, self._used.popleft() + self._written)
+            self._used.append(first)
+        self._before = first + count - 2 if count > 1 else self._entered
+        self._entered = first + count - 1
+        if self._units > 1:
+            for k, beats in enumerate(self._counts[offset : offset + count]):
+                if beats:
+                    self._send(first + k, beats)
+        elif self._counts and offset <= self._counts[0] < offset + count:
+            self._moves.hold(first + self._counts[0] - offset + self._latency, self._free)
+        self._block += 1
+        self._offset += count
+        return first
+
+    def _send(self, entered: int, beats: int) -> None:
+        """The serializer sends a word's beats; the pipeline is held until it has chosen the last one."""
+        arrived = self._moves.at(entered + self._stages) + 1
+        first = self._sends.first(arrived)
+        if self._silent:
+            self._sends.hold(first + self._after, self._free)
+            self._silent = False
+        self._sent = first + beats - 1
+        self._moves.hold(entered + self._stages + 1, self._sends.at(self._sent))

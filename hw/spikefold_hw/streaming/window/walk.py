@@ -1,0 +1,247 @@
+"""The order in which a sliding window's taps are visited, and where in a ring of cells they lie."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from spikefold.ir.neuron import Integers
+from spikefold_hw.streaming.window.shape import WindowShape
+from spikefold_hw.streams import index_bits
+
+
+class WindowWalk(wiring.Component):
+    """Issues one tap per `shift`, and between two windows a pause of one `shift` or more.
+
+    Windows come by output row, column, time step and group; taps by row and column. The pause lasts
+    until the last cell that the window needs is complete. All that the next window needs is computed
+    while the present one is walked.
+
+    Members
+    -------
+    shift : In(1)
+        The tap that is shown is taken.
+    written : In(1)
+        Strobe: one more cell is complete.
+    valid : Out(1)
+        A tap is shown; else a pause.
+    cell : Out
+        Where in the ring its record is.
+    inside : Out(1)
+        Whether the tap lies on the map.
+    offset : Out
+        Neurons under the kernel before this tap's.
+    group : Out
+        Which group's events are wanted.
+    last : Out(1)
+        The window's last tap.
+    released : Out
+        Positions that no window needs any more when this tap has been read.
+    """
+
+    def __init__(self, window: WindowShape):
+        self._shape = window
+        self._geometry = window.geometry
+        self._cells = window.cells
+        super().__init__(
+            {
+                "shift": In(1),
+                "written": In(1),
+                "valid": Out(1),
+                "cell": Out(index_bits(self._cells)),
+                "inside": Out(1),
+                "offset": Out(index_bits(window.inputs)),
+                "group": Out(index_bits(window.groups)),
+                "last": Out(1),
+                "released": Out(range(window.map.positions + 1)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        following = _Following(self._shape)
+        begin, young, settling = Signal(), Signal(), Signal()
+        # What is needed is known two cycles after the window before began, and compared in a third.
+        m.d.sync += [young.eq(begin), settling.eq(young)]
+        available = self._available(m, begin, following)
+        m.d.comb += begin.eq(self.shift & ~self.valid & available & ~young & ~settling)
+        following.count(m, begin)
+        self._locate(m, begin, following)
+        self._visit(m, begin, following)
+        return m
+
+    def _after(self, pointer: Value, distance: int) -> Value:
+        """The ring cell `distance` further on."""
+        distance %= self._cells
+        if distance == 0:
+            return pointer
+        bits = len(self.cell)
+        # Two sums beside the comparison are faster than one behind it.
+        wrapped = pointer >= self._cells - distance
+        beyond = pointer + (distance - self._cells) % (1 << bits)
+        return Mux(wrapped, beyond[:bits], (pointer + distance)[:bits])
+
+    def _locate(self, m: Module, begin: Signal, following: "_Following") -> None:
+        """Where the next window starts: `origin` is its position's first step, `left` its row's."""
+        window, geometry, start = self._shape, self._geometry, following.start
+        down, across = window.stride[0] * window.map.width * window.steps, window.stride[1] * window.steps
+        to_next_map = window.map.positions * window.steps - (geometry.height - 1) * down
+        origin, left = Signal.like(start, name="origin"), Signal.like(start, name="left")
+        below, right = Signal.like(start, name="below"), Signal.like(start, name="right")
+        m.d.comb += [
+            below.eq(Mux(following.last_row, self._after(left, to_next_map), self._after(left, down))),
+            right.eq(self._after(origin, across)),
+        ]
+        with m.If(begin & following.ends_row):
+            m.d.sync += [left.eq(below), origin.eq(below), start.eq(below)]
+        with m.Elif(begin & following.ends_position):
+            m.d.sync += [origin.eq(right), start.eq(right)]
+        with m.Elif(begin & following.ends_step):
+            m.d.sync += start.eq(self._after(start, 1))
+
+    def _available(self, m: Module, begin: Signal, following: "_Following") -> Value:
+        """Whether the next window's last cell is complete.
+
+        `front` counts complete cells from the start of that window's map, `need` is the one it waits for.
+        """
+        window, geometry = self._shape, self._geometry
+        cells = window.map.positions * window.steps
+        bits = (2 * (cells + self._cells)).bit_length() + 1
+        rows = (geometry.rows()[1] - 1) * window.map.width * window.steps
+        columns = (geometry.columns()[1] - 1) * window.steps
+        down, across = Signal(range(cells), init=int(rows[0])), Signal(range(cells), init=int(columns[0]))
+        front, need = Signal(signed(bits)), Signal(signed(bits), init=int(rows[0] + columns[0]))
+        available = Signal()
+        ends_map = begin & following.ends_row & following.last_row
+        m.d.sync += [
+            need.eq(down + across + following.step),
+            front.eq(front + self.written - Mux(ends_map, cells, 0)),
+            available.eq(front > need),
+        ]
+        with m.If(begin & following.ends_position):
+            moved = across + _choose(following.column, np.diff(columns))
+            m.d.sync += across.eq(Mux(following.ends_row, int(columns[0]), moved))
+        with m.If(begin & following.ends_row):
+            moved = down + _choose(following.row, np.diff(rows))
+            m.d.sync += down.eq(Mux(following.last_row, int(rows[0]), moved))
+        return available
+
+    def _visit(self, m: Module, begin: Signal, following: "_Following") -> None:
+        """Walk the taps of the present window."""
+        window = self._shape
+        kernel_rows, kernel_columns = window.kernel
+        row, column = Signal(range(kernel_rows)), Signal(range(kernel_columns))
+        first, freed = Signal.like(self.cell, name="first"), Signal.like(self.released, name="freed")
+        below, row_ends = Signal.like(self.cell, name="below_tap"), column == kernel_columns - 1
+        m.d.comb += [
+            self.last.eq(row_ends & (row == kernel_rows - 1)),
+            self.released.eq(Mux(self.last, freed, 0)),
+            self.inside.eq(self._is_inside(m, begin, following, row_ends)),
+            below.eq(self._after(first, window.map.width * window.steps)),
+        ]
+        with m.If(begin):
+            m.d.sync += [
+                self.valid.eq(1),
+                self.cell.eq(following.start),
+                first.eq(following.start),
+                self.group.eq(following.group),
+                freed.eq(following.freed),
+            ]
+        with m.Elif(self.shift & self.valid):
+            m.d.sync += [
+                self.valid.eq(~self.last),
+                self.offset.eq(Mux(self.last, 0, self.offset + window.channels)),
+                column.eq(Mux(row_ends, 0, column + 1)),
+                self.cell.eq(Mux(row_ends, below, self._after(self.cell, window.steps))),
+            ]
+            with m.If(row_ends):
+                m.d.sync += [row.eq(Mux(self.last, 0, row + 1)), first.eq(below)]
+
+    def _is_inside(self, m: Module, begin: Signal, following: "_Following", row_ends: Value) -> Value:
+        """Whether the present tap lies on the map, from its coordinates."""
+        window = self._shape
+        (top, left), (down, across) = window.padding, window.stride
+        if not (top or left):
+            return Const(1)
+        height, width = window.map.height, window.map.width
+        next_y, next_x = _coordinate(height, top, "next_y"), _coordinate(width, left, "next_x")
+        y, x, edge = (
+            _coordinate(height, top, "y"),
+            _coordinate(width, left, "x"),
+            _coordinate(width, left, "edge"),
+        )
+        with m.If(begin):
+            m.d.sync += [y.eq(next_y), x.eq(next_x), edge.eq(next_x)]
+            with m.If(following.ends_position):
+                m.d.sync += next_x.eq(Mux(following.ends_row, -left, next_x + across))
+            with m.If(following.ends_row):
+                m.d.sync += next_y.eq(Mux(following.last_row, -top, next_y + down))
+        with m.Elif(self.shift & self.valid):
+            m.d.sync += x.eq(Mux(row_ends, edge, x + 1))
+            with m.If(row_ends):
+                m.d.sync += y.eq(y + 1)
+        return (y >= 0) & (y < height) & (x >= 0) & (x < width)
+
+
+class _Following:
+    """The window that is walked next: its counters, and which of them it is the last of.
+
+    Attributes: `start`, ring cell of its first tap (which may lie before the map); `freed`, positions
+    that it is the last to need.
+    """
+
+    def __init__(self, window: WindowShape):
+        self._geometry = geometry = window.geometry
+        cells = window.cells
+        rows, columns = window.padding
+        first = -(rows * window.map.width + columns) * window.steps % cells
+        self.start = Signal(index_bits(cells), init=first, name="start")
+        self.group, self.step = Signal(range(window.groups)), Signal(range(window.steps))
+        self.column, self.row = Signal(range(geometry.width)), Signal(range(geometry.height))
+        self.ends_step = self.group == window.groups - 1
+        self.ends_position = self.ends_step & (self.step == window.steps - 1)
+        self.ends_row = self.ends_position & (self.column == geometry.width - 1)
+        self.last_row = self.row == geometry.height - 1
+        self.freed = Mux(self.ends_position, self._freed(), 0)
+
+    def count(self, m: Module, begin: Value) -> None:
+        """Move on to the window after it."""
+        turns = (
+            (self.group, begin, self.ends_step),
+            (self.step, begin & self.ends_step, self.ends_position),
+            (self.column, begin & self.ends_position, self.ends_row),
+            (self.row, begin & self.ends_row, self.last_row),
+        )
+        for counter, moves, ends in turns:
+            with m.If(moves):
+                m.d.sync += counter.eq(Mux(ends, 0, counter + 1))
+
+    def _freed(self) -> Value:
+        geometry = self._geometry
+        released = np.diff(geometry.released, prepend=0).reshape(geometry.height, geometry.width)
+        inner, ends = released[:, :-1], released[:, -1]
+        # Rows that the next row of outputs starts at too are kept whole.
+        moving = inner.any(axis=1)
+        pattern = inner[moving.argmax()] if moving.any() else np.zeros(geometry.width - 1, np.int64)
+        within = Mux(_choose(self.row, moving.astype(np.int64)), _choose(self.column, pattern), 0)
+        return Mux(self.column == geometry.width - 1, _choose(self.row, ends), within)
+
+
+def _coordinate(size: int, padding: int, name: str) -> Signal:
+    return Signal(range(-padding - 1, size + 2 * padding + 2), init=-padding, name=name)
+
+
+def _choose(counter: Signal, values: Sequence[int] | Integers) -> Value | int:
+    """`values[counter]` where most are equal: one value, and exceptions by comparison."""
+    values = [int(value) for value in values]
+    if not values:
+        return 0
+    ((usual, _),) = Counter(values).most_common(1)
+    chosen: Value | int = usual
+    for place, value in enumerate(values):
+        if value != usual:
+            chosen = Mux(counter == place, value, chosen)
+    return chosen

@@ -1,0 +1,82 @@
+"""What a user can choose of a model's way to integers, and how choices become configurations."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from spikefold.errors import InputError
+
+
+def _option(default: Any, help: str) -> Any:  # noqa: A002
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class ModelChoices:
+    """How a trained model becomes integers.
+
+    Attributes
+    ----------
+    weight_bits
+        1..8, for all populations or by name.
+    identity_bits
+        1..8, of the weights of shortcuts.
+    input_levels
+        `D_in` in place of the one the model was trained with, 1..255.
+    membrane_bits, method, leak_terms
+        As `spikefold.quantize.quantize`.
+    pooling
+        As `spikefold.fold.fold`.
+    """
+
+    weight_bits: int | str | Mapping[str, int] = _option(4, "1..8, or layer=bits,..")
+    identity_bits: int = _option(8, "1..8, of shortcuts' weights.")
+    input_levels: int | None = _option(None, "D_in, 1..255; default: as trained.")
+    membrane_bits: int | None = _option(None, "Let membranes saturate at this width; default: never.")
+    method: str = _option("max", "Scale of weights: max, or mse.")
+    leak_terms: int = _option(3, "Most shifts that a leak or reset factor is the sum of.")
+    pooling: str = _option("auto", "Average pools: auto, unit or compose.")
+
+    def __post_init__(self) -> None:
+        if isinstance(self.weight_bits, str):
+            object.__setattr__(self, "weight_bits", parse_weight_bits(self.weight_bits))
+
+
+def parse_weight_bits(text: str) -> int | dict[str, int]:
+    """Read a number for all layers, or `layer=number,..`.
+
+    Raises
+    ------
+    InputError
+        If a part is not a number.
+    """
+    try:
+        if "=" not in text:
+            return int(text)
+        pairs = (part.partition("=") for part in text.split(","))
+        return {name: int(bits) for name, _, bits in pairs}
+    except ValueError:
+        raise InputError(f"Weight bits must be a number 1..8 or layer=number,.., not {text!r}") from None
+
+
+def names_of(kind: type) -> list[str]:
+    """The choices that a configuration class has."""
+    return [one.name for one in fields(kind)]
+
+
+def sort_choices(given: Mapping[str, Any], *kinds: type) -> list[dict[str, Any]]:
+    """The choices of each configuration class.
+
+    Raises
+    ------
+    InputError
+        If a choice is of none of them.
+    """
+    known = [name for kind in kinds for name in names_of(kind)]
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            raise InputError(f"Choice {name!r} of compile is unknown; {hint}")
+    return [{name: given[name] for name in names_of(kind) if name in given} for kind in kinds]
