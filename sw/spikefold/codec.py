@@ -104,13 +104,12 @@ def decode(
         raise _explained(error, what, "") from None
 
 
-def unknown_key(what: str, key: str, known: Collection[str]) -> InputError:
-    """Return the error for a key that is none of `known`; both may hold the path before the last dot."""
+def unknown_key(what: str, path: str, key: str, known: Collection[str]) -> InputError:
+    """Return the error for a key of the table at `path` that is none of `known`."""
+    prefix = f"{path}." if path else ""
     near = difflib.get_close_matches(key, known, n=1)
-    place = key.rpartition(".")[0]
-    names = ", ".join(name.removeprefix(f"{place}.") for name in known)
-    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {names}"
-    return InputError(f"{what} key {key!r} is unknown; {hint}")
+    hint = f"did you mean {prefix + near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+    return InputError(f"{what} key {prefix + key!r} is unknown; {hint}")
 
 
 class _FaultError(Exception):
@@ -143,10 +142,10 @@ class _KeyError(_FaultError):
 
     def at(self, what: str, path: str) -> InputError:
         """The error a user sees."""
-        prefix = f"{path}." if path else ""
-        if self.known is None:
-            return InputError(f"{what} must have the key {prefix + self.key!r}")
-        return unknown_key(what, prefix + self.key, [prefix + name for name in self.known])
+        if self.known is not None:
+            return unknown_key(what, path, self.key, self.known)
+        place = ".".join(filter(None, (path, self.key)))
+        return InputError(f"{what} must have the key {place!r}")
 
 
 def _explained(error: Exception, what: str, path: str) -> Exception:
