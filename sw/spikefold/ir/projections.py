@@ -25,7 +25,6 @@ class Projection:
         1 (weights are -1 and +1) or 2..8 (two's complement).
     """
 
-    kind: ClassVar[str]
     axes: ClassVar[int]
 
     source: str
@@ -77,7 +76,6 @@ class Projection:
 class Dense(Projection):
     """All to all; weight (sets, targets, sources). Sources of a map come as (channel, row, column)."""
 
-    kind = "dense"
     axes = 3
 
     def target_map(self, source: Map) -> Map:
@@ -104,7 +102,6 @@ class Conv(Projection):
         Consecutive channels of the source that only reach as many consecutive parts of the targets.
     """
 
-    kind = "conv"
     axes = 5
 
     stride: Pair = (1, 1)
@@ -147,7 +144,6 @@ class Identity(Projection):
     A residual shortcut: added to the sums when they are complete (spec section 5).
     """
 
-    kind = "identity"
     axes = 2
 
     def target_map(self, source: Map) -> Map:
@@ -158,9 +154,6 @@ class Identity(Projection):
                 f"not {self.targets}"
             )
         return source
-
-
-KINDS: dict[str, type[Projection]] = {kind.kind: kind for kind in (Dense, Conv, Identity)}
 
 
 def reach(projection: Projection, levels: int) -> tuple[Integers, Integers]:
