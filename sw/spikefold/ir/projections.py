@@ -20,7 +20,7 @@ class Projection:
         `"input"` or the name of an earlier population, pool or sum.
     weight
         Weight sets first: one set, or one per time step where the source's scale differs between
-        steps (spec section 2.2); then the targets.
+        steps (docs/numerics.md, "Fold", 2); then the targets.
     bits
         1 (weights are -1 and +1) or 2..8 (two's complement).
     """
@@ -141,7 +141,7 @@ class Conv(Projection):
 class Identity(Projection):
     """Every neuron to the neuron at its place, times a weight per channel; weight (sets, channels).
 
-    A residual shortcut: added to the sums when they are complete (spec section 5).
+    A residual shortcut.
     """
 
     axes = 2

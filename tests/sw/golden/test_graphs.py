@@ -1,4 +1,4 @@
-"""The golden model on graphs of every kind against the scalar reading of spec section 4."""
+"""The golden model on graphs of every kind against the scalar reading of docs/numerics.md, "The neuron"."""
 
 import numpy as np
 import pytest
