@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikefold.analysis.cost import update_of
 from spikefold.analysis.operations import coverage
-from spikefold.analysis.updates import update_of
 from spikefold.golden import Golden
 from spikefold.ir import Network, Population, Profile
 from spikefold.ir.coding import digit_count
