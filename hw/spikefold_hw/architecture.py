@@ -103,8 +103,9 @@ class Architecture(ABC, Generic[P, C]):
     def summary(self, plan: P) -> dict[str, Any]:
         """What the plan chose: plain JSON values.
 
-        Keys: `steps`; `widths` (bits by name of every number), `latencies`, `lanes`, `units` and `reads`, all
-        by layer; `coding` by source; `order`; `weights`. What an architecture has none of is empty.
+        Keys: `steps`; `widths` (bits by name of every number), `latencies`, `lanes`, `units`, `repeats` (time
+        steps that one current serves) and `reads`, all by layer; `coding` by source; `order`; `weights`. What
+        an architecture has none of is empty.
         """
 
     @abstractmethod

@@ -126,7 +126,7 @@ def random_shifts(rng, most=3):
 
 
 def random_neuron(rng, channels, steps, reach):
-    """A neuron with any of the features of spec section 4, for currents of about `reach`."""
+    """A neuron with any of the features of docs/numerics.md, "The neuron", for currents of about `reach`."""
     reset = str(rng.choice(["subtract", "zero", "scale", "none"]))
     threshold = np.exp(rng.uniform(0, np.log(reach), (rng.choice([1, steps]), channels)))
     return Neuron(

@@ -9,9 +9,10 @@ import torch
 import spikefold
 from spikefold import nn
 from spikefold.design import Design
-from spikefold.ir import Add, LayerProfile, Population, profile_of
+from spikefold.ir import Add, Identity, Population
+from spikefold_hw.emit import count_multipliers
 from spikefold_hw.streaming.depths import LAG, occupancy
-from spikefold_hw.emit import count_multipliers, emit
+from spikefold_hw.streaming.planning import plan_of
 
 SHAPE = (2, 5, 5)
 TRADES = [(4, 1), (2, 2), (1, 4)]
@@ -132,5 +133,5 @@ def test_skips_are_as_deep_as_needed_and_no_deeper():
     assert joins
     for layer in joins:
         projections = design.network.by_name[layer.name].projections
-        (port,) = (k for k, p in enumerate(projections) if p.kind == "identity")
+        (port,) = (k for k, p in enumerate(projections) if isinstance(p, Identity))
         assert 0 < layer.skips[0].buffer.depth - least[layer.name, port] <= 2 * LAG + 2

@@ -151,7 +151,7 @@ def test_a_membrane_at_the_floor_itself_fires():
 
 
 def test_integer_neurons_are_those_of_the_paper():
-    """Kind by kind: D, rounding, reset, factor and floor of spec section 4."""
+    """Kind by kind: D, rounding, reset, factor and floor of docs/numerics.md, "The neuron"."""
     neurons = {
         name: compiled("dense", name)[0].network.populations[0].neuron
         for name in ("lif", "ilif", "pit", "pit shared hard", "qblif", "reverb")

@@ -1,4 +1,4 @@
-"""A scalar reading of spec section 4: one sample, neuron by neuron in Python integers.
+"""A scalar reading of docs/numerics.md, "The neuron": one sample, neuron by neuron in Python integers.
 
 It shares no code with the package: plain loops, and sizes of maps by counting where a window fits.
 """

@@ -98,6 +98,7 @@ class Streaming(Architecture[Plan, Config]):
             "lanes": {layer.name: layer.lanes for layer in layers},
             "units": {layer.name: layer.units for layer in layers},
             "coding": plan.coding,
+            "repeats": {layer.name: layer.repeats for layer in layers},
             "order": plan.time.order,
             "weights": "loaded" if plan.loaded else "rom",
             "reads": {layer.name: _reads(layer) for layer in layers},

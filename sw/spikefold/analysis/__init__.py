@@ -12,7 +12,7 @@ matplotlib is there (the extra ``spikefold[plots]``). ``analysis.json`` is `Anal
 | synapses | per layer with weights: name, kind ("dense", "conv", "identity"), first (reads the input), macs (per step), rate, additions per sample (events, binary, naf, unary), s_ace, ns_ace |
 | capacity | PIT's Table 1 by method: steps, symbols, neurons (of the last layer), nats, bits, train_bits |
 | effort | weight_bits, s_ace, ns_ace in bit operations |
-| totals | operations of one sample as `totals.Totals`, and `energy` in µJ |
+| totals | operations of one sample as `cost.Totals`, and `energy` in µJ |
 | first | thresholds and scales of an earlier state by layer, or null |
 | landscape | axis [N], loss [N][N], centre, samples; or null |
 | integer | of a build: name, layers, total; additions under its own codings; or null |
@@ -26,7 +26,7 @@ capacity (as above, for this layer); work (updates, shifts, additions, compariso
 
 from spikefold.analysis.analysis import analyze
 from spikefold.analysis.capacity import METHODS, Capacity, capacity_table
-from spikefold.analysis.effort import Effort, synaptic_effort
+from spikefold.analysis.cost import Effort, synaptic_effort
 from spikefold.analysis.landscape import Landscape, loss_landscape
 from spikefold.analysis.levels import LevelStatistics
 from spikefold.analysis.output import check_target, write_analysis

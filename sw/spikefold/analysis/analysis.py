@@ -9,15 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spikefold.analysis.capacity import Capacity
-from spikefold.analysis.effort import NOTHING, WEIGHT_BITS, synaptic_effort
+from spikefold.analysis.cost import WEIGHT_BITS, NeuronCount, synaptic_effort, totals, update_of
 from spikefold.analysis.integer import integer_operations
 from spikefold.analysis.landscape import Landscape, check_points, loss_landscape
-from spikefold.analysis.operations import NeuronCount
 from spikefold.analysis.recording import NeuronRecord, Recording
 from spikefold.analysis.results import Analysis, NeuronLayer
 from spikefold.analysis.scales import LearnedScales, earlier_scales, learned_scales
-from spikefold.analysis.totals import totals
-from spikefold.analysis.updates import update_of
 from spikefold.build import Build
 from spikefold.errors import InputError
 from spikefold.nn import SpikingNeuron
@@ -97,7 +94,7 @@ def analyze(
         model.train(was_training)
     integer = None
     if build is not None:
-        integer = integer_operations(build.network, build.profile, x[np.arange(len(x))])
+        integer = integer_operations(build.network, build.summary, x[np.arange(len(x))])
     return _analysis(
         model,
         recording,
@@ -193,10 +190,6 @@ def _analysis(
     learned = learned_scales(model)
     neurons = tuple(_neuron_layer(name, record, learned[name]) for name, record in recording.neurons.items())
     synapses = tuple(recording.synapses.values())
-    total = NOTHING
-    for count in synapses:
-        count.effort = synaptic_effort(count.macs, steps, levels, count.rate, weight_bits)
-        total += count.effort
     return Analysis(
         samples=recording.samples,
         accuracy=accuracy,
@@ -206,7 +199,7 @@ def _analysis(
         neurons=neurons,
         synapses=synapses,
         totals=totals(synapses, [layer.work for layer in neurons], recording.samples, steps),
-        effort=total,
+        efforts=tuple(synaptic_effort(s.macs, steps, levels, s.rate, weight_bits) for s in synapses),
         weight_bits=weight_bits,
         **found,
     )

@@ -1,20 +1,24 @@
 """The same counts for the integer network of a build: its levels, its codings, its neurons."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikefold.analysis.cost import update_of
 from spikefold.analysis.operations import coverage
-from spikefold.analysis.updates import update_of
 from spikefold.golden import Golden
-from spikefold.ir import Network, Population, Profile
+from spikefold.ir import Network, Population
 from spikefold.ir.coding import digit_count
 from spikefold.ir.network import INPUT
 from spikefold.ir.projections import Conv, Identity, Projection
 
 _BATCH = 64
+
+Coding = Mapping[str, str]
+"""Digits of the levels of every source."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,12 @@ class IntegerOperations:
         }
 
 
-def integer_operations(network: Network, profile: Profile, x: NDArray[np.generic]) -> IntegerOperations:
+def integer_operations(
+    network: Network, hardware: Mapping[str, Any], x: NDArray[np.generic]
+) -> IntegerOperations:
     """Count on samples ``x`` as `ir.Input.encode` takes them; a static input's current once if it is shared.
+
+    ``hardware`` is `spikefold.Design.summary`: of it ``coding`` by source and ``repeats`` by layer are used.
 
     Raises
     ------
@@ -58,23 +66,23 @@ def integer_operations(network: Network, profile: Profile, x: NDArray[np.generic
         If the samples do not fit the build's input.
     """
     golden, additions = Golden(network), dict.fromkeys((p.name for p in network.populations), 0.0)
-    repeats = {layer.name: layer.repeats for layer in profile.layers}
+    repeats, coding = hardware["repeats"], hardware["coding"]
     for start in range(0, len(x), _BATCH):
         encoded = network.input.encode(x[start : start + _BATCH], network.steps)
         levels = {INPUT: encoded, **golden.run(encoded, record=True).levels}
         for population in network.populations:
             for projection in population.projections:
                 presented = network.steps // repeats[population.name] // levels[projection.source].shape[1]
-                count = _additions(network, profile, projection, levels[projection.source])
+                count = _additions(network, coding, projection, levels[projection.source])
                 additions[population.name] += count * max(1, presented)
-    rows = (_layer(network, profile, p, additions[p.name] / len(x)) for p in network.populations)
+    rows = (_layer(network, coding, p, additions[p.name] / len(x)) for p in network.populations)
     return IntegerOperations(network.name, tuple(rows))
 
 
 def _additions(
-    network: Network, profile: Profile, projection: Projection, levels: NDArray[np.integer]
+    network: Network, coding: Coding, projection: Projection, levels: NDArray[np.integer]
 ) -> float:
-    digits = digit_count(levels.astype(np.int64), _coding(profile, projection))
+    digits = digit_count(levels.astype(np.int64), _digits(coding, projection))
     if not isinstance(projection, Conv):
         return float(digits.sum() * (1 if isinstance(projection, Identity) else projection.targets))
     shape = network.maps[projection.source]
@@ -83,14 +91,14 @@ def _additions(
     return float((sums * reached).sum() * (projection.targets // projection.groups))
 
 
-def _coding(profile: Profile, projection: Projection) -> str:
+def _digits(coding: Coding, projection: Projection) -> str:
     """An identity's levels are added bit by bit."""
-    return "binary" if isinstance(projection, Identity) else profile.coding[projection.source]
+    return "binary" if isinstance(projection, Identity) else coding[projection.source]
 
 
-def _layer(network: Network, profile: Profile, population: Population, additions: float) -> IntegerLayer:
+def _layer(network: Network, coding: Coding, population: Population, additions: float) -> IntegerLayer:
     sources = tuple(p.source for p in population.projections)
-    codings = tuple(_coding(profile, p) for p in population.projections)
+    codings = tuple(_digits(coding, p) for p in population.projections)
     neuron = population.neuron
     if neuron is None:
         return IntegerLayer(population.name, sources, codings, additions, 0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Additions and MACs of every layer with weights, and the work of every neuron layer, per sample."""
+"""Additions and MACs of every layer with weights, per sample."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,9 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikefold.analysis.effort import NOTHING, Effort
 from spikefold.analysis.sources import COUNTS, Source
-from spikefold.analysis.updates import Update
 
 Pair = tuple[int, int]
 
@@ -39,7 +37,6 @@ class SynapseCount:
     macs: int = 0
     first: bool = False
     additions: dict[str, float] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0.0))
-    effort: Effort = NOTHING
     _levels: float = 0.0
     _places: float = 0.0
 
@@ -69,33 +66,6 @@ class SynapseCount:
             "macs": self.macs,
             "rate": self.rate,
             "additions": {name: count / samples for name, count in self.additions.items()},
-            "s_ace": self.effort.s_ace,
-            "ns_ace": self.effort.ns_ace,
-        }
-
-
-@dataclass(frozen=True)
-class NeuronCount:
-    """Updates of one neuron layer per sample: `neurons` neurons, T times each."""
-
-    neurons: int
-    steps: int
-    each: Update
-    macs: int
-
-    @property
-    def updates(self) -> int:
-        """Neurons times time steps."""
-        return self.neurons * self.steps
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, per sample."""
-        return {
-            "updates": self.updates,
-            "shifts": self.updates * self.each.shifts,
-            "additions": self.updates * self.each.additions,
-            "comparisons": self.updates * self.each.comparisons,
-            "macs": self.macs,
         }
 
 

@@ -1,17 +1,16 @@
 """What an analysis found, as data."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from spikefold.analysis.capacity import Capacity, capacity_table
-from spikefold.analysis.effort import Effort
+from spikefold.analysis.cost import Effort, NeuronCount, Totals
 from spikefold.analysis.integer import IntegerOperations
 from spikefold.analysis.landscape import Landscape
 from spikefold.analysis.levels import LevelStatistics
 from spikefold.analysis.membranes import MembraneStatistics
-from spikefold.analysis.operations import NeuronCount, SynapseCount
+from spikefold.analysis.operations import SynapseCount
 from spikefold.analysis.scales import LearnedScales
-from spikefold.analysis.totals import Totals
 
 SCHEMA = 1
 
@@ -61,8 +60,10 @@ class Analysis:
         Trained numbers of the network.
     neurons, synapses
         The layers in order.
-    totals, effort
+    totals
         Of the whole network.
+    efforts
+        Of the layers with weights, for weights of `weight_bits` bits.
     first
         Learned scales of an earlier state by layer, or None.
     landscape, integer
@@ -77,11 +78,16 @@ class Analysis:
     neurons: tuple[NeuronLayer, ...]
     synapses: tuple[SynapseCount, ...]
     totals: Totals
-    effort: Effort
+    efforts: tuple[Effort, ...]
     weight_bits: int
     first: dict[str, LearnedScales] | None = None
     landscape: Landscape | None = None
     integer: IntegerOperations | None = None
+
+    @property
+    def effort(self) -> Effort:
+        """Of the whole network."""
+        return sum(self.efforts, start=Effort(0.0, 0.0))
 
     @property
     def capacities(self) -> dict[str, Capacity]:
@@ -98,13 +104,12 @@ class Analysis:
             "levels": self.levels,
             "parameters": self.parameters,
             "neurons": [layer.to_json() for layer in self.neurons],
-            "synapses": [layer.to_json(self.samples) for layer in self.synapses],
+            "synapses": [
+                {**layer.to_json(self.samples), **asdict(effort)}
+                for layer, effort in zip(self.synapses, self.efforts, strict=True)
+            ],
             "capacity": {name: row.to_json() for name, row in self.capacities.items()},
-            "effort": {
-                "weight_bits": self.weight_bits,
-                "s_ace": self.effort.s_ace,
-                "ns_ace": self.effort.ns_ace,
-            },
+            "effort": {"weight_bits": self.weight_bits, **asdict(self.effort)},
             "totals": self.totals.to_json(),
             "first": None if self.first is None else {name: s.to_json() for name, s in self.first.items()},
             "landscape": None if self.landscape is None else self.landscape.to_json(),

@@ -1,4 +1,4 @@
-"""The golden model: the integer network in PyTorch, exact for every width (spec section 4)."""
+"""The golden model: the integer network in PyTorch, exact for every width (see docs/numerics.md)."""
 
 from spikefold.golden.model import Golden, Run, accuracy, run
 

@@ -1,4 +1,4 @@
-"""Spec section 4 from the current onward, for all time steps of a population at once."""
+"""The neuron (docs/numerics.md) from the current onward, for all time steps of a population at once."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Worst-case ranges of everything a population computes, and from them the widths of the hardware."""
+"""Worst-case ranges of everything a population computes (docs/numerics.md, "Widths")."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ class Bounds:
     Attributes
     ----------
     accumulator
-        `Σ A` of the windows: all projections but the identities.
+        `Σ A` of all projections but the identities.
     sums
         `Σ A` of all projections.
     current

@@ -1,4 +1,4 @@
-"""Digits of a level: the signed powers of two that the lanes add one per cycle."""
+"""Digits of a level: the signed powers of two that stand for it where no multiplication is wanted."""
 
 from functools import cache
 from typing import Literal, get_args
@@ -16,7 +16,7 @@ Digit = tuple[int, int]
 
 
 def digits_of(level: int, coding: Coding) -> tuple[Digit, ...]:
-    """Digits of a level 0..255, in the order the hardware issues them.
+    """Digits of a level 0..255, the lowest shift first.
 
     "binary" gives its ones, "naf" the non-adjacent form (fewest signed digits), "unary" as many
     ones as the level says (the D binary sub-steps of PIT Eq. 21). All sum to the level.

@@ -13,7 +13,7 @@ from spikefold.ir.neuron import Integers, as_integer
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """How features become levels (spec section 2.7).
+    """How features become levels (docs/numerics.md, "Fold", 4).
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class Population:
         Neuron parameters, or None for the readout.
     scale
         Real value of one unit of current (readout: of one logit unit, after the mean over T).
-        Bookkeeping only; shape (channels,). It never reaches the hardware.
+        Bookkeeping only; shape (channels,). No level depends on it.
     """
 
     name: str
@@ -164,7 +164,7 @@ class Network:
     stages
         Populations, pools and sums in topological order; the last, and only the last, is the readout.
     name
-        Name of the design; the Verilog top is `<name>_top`.
+        Lower case letters, digits and underscores.
     """
 
     input: Input

@@ -80,7 +80,7 @@ class ShiftSum:
         return self.numerator / (1 << self.precision)
 
     def apply(self, v: Integers) -> Integers:
-        """`(Σ ±(v << (E - e)) + 2^(E-1)) >> E`; no rounding term if E = 0 (spec section 4)."""
+        """`(Σ ±(v << (E - e)) + 2^(E-1)) >> E`; no rounding term if E = 0."""
         half = (1 << self.precision) >> 1
         return (v * self.numerator + half) >> self.precision
 
@@ -105,7 +105,7 @@ class Neuron:
     leak
         What is left of the membrane after a step.
     factor
-        Reset factor; present exactly when reset is "scale".
+        Reset factor; present exactly where reset is "scale".
     fire_floor
         `ν`, shape (channels,): a neuron fires only with `u >= ν` (ReverB's V_th); or None.
     membrane_bits
@@ -128,10 +128,10 @@ class Neuron:
             raise ModelError(f"Threshold must be at least 1, not {self.threshold.min(initial=0)}")
         _one_of("Rounding", self.rounding, get_args(Rounding))
         _one_of("Reset", self.reset, get_args(Reset))
-        if (self.factor is not None) != (self.reset == "scale"):
-            raise ModelError(
-                f"A reset factor must be given with reset 'scale' and only then, not with {self.reset!r}"
-            )
+        if self.reset == "scale" and self.factor is None:
+            raise ModelError("Reset 'scale' must come with a reset factor, but has none")
+        if self.reset != "scale" and self.factor is not None:
+            raise ModelError(f"A reset factor must come with reset 'scale', not with {self.reset!r}")
         if self.fire_floor is not None:
             object.__setattr__(self, "fire_floor", as_integers("Fire floor", self.fire_floor, 1))
             if self.fire_floor.shape != self.threshold.shape[1:]:
@@ -165,7 +165,7 @@ class Neuron:
         """One time step on arrays of shape (..., channels); returns `(level, v, fired)`.
 
         `current` is `I`, shifted and biased. This is the reference every other form is tested
-        against: a direct transcription of spec section 4.
+        against: a direct transcription of docs/numerics.md, "The neuron".
         """
         theta, half = self.at(step)
         u = self.leak.apply(v) + current
@@ -188,7 +188,7 @@ def ladder_weights(levels: int) -> tuple[int, ...]:
     """The multiples of θ that the divider-free ladder subtracts in turn, `(m, 2^(K-2), .., 1)`.
 
     Each is subtracted only if the rest stays >= 0; the level is the sum of those taken. They add
-    up to `levels`, so no clip is needed (spec section 4).
+    up to `levels`, so no clip is needed (docs/numerics.md, "The neuron").
     """
     steps = levels.bit_length()
     top = levels - ((1 << (steps - 1)) - 1)

@@ -20,12 +20,11 @@ class Projection:
         `"input"` or the name of an earlier population, pool or sum.
     weight
         Weight sets first: one set, or one per time step where the source's scale differs between
-        steps (spec section 2.2); then the targets.
+        steps (docs/numerics.md, "Fold", 2); then the targets.
     bits
         1 (weights are -1 and +1) or 2..8 (two's complement).
     """
 
-    kind: ClassVar[str]
     axes: ClassVar[int]
 
     source: str
@@ -81,7 +80,6 @@ class Projection:
 class Dense(Projection):
     """All to all; weight (sets, targets, sources). Sources of a map come as (channel, row, column)."""
 
-    kind = "dense"
     axes = 3
 
     def window(self, source: Map) -> Window:
@@ -112,7 +110,6 @@ class Conv(Projection):
         Consecutive channels of the source that only reach as many consecutive parts of the targets.
     """
 
-    kind = "conv"
     axes = 5
 
     stride: Pair = (1, 1)
@@ -152,10 +149,9 @@ class Conv(Projection):
 class Identity(Projection):
     """Every neuron to the neuron at its place, times a weight per channel; weight (sets, channels).
 
-    A residual shortcut: added to the sums when they are complete (spec section 5).
+    A residual shortcut.
     """
 
-    kind = "identity"
     axes = 2
 
     def window(self, source: Map) -> Window:
@@ -170,9 +166,6 @@ class Identity(Projection):
                 f"not {self.targets}"
             )
         return source
-
-
-KINDS: dict[str, type[Projection]] = {kind.kind: kind for kind in (Dense, Conv, Identity)}
 
 
 def reach(projection: Projection, levels: int) -> tuple[Integers, Integers]:

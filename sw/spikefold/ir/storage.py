@@ -4,26 +4,27 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikefold.codec import decode, encode
 from spikefold.errors import InputError, ModelError
 from spikefold.files import write_atomic
 from spikefold.ir.input import Input
+from spikefold.ir.maps import Pair
 from spikefold.ir.network import Add, Network, Pool, Population, Stage
-from spikefold.ir.neuron import Neuron, ShiftSum
-from spikefold.ir.projections import KINDS, Conv, Projection
+from spikefold.ir.neuron import Neuron, Reset, Rounding, ShiftSum
+from spikefold.ir.projections import Conv, Dense, Identity, Projection
 
-SCHEMA = 2
+SCHEMA: Literal[2] = 2
 _HEADER = "network.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
-# Whatever zipfile, zlib, json, numpy and a header of the wrong shape raise on an edited or truncated file.
+# Whatever zipfile, zlib, json and numpy raise on an edited or truncated file, and the header's own errors.
 _BROKEN = (
     OSError,
     zipfile.BadZipFile,
@@ -33,40 +34,98 @@ _BROKEN = (
     TypeError,
     ValueError,
     AttributeError,
-    IndexError,
     RuntimeError,
     OverflowError,
     MemoryError,
 )
 
 Arrays = dict[str, NDArray[Any]]
+Terms = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class _Dense:
+    """A dense projection but for its weight."""
+
+    source: str
+    bits: int
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """An identity projection but for its weight."""
+
+    source: str
+    bits: int
+
+
+@dataclass(frozen=True)
+class _Conv:
+    """A convolution but for its weight."""
+
+    source: str
+    bits: int
+    stride: Pair
+    padding: Pair
+    groups: int
+
+
+@dataclass(frozen=True)
+class _Neuron:
+    """A neuron but for its arrays."""
+
+    levels: int
+    rounding: Rounding
+    reset: Reset
+    leak: Terms
+    factor: Terms | None
+    membrane_bits: int | None
+
+
+@dataclass(frozen=True)
+class _Population:
+    """A population but for its arrays."""
+
+    name: str
+    fraction: int
+    projections: tuple[_Dense | _Conv | _Identity, ...]
+    neuron: _Neuron | None
+
+
+@dataclass(frozen=True)
+class _Header:
+    """Everything of a network that is no array."""
+
+    schema: Literal[2]
+    name: str
+    steps: int
+    input: Input
+    stages: tuple[_Population | Pool | Add, ...]
+
+
+_KINDS = {
+    "population": _Population,
+    "pool": Pool,
+    "add": Add,
+    "dense": _Dense,
+    "conv": _Conv,
+    "identity": _Identity,
+}
 
 
 def save_network(network: Network, path: Path) -> None:
     """Write a network; the same network gives the same bytes."""
-    arrays: Arrays = {}
-    header = {
-        "schema": SCHEMA,
-        "name": network.name,
-        "steps": network.steps,
-        "input": {
-            "shape": list(network.input.shape),
-            "levels": network.input.levels,
-            "static": network.input.static,
-            "minimum": network.input.minimum,
-            "maximum": network.input.maximum,
-            "padding": network.input.padding,
-            "pad_levels": network.input.pad_levels,
-        },
-        "stages": [_stage(stage, arrays) for stage in network.stages],
-    }
+    stages = tuple(_stage(stage) for stage in network.stages)
+    header = encode(_Header(SCHEMA, network.name, network.steps, network.input, stages), _KINDS)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         _member(archive, _HEADER, json.dumps(header, indent=1, sort_keys=True).encode())
-        for name, array in arrays.items():
-            data = io.BytesIO()
-            np.lib.format.write_array(data, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
-            _member(archive, f"{name}.npy", data.getvalue())
+        for population in network.populations:
+            for name, array in _arrays(population).items():
+                data = io.BytesIO()
+                plain = np.ascontiguousarray(array)
+                np.lib.format.write_array(data, plain, version=(1, 0), allow_pickle=False)
+                _member(archive, f"{population.name}.{name}.npy", data.getvalue())
     write_atomic(path, buffer.getvalue())
 
 
@@ -90,14 +149,10 @@ def load_network(path: Path) -> Network:
                 for name in archive.namelist()
                 if name != _HEADER
             }
-        source = header["input"]
-        first = Input(
-            **{**source, "shape": tuple(source["shape"]), "pad_levels": tuple(source["pad_levels"])}
-        )
-        stages = tuple(_read_stage(stage, arrays) for stage in header["stages"])
-        fields = {name: value for name, value in header.items() if name != "schema"}
-        return Network(**{**fields, "input": first, "stages": stages})
-    except InputError:
+        found = decode(_Header, header, "Header", _KINDS)
+        stages = tuple(_read_stage(stage, arrays) for stage in found.stages)
+        return Network(found.input, found.steps, stages, found.name)
+    except ModelError:
         raise
     except _BROKEN as error:
         raise InputError(
@@ -111,96 +166,71 @@ def _member(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     archive.writestr(info, data)
 
 
-def _stage(stage: Stage, arrays: Arrays) -> dict[str, Any]:
-    if isinstance(stage, Pool):
-        return {"kind": "pool", **asdict(stage)}
-    if isinstance(stage, Add):
-        return {"kind": "add", **asdict(stage)}
-    return {"kind": "population", **_population(stage, arrays)}
-
-
-def _population(population: Population, arrays: Arrays) -> dict[str, Any]:
-    name, neuron = population.name, population.neuron
-    arrays[f"{name}.bias"] = population.bias
+def _arrays(population: Population) -> Arrays:
+    """The arrays of a population by the end of their names, in the order of the file."""
+    arrays: Arrays = {"bias": population.bias}
     if population.scale is not None:
-        arrays[f"{name}.scale"] = population.scale
+        arrays["scale"] = population.scale
     for k, projection in enumerate(population.projections):
-        arrays[f"{name}.weight{k}"] = projection.weight.astype(np.int16)
-    if neuron is not None:
-        arrays[f"{name}.threshold"] = neuron.threshold
-        if neuron.fire_floor is not None:
-            arrays[f"{name}.fire_floor"] = neuron.fire_floor
-    return {
-        "name": name,
-        "fraction": population.fraction,
-        "projections": [_projection(p) for p in population.projections],
-        "neuron": neuron
-        and {
-            "levels": neuron.levels,
-            "rounding": neuron.rounding,
-            "reset": neuron.reset,
-            "leak": neuron.leak.terms,
-            "factor": neuron.factor and neuron.factor.terms,
-            "membrane_bits": neuron.membrane_bits,
-        },
-    }
+        arrays[f"weight{k}"] = projection.weight.astype(np.int16)
+    if population.neuron is not None:
+        arrays["threshold"] = population.neuron.threshold
+        if population.neuron.fire_floor is not None:
+            arrays["fire_floor"] = population.neuron.fire_floor
+    return arrays
 
 
-def _projection(projection: Projection) -> dict[str, Any]:
-    data = {"kind": projection.kind, "source": projection.source, "bits": projection.bits}
+def _stage(stage: Stage) -> _Population | Pool | Add:
+    if not isinstance(stage, Population):
+        return stage
+    projections = tuple(_projection(projection) for projection in stage.projections)
+    neuron = None if stage.neuron is None else _neuron(stage.neuron)
+    return _Population(stage.name, stage.fraction, projections, neuron)
+
+
+def _projection(projection: Projection) -> _Dense | _Conv | _Identity:
+    source, bits = projection.source, projection.bits
     if isinstance(projection, Conv):
-        data |= {"stride": projection.stride, "padding": projection.padding, "groups": projection.groups}
-    return data
+        return _Conv(source, bits, projection.stride, projection.padding, projection.groups)
+    return _Dense(source, bits) if isinstance(projection, Dense) else _Identity(source, bits)
 
 
-def _read_stage(data: Mapping[str, Any], arrays: Arrays) -> Stage:
-    data = dict(data)
-    kind = data.pop("kind")
-    if kind == "pool":
-        return Pool(**data)
-    if kind == "add":
-        return Add(**{**data, "sources": tuple(data["sources"])})
-    if kind != "population":
-        raise ModelError(f"Kind of {data.get('name')!r} must be population, pool or add, not {kind!r}")
-    return _read_population(data, arrays)
-
-
-def _read_projection(data: Mapping[str, Any], name: str, weight: NDArray[Any]) -> Projection:
-    data = dict(data)
-    kind = data.pop("kind")
-    if kind not in KINDS:
-        raise ModelError(f"Projection kind of {name!r} must be one of {', '.join(KINDS)}, not {kind!r}")
-    return KINDS[kind](weight=weight, **data)
-
-
-def _read_population(data: Mapping[str, Any], arrays: Arrays) -> Population:
-    name = data["name"]
-    projections = [
-        _read_projection(projection, name, arrays[f"{name}.weight{k}"])
-        for k, projection in enumerate(data["projections"])
-    ]
-    neuron = data["neuron"]
-    if neuron is not None:
-        factor = neuron["factor"]
-        neuron = Neuron(
-            **{
-                **neuron,
-                "leak": _terms(neuron["leak"]),
-                "factor": None if factor is None else _terms(factor),
-            },
-            threshold=arrays[f"{name}.threshold"],
-            fire_floor=arrays.get(f"{name}.fire_floor"),
-        )
-    return Population(
-        **{
-            **data,
-            "projections": tuple(projections),
-            "bias": arrays[f"{name}.bias"],
-            "neuron": neuron,
-            "scale": arrays.get(f"{name}.scale"),
-        }
+def _neuron(neuron: Neuron) -> _Neuron:
+    factor = None if neuron.factor is None else neuron.factor.terms
+    return _Neuron(
+        neuron.levels, neuron.rounding, neuron.reset, neuron.leak.terms, factor, neuron.membrane_bits
     )
 
 
-def _terms(terms: list[list[int]]) -> ShiftSum:
-    return ShiftSum(tuple((sign, shift) for sign, shift in terms))
+def _read_stage(stage: _Population | Pool | Add, arrays: Arrays) -> Stage:
+    if not isinstance(stage, _Population):
+        return stage
+    own = {name: arrays[key] for key in arrays if (name := key.removeprefix(f"{stage.name}.")) != key}
+    weights = (own[f"weight{k}"] for k in range(len(stage.projections)))
+    return Population(
+        stage.name,
+        tuple(map(_read_projection, stage.projections, weights)),
+        own["bias"],
+        stage.fraction,
+        None if stage.neuron is None else _read_neuron(stage.neuron, own),
+        own.get("scale"),
+    )
+
+
+def _read_projection(found: _Dense | _Conv | _Identity, weight: NDArray[Any]) -> Projection:
+    if isinstance(found, _Conv):
+        return Conv(found.source, weight, found.bits, found.stride, found.padding, found.groups)
+    return (Dense if isinstance(found, _Dense) else Identity)(found.source, weight, found.bits)
+
+
+def _read_neuron(found: _Neuron, arrays: Arrays) -> Neuron:
+    return Neuron(
+        found.levels,
+        arrays["threshold"],
+        found.rounding,
+        found.reset,
+        ShiftSum(found.leak),
+        None if found.factor is None else ShiftSum(found.factor),
+        arrays.get("fire_floor"),
+        found.membrane_bits,
+    )

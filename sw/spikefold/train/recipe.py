@@ -1,15 +1,12 @@
 """Training recipes: TOML files that become checked dataclasses."""
 
-import dataclasses
-import difflib
 import os
 import tomllib
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spikefold.codec import Json, decode, encode, unknown_key
 from spikefold.errors import InputError
 from spikefold.train.options import DataOptions, ModelOptions, TrainingOptions, model_keys
 
@@ -37,52 +34,27 @@ class Recipe:
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> "Recipe":
         """Build a recipe from nested dictionaries as a TOML file gives them."""
-        return _build(cls, table, "")
+        if isinstance(table, dict):
+            _check_tables(table)
+        return decode(cls, table, "Recipe", defaults=True)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return nested dictionaries that ``from_dict`` accepts; options left at None are left out."""
-        return _without_none(dataclasses.asdict(self))
+        return {name: _without_none(table) for name, table in encode(self).items()}
 
 
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    return list(value) if isinstance(value, tuple) else value
+def _check_tables(recipe: dict[str, Any]) -> None:
+    """Refuse what is no table, and a key of ``[model]`` that no network has."""
+    for name in ("data", "model", "training"):
+        if not isinstance(recipe.get(name, {}), dict):
+            raise InputError(f"Recipe {name} must be a table, not {recipe[name]!r}; write it as [{name}]")
+    model = recipe.get("model", {})
+    for key in model:
+        if key not in model_keys(None):
+            known = model_keys(model.get("kind", ModelOptions.kind))
+            raise unknown_key("Recipe", "model", key, known)
 
 
-def _build(cls: type, table: Any, where: str) -> Any:
-    """Make the dataclass ``cls`` from ``table``, the TOML table called ``where``."""
-    if not isinstance(table, dict):
-        raise InputError(f"Recipe {where} must be a table, not {table!r}; write it as [{where}]")
-    fields = {item.name: item for item in dataclasses.fields(cls)}
-    known = model_keys(table.get("kind", ModelOptions.kind)) if cls is ModelOptions else tuple(fields)
-    prefix = f"{where}." if where else ""
-    for key in table:
-        if key not in fields:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {prefix + near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-            raise InputError(f"Recipe key {prefix + key!r} is unknown; {hint}")
-    values = {}
-    for name, item in fields.items():
-        if name in table:
-            values[name] = _convert(item.type, table[name], prefix + name)
-        elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
-            raise InputError(f"Recipe must have the key {prefix + name!r}")
-    return cls(**values)
-
-
-def _convert(kind: Any, value: Any, where: str) -> Any:
-    """Check ``value`` against a field's annotation; whole numbers pass as floats, lists as tuples."""
-    if dataclasses.is_dataclass(kind):
-        return _build(kind, value, where)
-    allowed = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    lists = any(typing.get_origin(item) is tuple for item in allowed)
-    if lists and isinstance(value, list | tuple):
-        return tuple(value)
-    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) not in allowed:
-        names = ["of type " + item.__name__ for item in allowed if item in (bool, int, float, str)]
-        names += ["a list"] * lists + ["a table"] * (dict in allowed)
-        raise InputError(f"Recipe {where} must be {' or '.join(names)}, not {value!r}")
-    return value
+def _without_none(table: Json) -> Json:
+    assert isinstance(table, dict)
+    return {key: value for key, value in table.items() if value is not None}

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from conv_case import conv_network, levels_of, plain_profile
 
+from spikefold.analysis.cost import update_of
 from spikefold.analysis.integer import integer_operations
-from spikefold.analysis.updates import update_of
 from spikefold.ir.coding import digits_of
-from spikefold.ir.projections import Conv, Dense
+from spikefold.ir.projections import Conv, Dense, Identity
 
 
 def reached(projection, shape, y, x):
@@ -31,7 +31,7 @@ def by_hand(network, profile, population, levels, times):
     found = 0
     for projection in population.projections:
         shape = network.maps[projection.source]
-        coding = "binary" if projection.kind == "identity" else profile.coding[projection.source]
+        coding = "binary" if isinstance(projection, Identity) else profile.coding[projection.source]
         repeat = times if projection.source == "input" else 1
         n = levels[projection.source]
         n = n.reshape(*n.shape[:2], *shape)

@@ -1,4 +1,4 @@
-"""The golden model against `Neuron.step` and against a scalar reading of spec section 4."""
+"""The golden model against `Neuron.step` and against a scalar reading of docs/numerics.md, "The neuron"."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""The golden model on graphs of every kind against the scalar reading of spec section 4."""
+"""The golden model on graphs of every kind against the scalar reading of docs/numerics.md, "The neuron"."""
 
 import numpy as np
 import pytest
@@ -68,17 +68,19 @@ def features(network):
 
 
 def _population_features(network, population):
-    found = {f"{len(population.projections)} projections"} | {p.kind for p in population.projections}
-    found |= {f"{p.kind} sets" for p in population.projections if len(p.weight) > 1}
+    found = {f"{len(population.projections)} projections"} | {
+        type(p).__name__ for p in population.projections
+    }
+    found |= {f"{type(p).__name__} sets" for p in population.projections if len(p.weight) > 1}
     if population.neuron is not None:
         neuron = population.neuron
         found |= {neuron.reset, neuron.rounding, f"cap {neuron.membrane_bits is not None}"}
         found |= {f"floor {neuron.fire_floor is not None}", f"leak {neuron.leak.value}"}
     for p in population.projections:
         source = network.maps[p.source]
-        if p.kind == "dense" and source.positions > 1:
+        if isinstance(p, Dense) and source.positions > 1:
             found.add("dense over a map")
-        if p.kind == "conv":
+        if isinstance(p, Conv):
             found |= {f"kernel {n}" for n in p.kernel} | {f"stride {n}" for n in p.stride}
             found |= {"not square"} if p.kernel[0] != p.kernel[1] else set()
             found |= {"larger"} if p.kernel[0] > source.height else set()
@@ -95,7 +97,8 @@ def test_the_random_graphs_have_everything():
     wanted |= {"subtract", "zero", "scale", "none", "half_up", "floor", "sum", "max", "overlap", "add"}
     wanted |= {f"{what} {yes}" for what in ("static", "cap", "floor", "pool padded") for yes in (True, False)}
     wanted |= {f"leak {value}" for value in (1.0, 0.5, 0.8828125, -0.5, 0.0)}
-    wanted |= {"conv", "dense", "identity", "conv sets", "dense sets", "identity sets", "dense over a map"}
+    wanted |= {f"{kind}{sets}" for kind in ("Conv", "Dense", "Identity") for sets in ("", " sets")}
+    wanted |= {"dense over a map"}
     wanted |= {"not square", "larger", "depthwise", "groups", "groups of several", "padded input"}
     assert wanted <= met
 

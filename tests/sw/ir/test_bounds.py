@@ -116,7 +116,7 @@ def extreme_sample(network, projection, channel, sign):
         Conv("input", np.random.default_rng(2).integers(-8, 8, (1, 4, 2, 3, 2)), 4, (2, 1), (0, 0), 2),
         Conv("input", np.random.default_rng(3).choice([-1, 1], (1, 4, 1, 2, 2)), 1, groups=4),
     ],
-    ids=lambda p: f"{p.kind}-{p.weight.shape}",
+    ids=lambda p: f"{type(p).__name__}-{p.weight.shape}",
 )
 def test_sums_of_windows_are_reached(projection):
     """Driven by the levels that suit its weights, each channel reaches its own extremes, no other bound."""

@@ -70,9 +70,9 @@ def test_every_kind_of_graph_comes_back(tmp_path):
         save_network(loaded, path)
         assert path.read_bytes() == data
         kinds |= {type(stage).__name__ for stage in network.stages}
-        kinds |= {p.kind for population in network.populations for p in population.projections}
+        kinds |= {type(p).__name__ for population in network.populations for p in population.projections}
         kinds |= {"padded"} if network.input.padding != (0, 0) else set()
-    assert kinds == {"Population", "Pool", "Add", "dense", "conv", "identity", "padded"}
+    assert kinds == {"Population", "Pool", "Add", "Dense", "Conv", "Identity", "padded"}
 
 
 @pytest.mark.parametrize("reset", ["subtract", "zero", "scale", "none"])
@@ -182,19 +182,21 @@ def put(path, value):
         (put(["schema"], 1), r"^Network schema must be 2, not 1$"),
         (put(["schema"], None), r"^Network schema must be 2, not None$"),
         (put(["steps"], 0), r"^Time steps T must be 1\.\.1024, not 0$"),
-        (put(["steps"], "2"), r"^Time steps T must be 1\.\.1024, not '2'$"),
+        (put(["steps"], "2"), r"^Integer network .* is not: Header steps must be of type int, not '2'$"),
+        (put(["steps"], True), r"^Integer network .* is not: Header steps must be of type int, not True$"),
         (put(["name"], 5), r"^Integer network must be a complete"),
         (put(["input"], {}), r"^Integer network must be a complete"),
         (put(["input", "extra"], 1), r"^Integer network must be a complete"),
         (put(["input", "padding"], [1, -1]), r"^Input padding must be 0\.\.1024, not -1$"),
         (put(["input", "pad_levels"], [1]), r"^Pad levels must be one per channel \(2\), not 1$"),
         (put(["input", "pad_levels"], 1), r"^Integer network must be a complete"),
-        (put(["stages"], {}), r"^The last population must be a readout$"),
+        (put(["stages"], []), r"^The last population must be a readout$"),
+        (put(["stages"], {}), r"^Integer network must be .* is not: Header stages must be a list, not \{\}$"),
         (put(["stages"], 3), r"^Integer network must be a complete"),
         (put(["stages", 0], 3), r"^Integer network must be a complete"),
         (
             put(["stages", 0, "kind"], "input"),
-            r"^Kind of 'layer0' must be population, pool or add, not 'input'$",
+            r"^Integer .* Header stages\[0\]\.kind must be one of 'population', 'pool', 'add', not 'input'$",
         ),
         (put(["stages", 0, "kind"], "pool"), r"^Integer network must be a complete"),
         (put(["stages", 0, "neuron", "levels"], 300), r"^Neuron levels D must be 1\.\.255, not 300$"),
@@ -203,23 +205,29 @@ def put(path, value):
         (put(["stages", 0, "projections", 0, "bits"], 2), r"^Weights of 2 bits must be -2\.\.1, not "),
         (
             put(["stages", 0, "projections", 0, "kind"], "sparse"),
-            r"^Projection kind of 'layer0' must be one of dense, conv, identity, not 'sparse'$",
+            r"^Integer .*\[0\]\.projections\[0\]\.kind must be one of 'dense', 'conv', .*, not 'sparse'$",
         ),
         (put(["stages", 0, "projections", 0, "kind"], "dense"), r"^Integer network must be a complete"),
         (put(["stages", 0, "projections", 0, "stride"], [0, 1]), r"^Stride must be 1\.\.1024, not 0$"),
         (
             put(["stages", 0, "projections", 0, "stride"], 2),
-            r"^Stride must be a pair \(rows, columns\), not 2$",
+            r"^Integer .* Header stages\[0\]\.projections\[0\]\.stride must be a list of 2, not 2$",
         ),
         (put(["stages", 0, "projections", 0, "groups"], 3), r"^Groups must be 1\.\.2, not 3$"),
         (put(["stages", 0, "projections", 0, "dilation"], [1, 1]), r"^Integer network must be a complete"),
-        (put(["stages", 1, "pooling"], "mean"), r"^Pooling of 'pool' must be 'sum' or 'max', not 'mean'$"),
+        (
+            put(["stages", 1, "pooling"], "mean"),
+            r"^Integer .* Header stages\[1\]\.pooling must be one of 'sum', 'max', not 'mean'$",
+        ),
         (
             put(["stages", 1, "kernel"], [4, 4]),
             r"^Kernel \(4, 4\) must fit the map of 3x3 .* \(into 'pool'\)$",
         ),
         (put(["stages", 1, "ceil"], True), r"^Integer network must be a complete"),
-        (put(["stages", 2, "sources"], ["pool"]), r"^Sum 'sum' must have 2 sources, not 1$"),
+        (
+            put(["stages", 2, "sources"], ["pool"]),
+            r"^Integer .* Header stages\[2\]\.sources must be a list of 2, not \['pool'\]$",
+        ),
         (put(["stages", 2, "sources"], 5), r"^Integer network must be a complete"),
         (put(["stages", 2, "extra"], 5), r"^Integer network must be a complete"),
         (put(["stages", 0, "extra"], 5), r"^Integer network must be a complete"),

@@ -1,4 +1,4 @@
-"""Rounding a folded network: errors within bounds, the rules of spec section 3, and what it may not do."""
+"""Rounding a folded network: errors within bounds, the rules of docs/numerics.md, and what it may not do."""
 
 import json
 

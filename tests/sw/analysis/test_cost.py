@@ -6,8 +6,7 @@ import torch
 
 from spikefold import nn
 from spikefold.analysis import analyze, synaptic_effort
-from spikefold.analysis.energy import integer_energy, neuromorphic_energy, pit_energy
-from spikefold.analysis.updates import Update, update_of
+from spikefold.analysis.cost import Update, integer_energy, neuromorphic_energy, pit_energy, update_of
 from spikefold.errors import InputError
 from spikefold.quantize.leak import leak_shifts
 
