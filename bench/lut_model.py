@@ -19,23 +19,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 from scipy.optimize import nnls
-
-from spikefold_hw.streaming.choose.cost import LUT_COEFFICIENTS, TOP_FEATURES, lut_features
 from spikefold.images import image_files
-from spikefold.ir import (
-    Add,
-    Conv,
-    Dense,
-    Identity,
-    Input,
-    Network,
-    Neuron,
-    Pool,
-    Population,
-    Profile,
-    ShiftSum,
-    profile_of,
-)
+
+from spikefold.ir import Add, Conv, Dense, Identity, Input, Network, Neuron, Pool, Population, ShiftSum
 from spikefold.ir.network import Stage
 from spikefold.ir.projections import Projection
 from spikefold_boards.design import Design
@@ -44,6 +30,8 @@ from spikefold_boards.place_and_route import parse_utilization
 from spikefold_boards.tools import find_tool, run_tool
 from spikefold_boards.yosys import elaborate, map_to_device
 from spikefold_hw.emit import emit, top_name
+from spikefold_hw.streaming.choose.cost import LUT_COEFFICIENTS, TOP_FEATURES, lut_features
+from spikefold_hw.streaming.planning import plan_of
 
 DEVICE = find_device("ecp5-85k")
 
@@ -64,7 +52,7 @@ class RandomDesign:
     def profile(self) -> Profile:
         source = self._draw("binary", "naf")
         coding = {name: source for name in ("input", *self.network.by_name) if name != "readout"}
-        return profile_of(self.network, self.lanes, coding, drain=self.drain)
+        return plan_of(self.network, self.lanes, coding, drain=self.drain)
 
     def _draw(self, *values):
         return values[self._rng.integers(len(values))]
@@ -186,7 +174,7 @@ def main() -> None:
     profiles, luts = [], []
     for seed in range(arguments.designs):
         design = RandomDesign(seed)
-        profiles.append(design.profile)
+        profiles.append(design.plan)
         luts.append(packed_luts(design.network, profiles[-1], arguments.cache))
         print(f"design {seed}: {luts[-1]} LUTs", file=sys.stderr, flush=True)
     report(profiles, np.array([features_of(profile) for profile in profiles]), np.array(luts, float))

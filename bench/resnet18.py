@@ -72,7 +72,7 @@ def run(folder: Path) -> dict[str, Any]:
     return {
         "weights": sum(p.weight.size for q in design.network.populations for p in q.projections),
         "firing": float(np.mean([(levels > 0).mean() for levels in golden.levels.values()])),
-        "stages": len(design.profile.stages),
+        "stages": len(design.plan.stages),
         "lanes": LANES,
         "seconds_compile": seconds,
         "peak_gib": peak,

@@ -8,10 +8,6 @@ from typing import Any
 from spikefold.errors import InputError
 
 
-def _option(default: Any, help: str) -> Any:  # noqa: A002
-    return field(default=default, metadata={"help": help})
-
-
 @dataclass(frozen=True)
 class ModelChoices:
     """How a trained model becomes integers.
@@ -30,13 +26,17 @@ class ModelChoices:
         As `spikefold.fold.fold`.
     """
 
-    weight_bits: int | str | Mapping[str, int] = _option(4, "1..8, or layer=bits,..")
-    identity_bits: int = _option(8, "1..8, of shortcuts' weights.")
-    input_levels: int | None = _option(None, "D_in, 1..255; default: as trained.")
-    membrane_bits: int | None = _option(None, "Let membranes saturate at this width; default: never.")
-    method: str = _option("max", "Scale of weights: max, or mse.")
-    leak_terms: int = _option(3, "Most shifts that a leak or reset factor is the sum of.")
-    pooling: str = _option("auto", "Average pools: auto, unit or compose.")
+    weight_bits: int | str | Mapping[str, int] = field(default=4, metadata={"help": "1..8, or layer=bits,.."})
+    identity_bits: int = field(default=8, metadata={"help": "1..8, of shortcuts' weights."})
+    input_levels: int | None = field(default=None, metadata={"help": "D_in, 1..255; default: as trained."})
+    membrane_bits: int | None = field(
+        default=None, metadata={"help": "Let membranes saturate at this width; default: never."}
+    )
+    method: str = field(default="max", metadata={"help": "Scale of weights: max, or mse."})
+    leak_terms: int = field(
+        default=3, metadata={"help": "Most shifts that a leak or reset factor is the sum of."}
+    )
+    pooling: str = field(default="auto", metadata={"help": "Average pools: auto, unit or compose."})
 
     def __post_init__(self) -> None:
         if isinstance(self.weight_bits, str):

@@ -29,7 +29,7 @@ def report_html(summary: Summary) -> str:
     pipeline = calibration["pipeline"] if calibration else None
     return _template().render(
         design=summary,
-        layers=list(summary["lanes"]),
+        layers=list(summary["widths"]),
         calibration=calibration,
         pipeline=pipeline,
         device=calibration["device"] if calibration else None,

@@ -8,19 +8,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from stream_bench import pack
 
-from spikefold.ir import (
-    Conv,
-    Dense,
-    Identity,
-    Input,
-    LayerProfile,
-    Network,
-    Neuron,
-    Population,
-    ShiftSum,
-    profile_of,
-)
+from spikefold.ir import Conv, Dense, Identity, Input, Network, Neuron, Population, ShiftSum
 from spikefold_hw.parts.images import memory_images
+from spikefold_hw.streaming.layer.shape import LayerShape
+from spikefold_hw.streaming.planning import plan_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +19,7 @@ class Sample:
     """A layer cut out of a network."""
 
     network: Network
-    profile: LayerProfile
+    profile: LayerShape
     contents: dict[str, list[int]]
 
     @property
@@ -108,7 +99,7 @@ def sample_layer(
 def sample_of(network, name, lanes, drain=1, coding=None, order=None):
     """A layer of a network; all layers have these lanes."""
     names = [population.name for population in network.populations]
-    profile = profile_of(network, dict.fromkeys(names, lanes), coding, order, {name: drain})
+    profile = plan_of(network, dict.fromkeys(names, lanes), coding, order, {name: drain})
     (layer,) = (layer for layer in profile.layers if layer.name == name)
     return Sample(network, layer, contents_of(network, profile))
 

@@ -13,10 +13,11 @@ from amaranth.back import rtlil, verilog
 from amaranth.hdl import Module, Signal
 from layer_samples import contents_of, random_network, run_network
 
-from spikefold.ir import Dense, Input, Network, Neuron, Population, ShiftSum, profile_of
+from spikefold.ir import Dense, Input, Network, Neuron, Population, ShiftSum
+from spikefold_hw.emit import count_multipliers, emit, top_name
 from spikefold_hw.parts.images import memory_images
 from spikefold_hw.streaming.network import NetworkTop
-from spikefold_hw.emit import count_multipliers, emit, top_name
+from spikefold_hw.streaming.planning import plan_of
 
 MULTIPLIERS = re.compile(r"cell \$(mul|div|mod|divfloor|modfloor|pow|macc)")
 
@@ -52,7 +53,7 @@ def featured_network(seed=0):
 
 def featured_profile(seed=0):
     network = featured_network(seed)
-    return profile_of(network, {"hidden": 4, "second": 5, "readout": 2}, {"input": "naf", "hidden": "unary"})
+    return plan_of(network, {"hidden": 4, "second": 5, "readout": 2}, {"input": "naf", "hidden": "unary"})
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +161,7 @@ def test_design_holds_no_multiplication(files):
 def test_random_design_holds_no_multiplication(seed):
     rng = np.random.default_rng(seed)
     network = random_network(rng, steps=1 + seed % 2, static=True)
-    profile = profile_of(network, dict.fromkeys(("layer0", "layer1", "readout"), 3), {"input": "naf"})
+    profile = plan_of(network, dict.fromkeys(("layer0", "layer1", "readout"), 3), {"input": "naf"})
     assert count_multipliers(emit(profile)) == 0
     assert not MULTIPLIERS.search(rtlil.convert(NetworkTop(profile), emit_src=False))
 
@@ -196,7 +197,7 @@ def smallest_network(steps):
 
 @pytest.mark.parametrize("steps", [1, 2])
 def test_memories_of_one_row_have_an_address(steps):
-    profile = profile_of(smallest_network(steps), {"hidden": 1, "readout": 1}, {})
+    profile = plan_of(smallest_network(steps), {"hidden": 1, "readout": 1}, {})
     core = emit(profile)["network_core.v"]
     instances = re.findall(r"spikefold_(rom|ram) #\((.*?)\n  \);", core, re.DOTALL)
     assert len(instances) == 6 + 3 * (steps > 1)
@@ -230,7 +231,7 @@ endmodule
 @pytest.mark.parametrize("steps", [1, 2])
 def test_smallest_network_runs_in_icarus_without_x(tmp_path, steps, standard):
     network = smallest_network(steps)
-    profile = profile_of(network, {"hidden": 1, "readout": 1}, {})
+    profile = plan_of(network, {"hidden": 1, "readout": 1}, {})
     for name, words in contents_of(network, profile).items():
         (tmp_path / "mem").mkdir(exist_ok=True)
         (tmp_path / "mem" / f"{name}.mem").write_text("".join(f"{word:x}\n" for word in words))

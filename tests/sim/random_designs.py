@@ -6,9 +6,11 @@ import numpy as np
 from random_networks import random_graph
 
 from spikefold.design import Design
-from spikefold.ir import Dense, Input, LayerProfile, Network, Neuron, Population, ShiftSum, profile_of
+from spikefold.ir import Dense, Input, Network, Neuron, Population, ShiftSum
 from spikefold.ir.coding import CODINGS
-from spikefold_hw.streaming.plan import ORDERS
+from spikefold_hw.streaming.layer.shape import LayerShape
+from spikefold_hw.order import ORDERS
+from spikefold_hw.streaming.planning import plan_of
 
 SAMPLES = 8
 MOST_CYCLES = 3000
@@ -62,7 +64,7 @@ def random_design(seed):
     network = Network(Input((inputs,), levels, static), steps, tuple(populations), f"random{seed}")
     lanes = {name: int(rng.integers(1, 9)) for name in network.by_name}
     coding = {name: str(rng.choice(CODINGS)) for name in ("input", *list(network.by_name)[:-1])}
-    design = Design(network, profile_of(network, lanes, coding))
+    design = Design(network, plan_of(network, lanes, coding))
     return design, _samples(rng, network)
 
 
@@ -83,22 +85,22 @@ def random_graph_design(seed, samples=3):
     rng = np.random.default_rng(seed)
     while True:
         network = random_graph(rng, stages=5, neurons=90, edge=5, channels=5)
-        design = Design(network, _graph_profile(rng, network))
+        design = Design(network, _graph_plan(rng, network))
         x = _samples(rng, network, samples)
         if design.cycles(x).total <= MOST_CYCLES:
             return design, x
 
 
-def _graph_profile(rng, network):
+def _graph_plan(rng, network):
     order = str(rng.choice(ORDERS))
     lanes = {p.name: int(rng.integers(1, 9)) for p in network.populations}
     sources = sorted({q.source for p in network.populations for q in p.projections})
     coding = {name: str(rng.choice(CODINGS)) for name in sources}
-    plain = profile_of(network, lanes, coding, order)
-    drain = {layer.name: _drain(rng, layer) for layer in plain.layers}
-    return profile_of(network, lanes, coding, order, drain, loaded=bool(rng.random() < 0.2))
+    plain = plan_of(network, lanes, coding, order)
+    units = {layer.name: _units(rng, layer) for layer in plain.layers}
+    return plan_of(network, lanes, coding, order, units, loaded=bool(rng.random() < 0.2))
 
 
-def _drain(rng, layer: LayerProfile):
-    most = gcd(layer.lanes, layer.group_channels)
+def _units(rng, layer: LayerShape):
+    most = gcd(layer.lanes, layer.blocks.group_channels)
     return int(rng.choice([q for q in range(1, most + 1) if most % q == 0]))

@@ -19,7 +19,7 @@ from spikefold_sim.beats import StreamShape
 from spikefold_sim.ports import EventFormat, Ports, Probe, ResultFormat
 
 CHANNELS, FAULTY, CLASSES, STEPS = 15, 0, 3, 2
-SHAPE = StreamShape(Map(CHANNELS, 2, 3), STEPS, "innermost")
+SHAPE = StreamShape(Map(CHANNELS, 2, 3), STEPS, "position_major")
 DROP, DUPLICATE, UNSTABLE, HANG, WRONG, FLAGS, RANGE, MARK, SAMPLE = range(1, 10)
 
 EVENT = data.StructLayout({"index": 4, "level": 4, "end_position": 1, "end_step": 1, "end_sample": 1})

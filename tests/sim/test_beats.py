@@ -11,7 +11,7 @@ from spikefold_sim.beats import StreamShape, decode_beats, encode_beats
 from spikefold_sim.ports import BEAT
 
 DENSE = StreamShape(Map(4), 2, "step_major")
-MAP = StreamShape(Map(4, 2, 2), 2, "innermost")
+MAP = StreamShape(Map(4, 2, 2), 2, "position_major")
 
 
 def beats(*rows):
@@ -25,7 +25,7 @@ def beats_one_by_one(levels, shape):
     places = list(itertools.product(range(height), range(width)))
     steps = range(shape.steps)
     for sample in levels:
-        if shape.order == "innermost":
+        if shape.order == "position_major":
             cells = [(t, y, x) for y, x in places for t in steps]
         else:
             cells = [(t, y, x) for t in steps for y, x in places]
@@ -52,14 +52,14 @@ def test_zeros_are_not_sent_and_marks_ride_on_the_last_event():
 def test_time_runs_innermost_or_outermost():
     """One channel, two positions, two steps: levels 1 and 2 at the first position, 3 and 4 at the second."""
     levels = np.array([[[[[1, 3]]], [[[2, 4]]]]])
-    innermost = StreamShape(Map(1, 1, 2), 2, "innermost")
+    innermost = StreamShape(Map(1, 1, 2), 2, "position_major")
     expected = [(0, 1, 1, 0, 0), (0, 2, 1, 0, 0), (0, 3, 1, 1, 0), (0, 4, 1, 1, 1)]
     assert encode_beats(levels, innermost).tolist() == expected
     expected = [(0, 1, 1, 0, 0), (0, 3, 1, 1, 0), (0, 2, 1, 0, 0), (0, 4, 1, 1, 1)]
     assert encode_beats(levels, dataclasses.replace(innermost, order="step_major")).tolist() == expected
 
 
-@pytest.mark.parametrize("order", ["innermost", "step_major"])
+@pytest.mark.parametrize("order", ["position_major", "step_major"])
 @pytest.mark.parametrize(("steps", "size"), [(1, (1, 1, 1)), (3, (5, 1, 1)), (1, (2, 3, 2)), (4, (3, 2, 5))])
 @pytest.mark.parametrize("density", [0.0, 0.3, 1.0])
 def test_encoding_keeps_the_contract_and_decoding_undoes_it(steps, size, order, density):
@@ -71,7 +71,7 @@ def test_encoding_keeps_the_contract_and_decoding_undoes_it(steps, size, order, 
     assert (decode_beats(stream, shape) == levels).all()
 
 
-@pytest.mark.parametrize("order", ["innermost", "step_major"])
+@pytest.mark.parametrize("order", ["position_major", "step_major"])
 def test_a_static_input_is_sent_in_every_step(order):
     shape = StreamShape(Map(3, 2, 2), 3, order)
     levels = np.random.default_rng(8).integers(0, 4, (5, 1, 3, 2, 2))
@@ -81,7 +81,7 @@ def test_a_static_input_is_sent_in_every_step(order):
 def test_one_position_takes_levels_of_any_axes():
     """An image that only dense layers read is one position, its pixels numbered (channel, row, column)."""
     levels = np.random.default_rng(4).integers(0, 3, (7, 1, 2, 4, 3))
-    shape = StreamShape(Map(24), 1, "innermost")
+    shape = StreamShape(Map(24), 1, "position_major")
     stream = encode_beats(levels, shape)
     assert stream.tolist() == encode_beats(levels.reshape(7, 1, 24), shape).tolist()
     assert stream.tolist() == beats_one_by_one(levels.reshape(7, 1, 24, 1, 1), shape)
@@ -103,8 +103,8 @@ def test_decoding_accepts_a_bare_mark_after_events():
     assert decode_beats(stream, DENSE)[..., 0, 0].tolist() == [[[0, 3, 0, 0], [0, 0, 1, 0]]]
 
 
-ONE = StreamShape(Map(4), 1, "innermost")
-PAIR = StreamShape(Map(4, 1, 2), 1, "innermost")
+ONE = StreamShape(Map(4), 1, "position_major")
+PAIR = StreamShape(Map(4, 1, 2), 1, "position_major")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_encoding_refuses_what_are_no_levels(levels, shape, message):
 
 def test_impossible_shapes_are_refused():
     with pytest.raises(InputError, match=r"^Stream must have channels, positions and steps, not .*steps=0"):
-        StreamShape(Map(3), 0, "innermost")
+        StreamShape(Map(3), 0, "position_major")
     with pytest.raises(
         InputError, match=r"^Order of a stream must be one of innermost, step_major, not 'x'$"
     ):

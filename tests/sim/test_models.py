@@ -57,10 +57,10 @@ def make(kind, steps, levels, **options):
 @pytest.mark.parametrize(
     ("kind", "order"),
     [
-        ("cnn", "innermost"),
-        ("preact", "innermost"),
+        ("cnn", "position_major"),
+        ("preact", "position_major"),
         pytest.param("preact", "step_major", marks=pytest.mark.slow),
-        ("sew_tied", "innermost"),
+        ("sew_tied", "position_major"),
         pytest.param("sew", "step_major", marks=pytest.mark.slow),
     ],
 )
@@ -68,14 +68,14 @@ def test_models_equal_the_golden_model(kind, order, steps, levels):
     x = images()
     model = warmed(make(kind, steps, levels))
     design = spikefold.compile(model, name="net", lanes=3, order=order, calibration=x)
-    assert design.profile.order == order
+    assert design.plan.order == order
     assert any(isinstance(stage, Add) for stage in design.network.stages) == (kind == "sew_tied")
-    sets = {w.weight_sets for layer in design.profile.layers for w in layer.windows}
+    sets = {w.weight_sets for layer in design.plan.layers for w in layer.windows}
     assert sets == {1, steps}
     result = design.verify(x, simulator="amaranth")
     assert (result.mismatches, result.cycle_exact, result.first) == (0, True, None)
     assert result.events > 20
-    assert count_multipliers(emit(design.profile)) == 0
+    assert count_multipliers(emit(design.plan)) == 0
 
 
 @pytest.mark.parametrize("neuron", ["lif", "ilif", "pit"])
@@ -93,13 +93,13 @@ def test_frames_that_arrive_step_by_step():
     model = make("preact", steps, 2, static=False)
     x = np.random.default_rng(2).integers(0, 5, (3, steps, *SHAPE))
     x[1] = 0
-    for order in ("step_major", "innermost"):
+    for order in ("step_major", "position_major"):
         design = spikefold.compile(model.eval(), name="net", lanes=2, calibration=x, order=order)
         result = design.verify(x, simulator="amaranth")
         assert (result.mismatches, result.cycle_exact) == (0, True)
 
 
-@pytest.mark.parametrize("order", ["innermost", "step_major"])
+@pytest.mark.parametrize("order", ["position_major", "step_major"])
 @pytest.mark.parametrize("extreme", ["silent", "firing"])
 @pytest.mark.parametrize("kind", ["preact", "sew_tied"])
 def test_worst_case_of_the_skips(kind, extreme, order):
@@ -113,8 +113,8 @@ def test_worst_case_of_the_skips(kind, extreme, order):
         for stage in design.network.stages
     )
     network = dataclasses.replace(design.network, stages=stages)
-    lanes = {layer.name: layer.lanes for layer in design.profile.layers}
-    pushed = Design(network, profile_of(network, lanes, order=order))
+    lanes = {layer.name: layer.lanes for layer in design.plan.layers}
+    pushed = Design(network, plan_of(network, lanes, order=order))
     x = images(1)
     levels = pushed.golden(x, record=True).levels
     for name, n in levels.items():
@@ -129,7 +129,7 @@ def test_skips_are_as_deep_as_needed_and_no_deeper():
     """What must wait at least, and a few positions more so that no stage waits for it."""
     design = spikefold.compile(warmed(make("preact", 1, 4)), name="net", lanes=3, calibration=images())
     least = occupancy(design.network, lag=0)
-    joins = [s for s in design.profile.stages if isinstance(s, LayerProfile) and s.skips]
+    joins = [s for s in design.plan.stages if isinstance(s, LayerShape) and s.skips]
     assert joins
     for layer in joins:
         projections = design.network.by_name[layer.name].projections

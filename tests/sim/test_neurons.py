@@ -11,9 +11,9 @@ import torch
 import spikefold
 from spikefold import nn
 from spikefold.design import Design
-from spikefold.ir import profile_of
 from spikefold.nn import BinaryConv2d, BinaryDense
 from spikefold_hw.emit import count_multipliers, emit
+from spikefold_hw.streaming.planning import plan_of
 
 STEPS = {"dense": 3, "conv": 2}
 SHAPES = {"dense": (12,), "conv": (2, 6, 6)}
@@ -98,7 +98,7 @@ def compiled(shape, name):
     run = design.golden(x, record=True)
     firing = [float((run.levels[f"layer{k}"] > 0).mean()) for k in range(2)]
     assert all(0.01 < rate < 1 for rate in firing), f"neurons must fire, and not always: {firing}"
-    assert count_multipliers(emit(design.profile)) == 0
+    assert count_multipliers(emit(design.plan)) == 0
     return design, x
 
 
@@ -143,7 +143,7 @@ def test_a_membrane_at_the_floor_itself_fires():
     for below in (0, 1):
         stage = dataclasses.replace(first, bias=(floor - below)[None])
         network = dataclasses.replace(design.network, stages=(stage, *rest))
-        moved = Design(network, profile_of(network, {layer.name: 3 for layer in design.profile.layers}))
+        moved = Design(network, plan_of(network, {layer.name: 3 for layer in design.plan.layers}))
         silence = np.zeros((1, 12), np.float32)
         levels = moved.golden(silence, record=True).levels["layer0"]
         assert (levels[0, 0] > 0).all() == (below == 0)
@@ -177,8 +177,8 @@ def test_binary_weights_are_one_bit_in_the_verilog(shape):
     design, _ = compiled(shape, "reverb")
     projections = [p.projections[0] for p in design.network.populations]
     assert [p.bits for p in projections] == ([4, 1, 4] if shape == "dense" else [4, 1, 1])
-    text = "\n".join(emit(design.profile).values())
-    for k, layer in enumerate(design.profile.layers):
+    text = "\n".join(emit(design.plan).values())
+    for k, layer in enumerate(design.plan.layers):
         pattern = (
             rf'\.DEPTH\(32\'d(\d+)\),\s*\.FILE\("{layer.name}_weight\d+\.mem"\),.*?\.WIDTH\(32\'d(\d+)\)'
         )

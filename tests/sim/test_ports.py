@@ -5,7 +5,8 @@ import pytest
 from sim_toy import FORMAT, LOADABLE, PORTS
 
 from spikefold.errors import InputError
-from spikefold.ir import Add, Conv, Dense, Identity, Input, Map, Network, Neuron, Pool, Population, profile_of
+from spikefold.ir import Add, Conv, Dense, Identity, Input, Map, Network, Neuron, Pool, Population
+from spikefold_hw.streaming.planning import plan_of
 from spikefold_sim.beats import StreamShape
 from spikefold_sim.dut import ports_of, shapes_of
 from spikefold_sim.ports import BEAT, EventFormat, Ports, Probe, ResultFormat
@@ -96,7 +97,7 @@ def resnet():
 
 def test_interface_of_a_residual_network():
     network = resnet()
-    profile = profile_of(network, {p.name: 2 for p in network.populations})
+    profile = plan_of(network, {p.name: 2 for p in network.populations})
     ports, shapes = ports_of(profile), shapes_of(profile)
     assert (ports.top, ports.load) == ("tiny_top", False)
     assert ports.stimulus == EventFormat(index_bits=1, level_bits=4)

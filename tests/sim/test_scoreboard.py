@@ -13,9 +13,9 @@ from spikefold_sim.scoreboard import Mismatch, compare
 
 GENERATOR = np.random.default_rng(1)
 SHAPES = {
-    "first": StreamShape(Map(6, 2, 3), 2, "innermost"),
-    "second": StreamShape(Map(4), 2, "innermost"),
-    "input": StreamShape(Map(9), 1, "innermost"),
+    "first": StreamShape(Map(6, 2, 3), 2, "position_major"),
+    "second": StreamShape(Map(4), 2, "position_major"),
+    "input": StreamShape(Map(9), 1, "position_major"),
 }
 FIRST = GENERATOR.integers(0, 3, (5, 2, 6, 2, 3)).astype(np.uint8)
 SECOND = GENERATOR.integers(0, 3, (5, 2, 4)).astype(np.uint8)
@@ -82,7 +82,7 @@ def test_where_there_is_one_position_none_is_named():
     assert str(first).startswith("sample 0, layer second, channel 3, time step 1: expected")
 
 
-@pytest.mark.parametrize(("order", "place"), [("innermost", (1, 5, 0, 0)), ("step_major", (0, 2, 0, 1))])
+@pytest.mark.parametrize(("order", "place"), [("position_major", (1, 5, 0, 0)), ("step_major", (0, 2, 0, 1))])
 def test_the_first_is_as_the_stream_runs(order, place):
     shapes = {**SHAPES, "first": dataclasses.replace(SHAPES["first"], order=order)}
     wrong = FIRST.copy()
@@ -182,7 +182,7 @@ def test_an_event_after_the_mark_of_its_cell_is_a_mismatch():
 
 def test_every_kind_of_broken_beat_has_a_reason():
     silent = np.zeros((2, 1, 6), int)
-    shape = {"x": StreamShape(Map(6), 1, "innermost")}
+    shape = {"x": StreamShape(Map(6), 1, "position_major")}
     cases = {
         "wrong end flags": np.array([(0, 0, 1, 0, 1), (0, 0, 1, 1, 1)], BEAT),
         "cell too many": np.array([(0, 0, 1, 1, 0), (0, 0, 1, 1, 1), (0, 0, 1, 1, 1)], BEAT),

@@ -58,7 +58,7 @@ def test_layout(original):
 
 def test_round_trip(design, original):
     loaded = spikefold.load(original)
-    assert loaded.profile == design.profile
+    assert loaded.profile == design.plan
     assert loaded.summary == json.loads(json.dumps(design.summary))
     assert loaded.path == original
 
@@ -196,7 +196,7 @@ def test_interrupted_write_leaves_the_old_build(design, copy, tmp_path, monkeypa
     monkeypatch.setattr(build_module, place, interrupted)
     for path in (copy, tmp_path / "new"):
         with pytest.raises(error):
-            write_build(path, design.network, design.profile, "tiny_top", {}, {"rtl/a.v": b"a"}, {})
+            write_build(path, design.network, design.plan, "tiny_top", {}, {"rtl/a.v": b"a"}, {})
         assert tree(copy) == before
         assert list(tmp_path.iterdir()) == [copy]
 

@@ -70,7 +70,7 @@ def test_integer_network_in(data):
 def test_input_levels_leave_the_model_alone(data):
     model = tiny_model()
     design = spikefold.compile(model, input_levels=5)
-    assert design.profile.input.levels == 5
+    assert design.plan.input.levels == 5
     assert model.input.levels == 16
 
 
@@ -98,11 +98,11 @@ def test_options_shape_the_hardware():
         weights="loaded",
         coding="naf",
     )
-    layer = next(layer for layer in design.profile.layers if layer.name == "layer1")
+    layer = next(layer for layer in design.plan.layers if layer.name == "layer1")
     assert (layer.lanes, layer.drain) == (8, 4)
-    assert (design.profile.order, design.profile.loaded) == ("step_major", True)
-    assert set(design.profile.coding.values()) == {"naf"}
-    assert spikefold.compile(conv_network(steps=2)).profile.order == "innermost"
+    assert (design.plan.order, design.plan.loaded) == ("step_major", True)
+    assert set(design.plan.coding.values()) == {"naf"}
+    assert spikefold.compile(conv_network(steps=2)).profile.order == "position_major"
     assert spikefold.compile(conv_network(steps=2, static=False)).profile.order == "step_major"
     assert spikefold.compile(conv_network(steps=2), order="step_major").profile.order == "step_major"
     for name in (None, "layer1"):

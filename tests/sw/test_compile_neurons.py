@@ -79,7 +79,7 @@ def test_build_loads_and_reports(built, neuron):
     assert cells[-2:] == (["0.5", f"0.3 → {hidden.factor.value:g}"] if neuron == "qblif" else ["0.25", "–"])
 
 
-@pytest.mark.parametrize("order", ["innermost", "step-major"])
+@pytest.mark.parametrize("order", ["position_major", "step-major"])
 def test_images_of_another_training_fit_the_same_verilog(neuron, order):
     x, _ = features(20)
     first = spikefold.compile(model_of(neuron), lanes=4, order=order, calibration=x)

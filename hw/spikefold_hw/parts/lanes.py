@@ -126,9 +126,7 @@ class AccumulateCore(wiring.Component):
         shift = _delay(m, digit.shift, stages, "shift", reset_less=True)
         operands = []
         for lane, weight in enumerate(weights[0]):
-            operand = Signal(
-                signed(len(weight) + self._shifts - 1), name=f"operand{lane}", reset_less=True
-            )
+            operand = Signal(signed(len(weight) + self._shifts - 1), name=f"operand{lane}", reset_less=True)
             m.d.sync += operand.eq(_shifted(weight, shift, self._shifts))
             operands.append(operand)
         add = _delay(m, accepted & ~digit.flush, stages + 1, "add")

@@ -83,7 +83,9 @@ class Readout(wiring.Component):
         sequence = DrainSequence(self._shape, bits, logit_latency(self._shape), self._contents)
         move, serializer = ~self.o.valid | self.o.ready, None
         if blocks.units > 1:
-            m.submodules.serializer = serializer = Serializer(blocks.words, blocks.units, signed(bits), flags=1)
+            m.submodules.serializer = serializer = Serializer(
+                blocks.words, blocks.units, signed(bits), flags=1
+            )
         pipelines = sequence.open(m, self, move if serializer is None else serializer.i.ready)
         for p in pipelines:
             self._sum(p)

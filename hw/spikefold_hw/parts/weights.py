@@ -35,15 +35,13 @@ def weight_sizes(shape: LanesShape, port: int) -> list[ImageSize]:
     """Names and sizes of the weight memories of the `port`-th projection."""
     window = f"_window{port}" if len(shape.weights) > 1 else ""
     return [
-        ImageSize(
-            f"{shape.name}{window}_weight{k}", len(lanes) * shape.weights[port].bits, shape.rows(port)
-        )
+        ImageSize(f"{shape.name}{window}_weight{k}", len(lanes) * shape.weights[port].bits, shape.rows(port))
         for k, lanes in enumerate(weight_lanes(shape, port))
     ]
 
 
 def weight_images(weight: NDArray[np.integer], shape: LanesShape, port: int) -> Iterator[Image]:
-    """Weight memories of a projection: row (set, block, input) holds one weight per lane, the first one lowest.
+    """Weight memories of a projection: row (set, block, input) holds a weight per lane, the first one lowest.
 
     Lanes beyond a block's last channel hold zeros. One-bit weights are stored as 1 for +1, 0 for -1.
 

@@ -17,10 +17,6 @@ Counts = str | int | Mapping[str, int]
 """`auto`, a number for every population, or numbers by population; as text `name=number,..`."""
 
 
-def _option(default: Any, help: str) -> Any:  # noqa: A002
-    return field(default=default, metadata={"help": help})
-
-
 @dataclass(frozen=True)
 class Config:
     """The user's choices.
@@ -49,15 +45,23 @@ class Config:
         If a choice is unknown or a number not positive.
     """
 
-    lanes: Counts = _option(AUTO, "auto, a number, or layer=number,..")
-    units: Counts = _option(AUTO, "Neurons drained a cycle: auto, a number, or layer=number,..")
-    coding: str = _option(AUTO, "auto, binary, naf or unary.")
-    order: str = _option(AUTO, "Order of time: auto, position-major or step-major.")
-    weights: str = _option("rom", "rom, or loaded (by a host after a reset).")
-    fps: float | None = _option(None, "Samples a second to reach, with the fewest lanes that do.")
-    clock_mhz: float = _option(100.0, "Clock that --fps counts with.")
-    lut_budget: int | None = _option(None, "Most LUTs: the fastest design that fits by estimate.")
-    memory_budget: int | None = _option(None, "Most bits of memory, as --lut-budget.")
+    lanes: Counts = field(default=AUTO, metadata={"help": "auto, a number, or layer=number,.."})
+    units: Counts = field(
+        default=AUTO, metadata={"help": "Neurons drained a cycle: auto, a number, or layer=number,.."}
+    )
+    coding: str = field(default=AUTO, metadata={"help": "auto, binary, naf or unary."})
+    order: str = field(default=AUTO, metadata={"help": "Order of time: auto, position-major or step-major."})
+    weights: str = field(default="rom", metadata={"help": "rom, or loaded (by a host after a reset)."})
+    fps: float | None = field(
+        default=None, metadata={"help": "Samples a second to reach, with the fewest lanes that do."}
+    )
+    clock_mhz: float = field(default=100.0, metadata={"help": "Clock that --fps counts with."})
+    lut_budget: int | None = field(
+        default=None, metadata={"help": "Most LUTs: the fastest design that fits by estimate."}
+    )
+    memory_budget: int | None = field(
+        default=None, metadata={"help": "Most bits of memory, as --lut-budget."}
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "order", str(self.order).replace("-", "_"))

@@ -48,4 +48,4 @@ class Work(ABC):
 
     @abstractmethod
     def pace(self, lanes: int = 1, units: int = 1) -> Pace:
-        """What the stage needs with so many lanes, and neurons drained per cycle; most stages have neither."""
+        """What the stage needs with so many lanes, and neurons drained per cycle; some have neither."""

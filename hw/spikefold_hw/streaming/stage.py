@@ -73,22 +73,20 @@ class Stage(ABC):
         What it sends: channels and positions.
     time
         Time steps, and their order.
+    levels
+        Largest level that leaves; 0 of the readout.
     """
 
     kind: ClassVar[str]
     name: str
     map: Map
     time: Time
+    levels: int
 
     @classmethod
     @abstractmethod
     def of(cls, planner: Planner, stage: Any) -> Self:
         """The stage for a stage of the integer network."""
-
-    @property
-    @abstractmethod
-    def levels(self) -> int:
-        """Largest level that leaves; 0 of the readout."""
 
     @property
     def windows(self) -> tuple[WindowShape, ...]:
@@ -137,7 +135,7 @@ class Stage(ABC):
 
     @abstractmethod
     def longest_cell(self) -> int:
-        """Upper bound of the cycles from one beat to the next while it works on a position at one time step."""
+        """Upper bound of the cycles between two beats while it works on a position at one time step."""
 
     def image_sizes(self) -> tuple[ImageSize, ...]:
         """Its memory images, in the order in which a host loads them."""

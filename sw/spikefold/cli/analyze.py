@@ -165,6 +165,6 @@ def _synapses(found: "Analysis") -> Sheet:
 
 
 def _number(value: float) -> str:
-    from spikefold_hw.streaming.choose import number
+    from spikefold.numbers import number
 
     return number(value)

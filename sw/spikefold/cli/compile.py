@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spikefold.choices import ModelChoices, names_of
+from spikefold.cli.choices import flag_of, options_of
 from spikefold.cli.data import data_source, load_source
 from spikefold.cli.frame import Outcome, Sheet, framed
 from spikefold.cli.screen import Screen
-from spikefold.errors import InputError, SpikefoldError
+from spikefold.errors import SpikefoldError
+from spikefold.numbers import number
+from spikefold_hw.architectures import ARCHITECTURES, DEFAULT, config_of
 
 if TYPE_CHECKING:
     from spikefold.design import Design
@@ -30,61 +34,56 @@ Examples:
   spikefold compile digits.safetensors -o build/ --weight-bits layer0=4,readout=8 --lanes layer0=16
   spikefold compile resnet.safetensors -o build/ --fps 200 --clock-mhz 120
   spikefold compile resnet.safetensors -o build/ --lut-budget 40000 --device ecp5-85k
-  spikefold compile events.safetensors -o build/ --order step-major --drain layer2=4 --weights loaded
+  spikefold compile events.safetensors -o build/ --order step-major --units layer2=4 --weights loaded
   spikefold compile retrained.safetensors -o build2/ --fit build/
 """
-
-_CHOSEN_BY_FIT = (
-    *("name", "lanes", "drain", "coding", "order", "weights"),
-    *("fps", "clock_mhz", "lut_budget", "memory_budget"),
-)
 
 
 @click.command("compile", help=_HELP)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory to write.")
 @click.option("--name", help="Name of the design; default: the model file's.")
-@click.option("--weight-bits", default="4", show_default=True, help="1..8, or layer=bits,..")
-@click.option("--identity-bits", type=int, default=8, show_default=True, help="1..8, of shortcuts' weights.")
-@click.option("--input-levels", type=int, help="D_in, 1..255; default: as trained.")
-@click.option("--membrane-bits", type=int, help="Let membranes saturate at this width; default: never.")
-@click.option("--method", default="max", show_default=True, help="Scale of weights: max, or mse.")
-@click.option("--pooling", default="auto", show_default=True, help="Average pools: auto, unit or compose.")
-@click.option("--lanes", default="auto", show_default=True, help="auto, a number, or layer=number,..")
+@options_of(ModelChoices)
 @click.option(
-    "--drain",
-    default="auto",
+    "--architecture",
+    default=DEFAULT,
     show_default=True,
-    help="Neurons drained a cycle: auto, a number, or layer=number,..",
+    type=click.Choice(list(ARCHITECTURES)),
+    help="How the network is built.",
 )
-@click.option("--coding", default="auto", show_default=True, help="auto, binary, naf or unary.")
-@click.option(
-    "--order", default="auto", show_default=True, help="Order of time: auto, innermost or step-major."
-)
-@click.option("--weights", default="rom", show_default=True, help="rom, or loaded (by a host after a reset).")
-@click.option("--fps", type=float, help="Samples a second to reach, with the fewest lanes that do.")
-@click.option(
-    "--clock-mhz", type=float, default=100.0, show_default=True, help="Clock that --fps counts with."
-)
-@click.option("--lut-budget", type=int, help="Most LUTs: the fastest design that fits by estimate.")
-@click.option("--memory-budget", type=int, help="Most bits of memory, as --lut-budget.")
+@options_of(*map(config_of, ARCHITECTURES))
 @click.option("--device", help="Compare memory with the block RAM of ecp5-85k, ecp5-25k, ice40-up5k or xc7.")
 @click.option("--data", help="As in recipes: digits, fashion, cifar10:FOLDER, ..; default: the model's own.")
 @click.option(
     "--fit", type=click.Path(path_type=Path), help="Build whose Verilog the model must run on unchanged."
 )
 @framed
-def compile_(screen: Screen, model: Path, output: Path, data: str | None, **options: Any) -> Outcome:
+def compile_(
+    screen: Screen,
+    model: Path,
+    output: Path,
+    name: str | None,
+    architecture: str,
+    device: str | None,
+    data: str | None,
+    fit: Path | None,
+    **choices: Any,
+) -> Outcome:
     """Compile a model file."""
     from spikefold.build import check_target
 
     check_target(output)
     began = time.perf_counter()
+    options: dict[str, Any] = {"device": device, **_chosen(architecture, choices)}
     with screen.status("loading the model and its data"):
         network, recipe = _load(model)
         dataset, source = _data(data, recipe, screen)
+        if fit is None:
+            options |= {"architecture": architecture, "name": design_name(model) if name is None else name}
+        else:
+            options |= _fitting(fit)
     with screen.status("folding, quantizing, choosing lanes") as say:
-        design = _compile(network, model, dataset, options | {"progress": say})
+        design = _compile(network, dataset, options | {"progress": say})
         say("folded, quantized, lanes chosen")
     if source is not None:
         design.info["data"] = source
@@ -92,7 +91,32 @@ def compile_(screen: Screen, model: Path, output: Path, data: str | None, **opti
         design.write(output)
     fields = _fields(design, output)
     fields["seconds"] = round(time.perf_counter() - began, 3)
-    return Outcome(fields, _sheets(design, fields))
+    return Outcome(fields, _sheets(fields))
+
+
+def _chosen(architecture: str, choices: dict[str, Any]) -> dict[str, Any]:
+    """The choices that are the model's or this architecture's; others may not be given."""
+    known = {*names_of(ModelChoices), *names_of(config_of(architecture))}
+    for name in sorted(choices.keys() - known):
+        if _is_given(name):
+            raise click.UsageError(f"{flag_of(name)} is no option of the architecture {architecture!r}")
+    return {name: value for name, value in choices.items() if name in known}
+
+
+def _fitting(build: Path) -> dict[str, Any]:
+    """Options of a design that must run on a build's Verilog, which has chosen all that shapes hardware."""
+    from spikefold.design import load
+
+    design = load(build)
+    for name in ("name", "architecture", *names_of(design.architecture.config)):
+        if _is_given(name):
+            raise click.UsageError(f"{flag_of(name)} cannot go with --fit, whose build has chosen it already")
+    return {"fit_to": design}
+
+
+def _is_given(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option)
+    return source is click.core.ParameterSource.COMMANDLINE
 
 
 def _fields(design: "Design", output: Path) -> dict[str, Any]:
@@ -113,23 +137,6 @@ def _fields(design: "Design", output: Path) -> dict[str, Any]:
         "quantization": summary["quantization"],
         "calibration": calibration,
     }
-
-
-def parse_weight_bits(text: str) -> int | dict[str, int]:
-    """Read a number for all layers, or `layer=number,..`.
-
-    Raises
-    ------
-    InputError
-        If a part is not a number.
-    """
-    try:
-        if "=" not in text:
-            return int(text)
-        pairs = (part.partition("=") for part in text.split(","))
-        return {name: int(bits) for name, _, bits in pairs}
-    except ValueError:
-        raise InputError(f"Weight bits must be a number 1..8 or layer=number,.., not {text!r}") from None
 
 
 def design_name(model: Path) -> str:
@@ -161,36 +168,22 @@ def _data(
         return None, None
 
 
-def _compile(network: Any, model: Path, data: "Dataset | None", options: dict[str, Any]) -> "Design":
-    from spikefold.calibration import MOST_SAMPLES
+def _compile(network: Any, data: "Dataset | None", options: dict[str, Any]) -> "Design":
     from spikefold.compiler import compile as compile_design
-    from spikefold.design import load
+    from spikefold_hw.calibration import MOST_SAMPLES
 
-    fit, name = options.pop("fit"), options.pop("name")
-    options["weight_bits"] = parse_weight_bits(options["weight_bits"])
-    if fit is not None:
-        _refuse_chosen_by_fit()
-        options["fit_to"] = load(fit)
     if data is not None:
         options["data"], options["calibration"] = (data.test_x, data.test_y), data.train_x[:MOST_SAMPLES]
-    return compile_design(network, name=design_name(model) if name is None else name, **options)
+    return compile_design(network, **options)
 
 
-def _refuse_chosen_by_fit() -> None:
-    context = click.get_current_context()
-    for option in _CHOSEN_BY_FIT:
-        if context.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE:
-            flag = option.replace("_", "-")
-            raise click.UsageError(f"--{flag} cannot go with --fit, whose build has chosen it already")
-
-
-def _sheets(design: "Design", fields: dict[str, Any]) -> list[Sheet]:
+def _sheets(fields: dict[str, Any]) -> list[Sheet]:
     calibration, device = fields["calibration"], fields["device"]
     rows = [
         ("float accuracy", _percent(fields["accuracy_float"])),
         ("integer accuracy", _percent(fields["accuracy_integer"])),
-        ("memory bits", _number(fields["memory_bits"])),
-        ("estimated LUTs", _number(fields["total"]["luts"])),
+        ("memory bits", number(fields["memory_bits"])),
+        ("estimated LUTs", number(fields["total"]["luts"])),
         ("cycles per sample", f"{calibration['cycles_interval']:.1f}"),
         ("cycles of one sample", str(calibration["cycles_latency"])),
     ]
@@ -203,7 +196,7 @@ def _sheets(design: "Design", fields: dict[str, Any]) -> list[Sheet]:
         notes += [f"Warning: {device['reason']}."] if device["reason"] else []
     return [
         Sheet(fields["path"], rows),
-        _layers(design),
+        _layers(fields),
         _pipeline(fields),
         Sheet("", [(note,) for note in notes]),
     ]
@@ -217,38 +210,32 @@ def _pipeline(fields: dict[str, Any]) -> Sheet:
             row["stage"] + " *" * row["slowest"],
             "x".join(map(str, row["map"])),
             str(row["lanes"] or ""),
-            str(row["drain"] or ""),
-            _number(row["cycles"]),
+            str(row["units"] or ""),
+            number(row["cycles"]),
             row["bound"],
             "" if row["lane_use"] is None else f"{row['lane_use']:.0%}",
-            _number(row["memory_bits"]),
-            _number(row["luts"]),
+            number(row["memory_bits"]),
+            number(row["luts"]),
         )
         for row in fields["pipeline"]
     ]
     total = fields["total"]
     blank = ("",) * 3
-    numbers = (_number(total["cycles"]), "", "", _number(total["memory_bits"]), _number(total["luts"]))
+    numbers = (number(total["cycles"]), "", "", number(total["memory_bits"]), number(total["luts"]))
     return Sheet("Pipeline, cycles a sample", [*rows, ("total", *blank, *numbers)], header)
 
 
-def _layers(design: "Design") -> Sheet:
+def _layers(fields: dict[str, Any]) -> Sheet:
     """Widths of every layer, and what it reads: source, digits, weight bits."""
     header = ("layer", "reads", "digits", "bits", "accumulator", "membrane")
     rows = []
-    for layer in design.profile.layers:
-        windows = [(w.source, w.coding, w.weight_bits) for w in layer.windows]
-        reads = windows + [(skip.source, "identity", skip.weight_bits) for skip in layer.skips]
-        for k, (source, digits, bits) in enumerate(reads):
-            widths = ("", "") if k else (str(layer.widths.accumulator), str(layer.widths.membrane))
-            rows.append(("" if k else layer.name, source, digits, str(bits), *widths))
+    for name, reads in fields["reads"].items():
+        widths = fields["widths"][name]
+        for k, row in enumerate(reads):
+            sums = ("", "") if k else (str(widths["accumulator"]), str(widths["membrane"]))
+            read = (row["source"], row["digits"], str(row["weight_bits"]))
+            rows.append(("" if k else name, *read, *sums))
     return Sheet("Layers", rows, header)
-
-
-def _number(value: float) -> str:
-    from spikefold_hw.streaming.choose import number
-
-    return number(value)
 
 
 def _percent(value: float | None) -> str:

@@ -25,7 +25,7 @@ def walk(dut, strobes, void=()):
     return seen
 
 
-@pytest.mark.parametrize("order", ["innermost", "step_major"])
+@pytest.mark.parametrize("order", ["position_major", "step_major"])
 @pytest.mark.parametrize("map_", [Map(1), Map(3), Map(1, 2, 2), Map(2, 1, 3), Map(4, 2, 1)])
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_scan_names_channels_and_ends(order, map_, steps):
@@ -43,6 +43,6 @@ def test_scan_names_channels_and_ends(order, map_, steps):
 
 
 def test_void_cells_do_not_count():
-    seen = walk(CellScan(Map(2, 1, 2), 1, "innermost"), [1] * 8, void=range(4))
+    seen = walk(CellScan(Map(2, 1, 2), 1, "position_major"), [1] * 8, void=range(4))
     assert [end for _, _, end, _ in seen] == [0, 0, 0, 0, 0, 0, 0, 1]
     assert [channel for channel, *_ in seen] == [0, 1] * 4

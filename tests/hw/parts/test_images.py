@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from random_networks import chain_network, random_graph, random_weight
-
 from spikefold.images import image_files
-from spikefold.ir import Conv, Dense, Identity, Input, Network, Neuron, Population, profile_of
-from spikefold_hw.streaming.planning import parameter_rows
+
+from spikefold.ir import Conv, Dense, Identity, Input, Network, Neuron, Population
 from spikefold_hw.parts.images import (
     Image,
     lanes_per_memory,
@@ -15,6 +14,7 @@ from spikefold_hw.parts.images import (
     weight_lanes,
     weight_name,
 )
+from spikefold_hw.streaming.planning import parameter_rows, plan_of
 
 
 def field(word, place, width, signed):
@@ -111,10 +111,8 @@ def check_network(network, profile):
 @pytest.mark.parametrize("options", [{}, {"levels": 6, "fire_floor": True}, {"steps": 3, "sets": 3}])
 def test_words_hold_every_parameter_and_weight(bits, options):
     network = chain_network(np.random.default_rng(bits), bits=bits, size=9, channels=(12,), **options)
-    check_network(network, profile_of(network, {"layer0": 5, "readout": 3}))
-    check_network(
-        network, profile_of(network, {"layer0": 6, "readout": 3}, drain={"layer0": 3, "readout": 3})
-    )
+    check_network(network, plan_of(network, {"layer0": 5, "readout": 3}))
+    check_network(network, plan_of(network, {"layer0": 6, "readout": 3}, drain={"layer0": 3, "readout": 3}))
 
 
 def test_words_of_random_graphs():
@@ -122,14 +120,14 @@ def test_words_of_random_graphs():
         rng = np.random.default_rng([4, seed])
         network = random_graph(rng, neurons=60)
         lanes = {p.name: int(rng.integers(1, 9)) for p in network.populations}
-        plain = profile_of(network, lanes)
+        plain = plan_of(network, lanes)
         drain = {
             layer.name: int(
                 rng.choice([n for n in range(1, 9) if layer.lanes % n == layer.group_channels % n == 0])
             )
             for layer in plain.layers
         }
-        check_network(network, profile_of(network, lanes, drain=drain))
+        check_network(network, plan_of(network, lanes, drain=drain))
 
 
 def test_groups_of_several_blocks_by_hand():
@@ -146,7 +144,7 @@ def test_groups_of_several_blocks_by_hand():
         "readout", (Dense("layer", np.arange(-12, 12).reshape(1, 1, 24), 8),), np.zeros((1, 1), int)
     )
     network = Network(Input((4, 3, 3), 1), 1, (layer, last))
-    profile = profile_of(network, {"layer": 2, "readout": 4})
+    profile = plan_of(network, {"layer": 2, "readout": 4})
     (image,) = (
         i for name, i in memory_images(network, profile.layers[0]).items() if name.endswith("weight0")
     )
@@ -174,7 +172,7 @@ def test_skip_weights_are_parameters():
     layer = Population("layer", (skip, conv, one_bit), np.array([[5, -6]]), 0, Neuron(1, np.array([[9, 8]])))
     last = Population("readout", (Dense("layer", np.ones((1, 1, 2), int), 2),), np.zeros((1, 1), int))
     network = Network(Input((2, 1, 1), 1), 2, (layer, last))
-    profile = profile_of(network, {"layer": 2, "readout": 1}, drain={"layer": 2}).layers[0]
+    profile = plan_of(network, {"layer": 2, "readout": 1}, drain={"layer": 2}).layers[0]
     fields = parameter_fields(profile)
     assert {name: fields[name] for name in ("skip0", "skip1")} == {"skip0": (3, True), "skip1": (2, True)}
     assert profile.parameter_sets == 2
@@ -185,7 +183,7 @@ def test_skip_weights_are_parameters():
 
 def test_files_are_the_images():
     network = random_graph(np.random.default_rng(1))
-    profile = profile_of(network, {p.name: 2 for p in network.populations})
+    profile = plan_of(network, {p.name: 2 for p in network.populations})
     files = image_files(network, profile)
     images = {name: i for layer in profile.layers for name, i in memory_images(network, layer).items()}
     assert set(files) == {f"{name}.{kind}" for name in images for kind in ("mem", "bin")}

@@ -6,8 +6,8 @@ from amaranth.sim import Simulator
 from stream_bench import event_beats, pack
 
 from spikefold.errors import ModelError
-from spikefold_hw.streaming.plan import BufferProfile
 from spikefold_hw.parts.level_buffer import LevelBuffer, level_memories
+from spikefold_hw.streaming.plan import BufferShape
 
 
 def random_cells(rng, count, channels, levels):
@@ -101,7 +101,7 @@ def test_cells_come_out_as_they_went_in(channels, drain, levels, depth, style):
     for seed, pauses in enumerate(PAUSES if channels < 40 else PAUSES[1:3]):
         rng = np.random.default_rng(seed)
         cells = random_cells(rng, 2 * depth + 5, channels, levels)
-        buffer = LevelBuffer(channels, drain, BufferProfile("source", levels, depth))
+        buffer = LevelBuffer(channels, drain, BufferShape("source", levels, depth))
         got = Bench(buffer, cells, pauses=pauses, style=style, seed=seed).run()
         assert (got.reshape(cells.shape) == cells).all()
 
@@ -114,7 +114,7 @@ def test_documented_cycles(channels, drain, depth):
     cells = random_cells(rng, 3 * depth + 4, channels, 3)
     start = 60 + depth * channels
     bench = Bench(
-        LevelBuffer(channels, drain, BufferProfile("source", 3, depth)), cells, seed=1, read_from=start
+        LevelBuffer(channels, drain, BufferShape("source", 3, depth)), cells, seed=1, read_from=start
     )
     bench.run()
     counts = np.maximum((cells > 0).sum(axis=1), 1)
@@ -134,8 +134,8 @@ def test_documented_cycles(channels, drain, depth):
 
 
 def test_memories_have_no_spare_rows():
-    assert level_memories(24, 4, BufferProfile("s", 5, 7)) == {"levels": (12, 42), "cells": (6, 7)}
-    assert level_memories(512, 1, BufferProfile("s", 4, 5)) == {
+    assert level_memories(24, 4, BufferShape("s", 5, 7)) == {"levels": (12, 42), "cells": (6, 7)}
+    assert level_memories(512, 1, BufferShape("s", 4, 5)) == {
         "levels": (3, 2560),
         "chunks": (32, 80),
         "cells": (16, 5),
@@ -153,4 +153,4 @@ def test_memories_have_no_spare_rows():
 )
 def test_refusals(drain, depth, message):
     with pytest.raises(ModelError, match=message):
-        LevelBuffer(6, drain, BufferProfile("source", 3, depth))
+        LevelBuffer(6, drain, BufferShape("source", 3, depth))

@@ -12,11 +12,12 @@ from amaranth.lib.wiring import In, Out
 from stream_bench import simulate
 
 from spikefold.errors import InputError
-from spikefold.ir import Conv, Dense, Identity, Input, Network, Neuron, Population, profile_of
+from spikefold.ir import Conv, Dense, Identity, Input, Network, Neuron, Population
+from spikefold_hw.emit import RAM_VERILOG, VerilogPlatform
 from spikefold_hw.parts.images import Image, memory_images
 from spikefold_hw.parts.load import ImageSize, Loadable, LoadChain, image_memory, image_sizes
 from spikefold_hw.parts.memory import Rom
-from spikefold_hw.emit import RAM_VERILOG, VerilogPlatform
+from spikefold_hw.streaming.planning import plan_of
 
 
 class Memories(wiring.Component):
@@ -147,7 +148,7 @@ def residual_network(steps):
 def test_sizes_are_those_of_the_images_in_their_order(lanes, steps):
     network = residual_network(steps)
     drain = {"first": 1 if lanes % 2 else 2}
-    profile = profile_of(network, dict.fromkeys(("first", "second", "readout"), lanes), drain=drain)
+    profile = plan_of(network, dict.fromkeys(("first", "second", "readout"), lanes), drain=drain)
     images = [item for layer in profile.layers for item in memory_images(network, layer).items()]
     sizes = [ImageSize(name, image.width, len(image.data)) for name, image in images]
     assert list(image_sizes(profile)) == sizes

@@ -10,8 +10,8 @@ from pairwise import pairwise
 from stream_bench import STALLS, stream_run
 
 from spikefold.ir import Identity, Neuron, ShiftSum
-from spikefold_hw.streaming.plan import ORDERS
 from spikefold_hw.parts.neuron import NeuronUnit, neuron_latency
+from spikefold_hw.streaming.plan import ORDERS
 
 LEAKS = {
     "zero": ShiftSum(()),
@@ -55,7 +55,7 @@ def unit_sample(
     source=255,
     drain=1,
     size=None,
-    order="innermost",
+    order="position_major",
     skips=(),
 ):
     """A layer whose sums reach -128·source .. 127·source, with thresholds from 1 to beyond their reach."""
@@ -130,14 +130,14 @@ def stimulus(rng, sample, steps, count, source):
 
 def in_stream_order(array, order):
     """Cells (.., channels) of an array (samples, steps, positions, channels) as a stream brings them."""
-    array = array.swapaxes(1, 2) if order == "innermost" else array
+    array = array.swapaxes(1, 2) if order == "position_major" else array
     return array.reshape(-1, array.shape[-1])
 
 
 def ends_of(steps, positions, order, cell):
     """`(end_step, end_sample)` of a stream's cell."""
     cell %= steps * positions
-    place = cell // steps if order == "innermost" else cell % positions
+    place = cell // steps if order == "position_major" else cell % positions
     return int(place == positions - 1), int(cell == steps * positions - 1)
 
 
@@ -179,7 +179,7 @@ def skip_beats(levels, steps, order):
 def check_unit(seed, *, stalls, amount=240, source=None, **options):
     rng = np.random.default_rng(seed)
     steps, source = options["steps"], source or int(rng.choice([1, 15, 255]))
-    order, drain = options.get("order", "innermost"), options.get("drain", 1)
+    order, drain = options.get("order", "position_major"), options.get("drain", 1)
     sample = unit_sample(rng, source=source, **options)
     count = max(3, amount // (steps * options["channels"] * sample.profile.map.positions))
     sums, skips, clipped = stimulus(rng, sample, steps, count, source)
@@ -301,11 +301,11 @@ def test_maps_in_either_order_of_time(options, reset, stalls):
 @pytest.mark.parametrize(
     ("order", "size", "drain", "channels", "steps"),
     [
-        ("innermost", (1, 2), 1, 4, 1),
-        ("innermost", (2, 2), 2, 6, 3),
+        ("position_major", (1, 2), 1, 4, 1),
+        ("position_major", (2, 2), 2, 6, 3),
         ("step_major", (2, 2), 1, 3, 2),
         ("step_major", (1, 2), 4, 4, 3),
-        ("innermost", (1, 1), 1, 1, 4),
+        ("position_major", (1, 1), 1, 1, 4),
     ],
 )
 def test_identities_are_added(order, size, drain, channels, steps, skips, stalls):
@@ -317,7 +317,7 @@ def test_a_cell_waits_for_the_levels_of_its_skip():
     rng = np.random.default_rng(0)
     plain = {name: value for name, value in PLAIN.items() if name != "stalls"}
     sample = unit_sample(rng, **plain | {"size": (1, 1), "skips": ((3, 4),)})
-    unit = NeuronUnit(sample.profile, 1, "innermost", sample.contents)
+    unit = NeuronUnit(sample.profile, 1, "position_major", sample.contents)
     idle = [None] * 50
     fed = Fed(unit, {"skip0": [*idle, {"index": 3, "level": 2, "end_position": 1}]})
     record = stream_run(fed, word_beats(np.full((1, 4), -(1 << 14)), 1), 1)
@@ -332,8 +332,8 @@ def test_unit_serves_a_sink_that_waits():
 @pytest.mark.parametrize("stalls", STALLS)
 def test_silent_neurons_send_only_the_mark(stalls):
     sample = unit_sample(np.random.default_rng(0), **{k: v for k, v in PLAIN.items() if k != "stalls"})
-    unit = NeuronUnit(sample.profile, 1, "innermost", sample.contents)
-    beats, _ = expected_beats(np.zeros((5, 1, 1, 4), int), "innermost")
+    unit = NeuronUnit(sample.profile, 1, "position_major", sample.contents)
+    beats, _ = expected_beats(np.zeros((5, 1, 1, 4), int), "position_major")
     record = stream_run(unit, word_beats(np.full((5, 4), -128 * 255), 1), 5, stalls=stalls)
     assert record.beats == beats
 

@@ -10,22 +10,22 @@ from pairwise import pairwise
 from stream_bench import STALLS, pack, simulate, stream_run, unpack
 
 from spikefold.ir.maps import Map
-from spikefold_hw.streaming.plan import PoolProfile, ScanProfile
 from spikefold_hw.parts.pool import PoolUnit
+from spikefold_hw.streaming.plan import PoolStage, WindowShape
 
 REDUCE = {"sum": np.sum, "max": np.max}
 
 
 def pool_profile(pooling, source, kernel, stride=None, padding=(0, 0), levels=4):
     """A pool over a map of shape `source`."""
-    scan = ScanProfile("source", Map(*source), kernel, stride or kernel, padding, 1, levels, 1, 0)
-    return PoolProfile("pool", pooling, scan, levels * (kernel[0] * kernel[1] if pooling == "sum" else 1))
+    scan = WindowShape("source", Map(*source), kernel, stride or kernel, padding, 1, levels, 1, 0)
+    return PoolStage("pool", pooling, scan, levels * (kernel[0] * kernel[1] if pooling == "sum" else 1))
 
 
 def visits(profile, steps, order):
     """`(row, column, step)` of the pooled map's cells, in the order in which they come."""
     rows, columns = range(profile.map.height), range(profile.map.width)
-    if order == "innermost":
+    if order == "position_major":
         return list(product(rows, columns, range(steps)))
     return [(row, column, step) for step, row, column in product(range(steps), rows, columns)]
 
@@ -77,7 +77,7 @@ OPTIONS = {
     "channels": (1, 2, 3, 4, 7, 8),
     "levels": (1, 3, 12),
     "steps": (1, 3),
-    "order": ("innermost", "step_major"),
+    "order": ("position_major", "step_major"),
     "style": ("riding", "bare"),
     "stalls": STALLS,
 }
@@ -119,7 +119,7 @@ def test_largest_and_empty_windows(pooling, channels):
     profile = pool_profile(pooling, (channels, 4, 2), (2, 2), levels=63)
     images = np.zeros((4, 1, channels, 4, 2), int)
     images[1], images[3] = 63, 63
-    record = check_pool(profile, 1, "innermost", images)
+    record = check_pool(profile, 1, "position_major", images)
     assert {beat["level"] for beat in record.beats} == {0, 252 if pooling == "sum" else 63}
 
 
@@ -127,7 +127,7 @@ def test_largest_and_empty_windows(pooling, channels):
 def test_reset_in_mid_window_leaves_nothing_behind(channels):
     """Both banks hold values when it comes, one of them half sent."""
     profile, clear, beats = pool_profile("sum", (channels, 2, 8), (2, 2), levels=3), Signal(), []
-    dut = PoolUnit(profile, 1, "innermost")
+    dut = PoolUnit(profile, 1, "position_major")
     shape = dut.i.payload.shape()
 
     async def bench(ctx):
@@ -167,7 +167,7 @@ def test_model_is_the_reduction():
     rng = np.random.default_rng(0)
     windows = rng.integers(0, 5, (6, 4, 3))
     for pooling, reduce in REDUCE.items():
-        unit = PoolUnit(pool_profile(pooling, (3, 2, 2), (2, 2)), 1, "innermost")
+        unit = PoolUnit(pool_profile(pooling, (3, 2, 2), (2, 2)), 1, "position_major")
         expected = [[reduce(window[:, c]) for c in range(3)] for window in windows]
         assert unit.model(windows).tolist() == expected
 
@@ -176,7 +176,7 @@ def test_windows_follow_without_a_gap():
     """One event per cycle goes in while the window before is scanned: no cycle is lost at either end."""
     profile = pool_profile("sum", (8, 2, 40), (2, 2), levels=1)
     images = np.ones((1, 1, 8, 2, 40), int)
-    record = check_pool(profile, 1, "innermost", images)
+    record = check_pool(profile, 1, "position_major", images)
     first = record.taken[0]
     assert record.taken == list(range(first, first + 20 * 33))
     marks = record.left[7::8]
@@ -185,7 +185,7 @@ def test_windows_follow_without_a_gap():
 
 def test_scan_sets_the_pace_of_sparse_windows():
     profile = pool_profile("max", (8, 1, 30), (1, 1), levels=1)
-    record = check_pool(profile, 1, "innermost", np.zeros((1, 1, 8, 1, 30), int))
+    record = check_pool(profile, 1, "position_major", np.zeros((1, 1, 8, 1, 30), int))
     assert (np.diff(record.left) == 8).all()
     # Two windows wait in the banks; each later one is taken as a bank becomes free.
     assert (np.diff(record.taken[3:]) == 8).all()

@@ -42,7 +42,7 @@ def expected_beats(unit, population, sums, skips):
 
 def check_readout(sample, sums, skips=(), **options):
     steps, drain = sums.shape[1], sample.profile.drain
-    unit = Readout(sample.profile, steps, "innermost", sample.contents)
+    unit = Readout(sample.profile, steps, "position_major", sample.contents)
     expected = expected_beats(unit, sample.population, sums, skips)
     words = [{k: int(value) for k, value in enumerate(word)} for word in sums.reshape(-1, drain)]
     feeds = {

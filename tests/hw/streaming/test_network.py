@@ -5,9 +5,10 @@ import pytest
 from layer_samples import contents_of, random_levels, random_network, run_network
 from stream_bench import Sink, Source, event_beats, pack, simulate, unpack
 
-from spikefold.ir import Network, profile_of
+from spikefold.ir import Network
 from spikefold.ir.coding import CODINGS
 from spikefold_hw.streaming.network import NetworkTop, counter_names
+from spikefold_hw.streaming.planning import plan_of
 
 PATIENCE = 5000
 
@@ -92,7 +93,7 @@ def random_case(seed, samples=5):
     levels = random_levels(rng, largest, (samples * (1 if static else steps), size))
     levels = levels.reshape(samples, -1, size)
     levels[1], levels[2] = 0, largest
-    return network, profile_of(network, lanes, coding), levels
+    return network, plan_of(network, lanes, coding), levels
 
 
 @pytest.mark.parametrize("stalls", [(0, 0), (0.5, 0.5)], ids=["flowing", "stalled"])
@@ -124,7 +125,7 @@ def test_network_is_the_readout_alone():
     rng = np.random.default_rng(0)
     projection = type(readout.projections[0])("input", rng.integers(-8, 8, (1, readout.channels, 8)), 4)
     single = Network(network.input, 1, (type(readout)("readout", (projection,), readout.bias[:1]),))
-    check_network(single, profile_of(single, {"readout": 2}, {}), levels[:, :1])
+    check_network(single, plan_of(single, {"readout": 2}, {}), levels[:, :1])
 
 
 def test_samples_overlap_in_the_layers():

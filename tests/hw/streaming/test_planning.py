@@ -17,24 +17,10 @@ from random_networks import (
 )
 
 from spikefold.errors import InputError, ModelError
-from spikefold.ir import (
-    Add,
-    Conv,
-    Dense,
-    Identity,
-    Input,
-    Map,
-    Network,
-    Neuron,
-    Pool,
-    Population,
-    Profile,
-    fit,
-    profile_of,
-)
+from spikefold.ir import Add, Conv, Dense, Identity, Input, Map, Network, Neuron, Pool, Population
 from spikefold_hw.streaming.depths import occupancy
-from spikefold_hw.streaming.plan import InputProfile, buffers_of, levels_of, scans_of
-from spikefold_hw.streaming.planning import parameter_rows, with_lanes
+from spikefold_hw.streaming.plan import InputPlan, levels_of
+from spikefold_hw.streaming.planning import check_fit, parameter_rows, plan_of, with_lanes
 
 LANES = {"layer0": 4, "readout": 2}
 
@@ -71,7 +57,7 @@ def test_widths_hold_every_number(reset):
             levels=levels,
             fire_floor=bool(levels & 1),
         )
-        profile = profile_of(network, LANES)
+        profile = plan_of(network, LANES)
         runs = [scalar_run(network, sample) for sample in random_levels(rng, network, 6)]
         for p, layer in zip(network.populations, profile.layers, strict=True):
             rows = parameter_rows(p)
@@ -96,7 +82,7 @@ def test_widths_hold_every_number(reset):
 )
 def test_the_top_of_the_ladder_is_stored_unless_a_shift(levels, top, stored):
     network = narrow(levels=levels)
-    neuron = profile_of(network, LANES).layers[0].neuron
+    neuron = plan_of(network, LANES).layers[0].neuron
     assert (neuron.top, neuron.stores_top) == (top, stored)
     rows = parameter_rows(network.populations[0])
     assert ("top" in rows) == stored
@@ -117,10 +103,10 @@ def test_half_a_threshold_is_merged_only_where_nothing_acts_in_between():
 
 def test_shape_of_a_profile():
     network = narrow(steps=3, sets=3)
-    profile = profile_of(network, {"layer0": 4, "readout": 100}, {"input": "naf"})
+    profile = plan_of(network, {"layer0": 4, "readout": 100}, {"input": "naf"})
     hidden, readout = profile.layers
-    assert (profile.steps, profile.order) == (3, "innermost")
-    assert profile.input == InputProfile(Map(5), 16, 3)
+    assert (profile.steps, profile.order) == (3, "position_major")
+    assert profile.input == InputPlan(Map(5), 16, 3)
     assert (hidden.channels, hidden.lanes, hidden.blocks, hidden.map) == (6, 4, 2, Map(6))
     assert (readout.channels, readout.lanes, readout.blocks, readout.map) == (3, 3, 1, Map(3))
     assert (hidden.drain, hidden.words, hidden.groups) == (1, 6, 1)
@@ -142,14 +128,14 @@ def test_shape_of_a_profile():
         ({"steps": 3}, "step_major", 3, 1),
         ({"steps": 3, "sets": 3}, None, 3, 1),
         ({"steps": 3, "static": False}, None, 3, 1),
-        ({"steps": 3, "static": False}, "innermost", 3, 1),
+        ({"steps": 3, "static": False}, "position_major", 3, 1),
         ({"steps": 1}, None, 1, 1),
     ],
 )
 def test_a_static_input_is_presented_once_where_its_current_is_the_same(options, order, presented, repeats):
-    profile = profile_of(narrow(**options), LANES, order=order)
+    profile = plan_of(narrow(**options), LANES, order=order)
     static = options.get("static", True)
-    assert profile.order == (order or ("innermost" if static else "step_major"))
+    assert profile.order == (order or ("position_major" if static else "step_major"))
     assert profile.input.steps == presented
     assert [layer.repeats for layer in profile.layers] == [repeats, 1]
 
@@ -184,9 +170,9 @@ BLOCK_LANES = {"one": 4, "two": 3, "depth": 5, "readout": 4}
 
 
 def test_profile_of_a_graph():
-    profile = profile_of(block(), BLOCK_LANES, {"two": "naf"}, drain={"one": 2, "readout": 2})
+    profile = plan_of(block(), BLOCK_LANES, {"two": "naf"}, drain={"one": 2, "readout": 2})
     one, two, depth, pool, most, total, readout = profile.stages
-    assert profile.input == InputProfile(Map(4, 5, 6), 9, 2)
+    assert profile.input == InputPlan(Map(4, 5, 6), 9, 2)
     assert [stage.name for stage in profile.stages] == [
         "one",
         "two",
@@ -222,7 +208,7 @@ def test_profile_of_a_graph():
     )
     assert (readout.windows[0].inputs, readout.windows[0].levels) == (16, 36)
     # The input is read by an identity as well, so it is presented at each of the two steps.
-    assert [scan.steps for stage in profile.stages for scan in scans_of(stage)] == [2] * 7
+    assert [scan.steps for stage in profile.stages for scan in stage.windows] == [2] * 7
     assert levels_of(readout) == 0
     assert profile.sources["sum"] == (Map(8, 2, 1), 36)
 
@@ -231,10 +217,10 @@ def test_depths_hold_what_waits():
     """Windows: occupancy and the columns of a stride; skips: one more, each step of a position by itself."""
     network = block()
     kept = occupancy(network)
-    for order, steps in (("innermost", 2), ("step_major", 1)):
-        profile = profile_of(network, BLOCK_LANES, order=order)
+    for order, steps in (("position_major", 2), ("step_major", 1)):
+        profile = plan_of(network, BLOCK_LANES, order=order)
         for stage in profile.stages:
-            scans, buffers = scans_of(stage), buffers_of(stage)
+            scans, buffers = stage.windows, stage.buffers
             ports = [kept[stage.name, port] for port in range(len(scans) + len(buffers))]
             for scan, most in zip(scans, ports, strict=False):
                 whole = scan.window.whole and steps == 1 and stage.name == "readout"
@@ -250,10 +236,10 @@ def test_profiles_of_random_graphs():
         network = random_graph(rng, neurons=60)
         lanes = {p.name: int(rng.integers(1, 9)) for p in network.populations}
         coding = {"input": str(rng.choice(["binary", "naf", "unary"]))}
-        order = [None, "innermost", "step_major"][seed % 3]
-        profile = profile_of(network, lanes, coding, order)
+        order = [None, "position_major", "step_major"][seed % 3]
+        profile = plan_of(network, lanes, coding, order)
         assert Profile.from_json(json.loads(json.dumps(profile.to_json()))) == profile
-        fit(network, profile)
+        check_fit(network, profile)
         _, membranes, potentials, _ = scalar_run(network, random_graph_levels(rng, network, 1)[0])
         for layer in profile.layers:
             assert fits_in(membranes[layer.name], layer.widths.membrane)
@@ -276,7 +262,7 @@ def test_what_the_hardware_cannot_compute_is_refused():
         r"make one of them a depthwise 1x1 convolution$"
     )
     with pytest.raises(ModelError, match=message):
-        profile_of(alone, BLOCK_LANES)
+        plan_of(alone, BLOCK_LANES)
     weight = np.ones((1, 6, 2, 3, 3), int)
     stages = (
         Population(
@@ -293,14 +279,14 @@ def test_what_the_hardware_cannot_compute_is_refused():
         ModelError,
         match=r"^Groups of the projections into 'hidden' must divide the largest \(3\), not be 2$",
     ):
-        profile_of(odd, {"hidden": 1, "readout": 1})
+        plan_of(odd, {"hidden": 1, "readout": 1})
 
 
 @pytest.mark.parametrize(
     "options", [{}, {"reset": "scale", "leak": "mixed"}, {"membrane_bits": 12}, {"fire_floor": True}]
 )
 def test_json_round_trip(options):
-    profile = profile_of(narrow(**options), LANES)
+    profile = plan_of(narrow(**options), LANES)
     assert Profile.from_json(json.loads(json.dumps(profile.to_json()))) == profile
 
 
@@ -321,8 +307,8 @@ def test_json_round_trip(options):
     ],
 )
 def test_incomplete_json_is_refused(change):
-    data = json.loads(json.dumps(profile_of(block(), BLOCK_LANES).to_json()))
-    assert Profile.from_json(data) == profile_of(block(), BLOCK_LANES)
+    data = json.loads(json.dumps(plan_of(block(), BLOCK_LANES).to_json()))
+    assert Profile.from_json(data) == plan_of(block(), BLOCK_LANES)
     change(data)
     with pytest.raises(InputError, match=r"^Hardware profile must have every field and no other: "):
         Profile.from_json(data)
@@ -330,7 +316,7 @@ def test_incomplete_json_is_refused(change):
 
 def roomy(network):
     """The profile of a network with four more bits for every number."""
-    profile = profile_of(network, LANES)
+    profile = plan_of(network, LANES)
     stages = tuple(
         replace(layer, widths=type(layer.widths)(**{k: v + 4 for k, v in asdict(layer.widths).items()}))
         for layer in profile.layers
@@ -340,9 +326,9 @@ def roomy(network):
 
 def test_networks_of_one_shape_fit_if_their_numbers_do():
     network = narrow()
-    fit(network, profile_of(network, LANES))
+    check_fit(network, plan_of(network, LANES))
     other = changed(network, bias=-network.populations[0].bias * 2)
-    fit(other, roomy(network))
+    check_fit(other, roomy(network))
 
 
 @pytest.mark.parametrize(
@@ -352,11 +338,11 @@ def test_networks_of_one_shape_fit_if_their_numbers_do():
         (lambda n: replace(n, name="other"), r"^Network name must be 'network' to fit, not 'other'$"),
         (
             lambda n: replace(n, input=Input((5,), 15)),
-            r"^Network input must be InputProfile\(.*levels=16, .* to fit, not InputProfile\(.*levels=15, ",
+            r"^Network input must be InputPlan\(.*levels=16, .* to fit, not InputPlan\(.*levels=15, ",
         ),
         (
             lambda n: replace(n, input=Input((5,), 16, False)),
-            r"^Network input must be InputProfile\(.*steps=1\) to fit, not InputProfile\(.*steps=2\)$",
+            r"^Network input must be InputPlan\(.*steps=1\) to fit, not InputPlan\(.*steps=2\)$",
         ),
         (lambda n: changed(n, fraction=8), r"^Fraction of 'layer0' must be \d to fit, not 8$"),
         (lambda n: changed_neuron(n, leak=LEAKS["half"]), r"^Neuron of 'layer0' must be .* to fit, not "),
@@ -372,7 +358,7 @@ def test_misfits_name_what_broke(change, message):
     one = changed_neuron(network, threshold=network.populations[0].neuron.threshold[:1])
     one = changed(changed(one, bias=one.populations[0].bias[:1]), "readout", bias=one.readout.bias[:1])
     with pytest.raises(ModelError, match=message):
-        fit(change(one), profile_of(one, LANES))
+        check_fit(change(one), plan_of(one, LANES))
 
 
 def tiny(weight, bias, threshold, steps=2, name="layer0"):
@@ -397,20 +383,20 @@ def tiny(weight, bias, threshold, steps=2, name="layer0"):
     ],
 )
 def test_each_bound_is_named(weight, bias, threshold, field):
-    built = profile_of(tiny((7, -8), 0, 4), {"layer0": 1, "readout": 1})
-    own = profile_of(tiny(weight, bias, threshold), {"layer0": 1, "readout": 1}).layers[0].widths
+    built = plan_of(tiny((7, -8), 0, 4), {"layer0": 1, "readout": 1})
+    own = plan_of(tiny(weight, bias, threshold), {"layer0": 1, "readout": 1}).layers[0].widths
     wide = dict.fromkeys(asdict(own), 60) | {field: getattr(own, field) - 1}
     stages = (replace(built.layers[0], widths=type(own)(**wide)), built.layers[1])
     with pytest.raises(
         ModelError, match=rf"^{field.capitalize()} of 'layer0' must fit {wide[field]} bits, but needs"
     ):
-        fit(tiny(weight, bias, threshold), replace(built, stages=stages))
+        check_fit(tiny(weight, bias, threshold), replace(built, stages=stages))
 
 
 def test_other_populations_do_not_fit():
-    built = profile_of(tiny((7, -8), 0, 4), {"layer0": 1, "readout": 1})
+    built = plan_of(tiny((7, -8), 0, 4), {"layer0": 1, "readout": 1})
     with pytest.raises(ModelError, match=r"^Populations must be layer0, readout to fit, not other, readout$"):
-        fit(tiny((7, -8), 0, 4, name="other"), built)
+        check_fit(tiny((7, -8), 0, 4, name="other"), built)
 
 
 @pytest.mark.parametrize(
@@ -427,14 +413,14 @@ def test_other_populations_do_not_fit():
 )
 def test_wrong_lanes_and_codings_are_refused(lanes, coding, message):
     with pytest.raises(InputError, match=message):
-        profile_of(narrow(), lanes, coding)
+        plan_of(narrow(), lanes, coding)
 
 
 def test_wrong_orders_are_refused():
     with pytest.raises(
         InputError, match=r"^Order of time must be innermost or step_major, not 'channel_major'$"
     ):
-        profile_of(narrow(), LANES, order="channel_major")
+        plan_of(narrow(), LANES, order="channel_major")
 
 
 @pytest.mark.parametrize(
@@ -454,23 +440,23 @@ def test_wrong_orders_are_refused():
 )
 def test_wrong_drains_are_refused(drain, message):
     with pytest.raises(InputError, match=message):
-        profile_of(block(), BLOCK_LANES, drain=drain)
+        plan_of(block(), BLOCK_LANES, drain=drain)
 
 
 def test_pools_and_sums_take_no_lanes_but_give_levels():
     with pytest.raises(InputError, match=r"^Lanes must name one of depth, one, readout, two, not 'pool'$"):
-        profile_of(block(), BLOCK_LANES | {"pool": 1})
-    assert profile_of(block(), BLOCK_LANES, {"sum": "unary"}).coding["sum"] == "unary"
+        plan_of(block(), BLOCK_LANES | {"pool": 1})
+    assert plan_of(block(), BLOCK_LANES, {"sum": "unary"}).coding["sum"] == "unary"
 
 
 def test_lanes_of_a_profile_can_be_exchanged():
     network = block()
-    profile = profile_of(network, BLOCK_LANES)
+    profile = plan_of(network, BLOCK_LANES)
     lanes, drain = (
         {"one": 1, "two": 4, "depth": 2, "readout": 6},
         {"one": 1, "two": 2, "depth": 1, "readout": 3},
     )
-    assert with_lanes(profile, lanes, drain) == profile_of(network, lanes, drain=drain)
+    assert with_lanes(profile, lanes, drain) == plan_of(network, lanes, drain=drain)
 
 
 @pytest.mark.parametrize(
@@ -479,7 +465,7 @@ def test_lanes_of_a_profile_can_be_exchanged():
         (
             "pool",
             {"pooling": "max"},
-            r"^Stage 'pool' must be PoolProfile\(.*'sum'.* to fit, not PoolProfile\(.*'max'",
+            r"^Stage 'pool' must be PoolStage\(.*'sum'.* to fit, not PoolStage\(.*'max'",
         ),
         ("one", {"fraction": 3}, r"^Fraction of 'one' must be 2 to fit, not 3$"),
         (
@@ -490,22 +476,22 @@ def test_lanes_of_a_profile_can_be_exchanged():
         (
             "one",
             {"projections": (Conv("input", SIXTEEN, 4, padding=(1, 1)),)},
-            r"^Windows of 'one' must be \(WindowProfile\(.*groups=2.* to fit, not \(Window.*groups=1,",
+            r"^Windows of 'one' must be \(ProjectionShape\(.*groups=2.* to fit, not \(Window.*groups=1,",
         ),
     ],
 )
 def test_graphs_of_another_shape_do_not_fit(name, fields, message):
-    built = profile_of(block(), BLOCK_LANES | {"one": 2})
+    built = plan_of(block(), BLOCK_LANES | {"one": 2})
     with pytest.raises(ModelError, match=message):
-        fit(changed(block(), name, **fields), built)
+        check_fit(changed(block(), name, **fields), built)
 
 
 def test_a_build_whose_options_no_longer_apply_does_not_fit():
-    built = profile_of(block(), BLOCK_LANES, drain={"one": 2})
+    built = plan_of(block(), BLOCK_LANES, drain={"one": 2})
     weight = np.ones((1, 4, 1, 3, 3), int)
     other = changed(block(), "one", projections=(Conv("input", weight, 4, padding=(1, 1), groups=4),))
     with pytest.raises(
         ModelError,
         match=r"^Network must have the shape of the build to fit: Drain of 'one' must divide its 1 lanes and",
     ):
-        fit(other, built)
+        check_fit(other, built)

@@ -9,8 +9,8 @@ from test_add import add_profile
 from test_pool import pool_profile
 
 from spikefold.ir.maps import Map
-from spikefold_hw.streaming.join.unit import AddUnit
 from spikefold_hw.parts.pool import PoolUnit
+from spikefold_hw.streaming.join.unit import AddUnit
 from spikefold_hw.streaming.scan_clock import AddClock, PoolClock
 
 PATIENCE = 3000
@@ -122,7 +122,7 @@ def test_add_clock(options):
     rng = np.random.default_rng(channels * 1000 + depths[0] * 100 + pace)
     profile = add_profile(Map(channels), (4, 3), depths)
     cells = [random_levels(rng, most, (25, channels)) for most in (4, 3)]
-    dut, clock = AddUnit(profile, 1, "innermost"), AddClock(profile)
+    dut, clock = AddUnit(profile, 1, "position_major"), AddClock(profile)
     free = free_times(rng, 25, pace)
     sources = [
         TimedSource(port, [cell_beats(c, 1, 1) for c in each], gap, gap > 0, rng)

@@ -43,7 +43,11 @@ def by_hand(network, profile, population, levels, times):
 
 @pytest.mark.parametrize(
     ("static", "order", "coding", "times"),
-    [(True, "innermost", "naf", 1), (True, "step_major", "unary", 2), (False, "step_major", "binary", 1)],
+    [
+        (True, "position_major", "naf", 1),
+        (True, "step_major", "unary", 2),
+        (False, "step_major", "binary", 1),
+    ],
 )
 def test_every_population(static, order, coding, times):
     """A static input that is presented at every step is added at every step."""

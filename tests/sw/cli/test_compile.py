@@ -80,7 +80,7 @@ def test_pipeline_fields(tmp_path, model):
     assert found["total"]["memory_bits"] == sum(row["memory_bits"] for row in rows.values())
     assert found["total"]["luts"] == sum(row["luts"] for row in rows.values())
     assert rows["layer0"]["lanes"] == found["lanes"]["layer0"]
-    assert found["order"] == "innermost"
+    assert found["order"] == "position_major"
     assert found["order_reason"]
     assert found["fits"] is True
     assert found["device"]["block_ram_bits"] == 122880
@@ -126,13 +126,13 @@ def test_options_reach_the_design(tmp_path, model):
         compiled(tmp_path, model, *options, "--input-levels", "7", "--membrane-bits", "20", "--method", "mse")
     )
     design = load(tmp_path / "build")
-    first, readout = design.profile.layers
+    first, readout = design.plan.layers
     assert design.name == "mine"
     assert first.windows[0].weight_bits == 3
     assert readout.windows[0].weight_bits == 8
     assert first.lanes == 2
-    assert {window.coding for layer in design.profile.layers for window in layer.windows} == {"unary"}
-    assert design.profile.input.levels == 7
+    assert {window.coding for layer in design.plan.layers for window in layer.windows} == {"unary"}
+    assert design.plan.input.levels == 7
     assert first.widths.membrane == 20
 
 
@@ -141,10 +141,10 @@ def test_hardware_options_reach_the_design(tmp_path):
     options = ("--order", "step-major", "--weights", "loaded", "--drain", "layer0=2", "--identity-bits", "5")
     found = fields(compiled(tmp_path, model, *options, "--pooling", "unit", "--lanes", "layer0=4"))
     design = load(tmp_path / "build")
-    assert design.profile.order == found["order"] == "step_major"
+    assert design.plan.order == found["order"] == "step_major"
     assert found["order_reason"].startswith("As asked, ")
-    assert design.profile.loaded
-    assert design.profile.layers[0].drain == 2
+    assert design.plan.loaded
+    assert design.plan.layers[0].drain == 2
 
 
 def test_rate(tmp_path, model):

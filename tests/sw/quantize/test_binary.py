@@ -12,9 +12,10 @@ from spikefold.fold import (
     FoldedPopulation,
 )
 from spikefold.golden import Golden
-from spikefold.ir import Input, profile_of
-from spikefold_hw.parts.images import memory_images, weight_lanes
+from spikefold.ir import Input
 from spikefold.quantize import quantize
+from spikefold_hw.parts.images import memory_images, weight_lanes
+from spikefold_hw.streaming.planning import plan_of
 
 SIZE, CHANNELS, STEPS, LEVELS = 30, 9, 2, 7
 
@@ -68,7 +69,7 @@ def test_binary_weights_take_one_bit_and_have_no_error(method, sets, bits):
 def test_every_weight_is_one_bit_of_memory():
     rng = np.random.default_rng(1)
     quantized, _ = quantize(network(binary(rng, gains(rng))), weight_bits=4)
-    profile = profile_of(quantized, {"layer0": 4, "readout": 2})
+    profile = plan_of(quantized, {"layer0": 4, "readout": 2})
     layer = profile.layers[0]
     assert layer.windows[0].weight_bits == 1
     images = memory_images(quantized, layer)

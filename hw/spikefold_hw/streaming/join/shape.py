@@ -14,5 +14,10 @@ class JoinShape:
     name: str
     map: Map
     time: Time
-    buffers: tuple[BufferShape, BufferShape]
+    operands: tuple[BufferShape, BufferShape]
     levels: int
+
+    @property
+    def buffers(self) -> tuple[BufferShape, ...]:
+        """The buffers of both sources."""
+        return self.operands

@@ -140,9 +140,7 @@ def _projection(
 ) -> ProjectionShape:
     groups = projection.groups if isinstance(projection, Conv) else 1
     window = planner.window(population, port, groups)
-    return ProjectionShape(
-        window, planner.coding(projection.source), projection.bits, len(projection.weight)
-    )
+    return ProjectionShape(window, planner.coding(projection.source), projection.bits, len(projection.weight))
 
 
 def _common_groups(name: str, projections: tuple[ProjectionShape, ...]) -> int:

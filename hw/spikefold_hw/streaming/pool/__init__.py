@@ -1,0 +1,1 @@
+"""A pool: gateware, clock, times and costs of one kind of stage."""

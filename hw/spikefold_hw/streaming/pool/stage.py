@@ -41,9 +41,7 @@ class PoolStage(Stage):
     def of(cls, planner: Planner, stage: Pool) -> Self:
         name, network = stage.name, planner.network
         window = planner.window(stage, 0, kept=True)
-        return cls(
-            name, network.maps[name], planner.time, stage.pooling, window, network.levels_of(name)
-        )
+        return cls(name, network.maps[name], planner.time, stage.pooling, window, network.levels_of(name))
 
     @property
     def windows(self) -> tuple[WindowShape, ...]:

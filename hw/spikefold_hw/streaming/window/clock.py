@@ -37,9 +37,7 @@ def _in_window_order(values: Integers, time: Time) -> list[int]:
     return ordered
 
 
-def window_digits(
-    levels: NDArray[np.integer], window: WindowShape, coding: Coding, time: Time
-) -> list[int]:
+def window_digits(levels: NDArray[np.integer], window: WindowShape, coding: Coding, time: Time) -> list[int]:
     """Digits of every window, in the order of the windows."""
     counts = digit_count(by_group(levels, window).astype(np.int64), coding).sum(axis=3)
     return _in_window_order(_windows(counts, window, 0).sum(axis=-1), time)
@@ -142,9 +140,7 @@ class ProjectionClock:
     `replays` is how often a window's events are replayed, `levels` are those of the source.
     """
 
-    def __init__(
-        self, projection: ProjectionShape, replays: int, levels: NDArray[np.integer], time: Time
-    ):
+    def __init__(self, projection: ProjectionShape, replays: int, levels: NDArray[np.integer], time: Time):
         self._shape = window = projection.window
         self.digits = window_digits(levels, window, projection.coding, time)
         self._gather = GatherClock(window, TapTimes.of(levels, window, time)) if window.depth else None

@@ -58,9 +58,7 @@ class EventBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         weights, bits = self._weights, index_bits(self._weights.inputs)
-        entry = data.StructLayout(
-            {"index": bits, "digits": PendingDigits(weights.levels, weights.coding)}
-        )
+        entry = data.StructLayout({"index": bits, "digits": PendingDigits(weights.levels, weights.coding)})
         m = Module()
         m.submodules.event_memory = memory = Ram(entry, 2 << bits)
         # A bank is full until its last slot has left, and fresh until that has been fetched.

@@ -186,7 +186,9 @@ class _Fill(wiring.Component):
                 m.d.sync += count.eq(Mux(event.end_position, 0, more))
         if window.groups == 1:
             return base + counts[0], event.index
-        starts = Array(Const(g * window.channels, index_bits(window.map.channels)) for g in range(window.groups))
+        starts = Array(
+            Const(g * window.channels, index_bits(window.map.channels)) for g in range(window.groups)
+        )
         return base + starts[group] + Array(counts)[group], event.index - starts[group]
 
 
@@ -205,7 +207,9 @@ class _Gather(wiring.Component):
         entry = index_bits(window.channels) + window.levels.bit_length()
         super().__init__(
             {
-                "o": Out(stream.Signature(Event(window.inputs if taps else window.map.channels, window.levels))),
+                "o": Out(
+                    stream.Signature(Event(window.inputs if taps else window.map.channels, window.levels))
+                ),
                 "event": Out(_read_port(cells * window.map.channels, entry)),
                 "record": Out(_read_port(cells, CellRecord(window).size)),
                 "written": In(1),
@@ -249,7 +253,9 @@ class _Gather(wiring.Component):
         valid, last, ends, some = Signal(), Signal(), Signal(), Signal()
         more, address = Signal(window.channels.bit_length()), Signal.like(self.event.addr)
         offset, released = Signal.like(tap.offset), Signal.like(tap.released)
-        starts = Array(Const(g * window.channels, index_bits(window.map.channels)) for g in range(window.groups))
+        starts = Array(
+            Const(g * window.channels, index_bits(window.map.channels)) for g in range(window.groups)
+        )
         count = Signal.like(more, name="tap_count")
         inside, group = tap.flags.inside, tap.flags.group
         m.d.comb += [

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from conv_case import chosen, conv_network, levels_of
 from random_networks import chain_network, random_graph, random_graph_levels
+from spikefold_hw.streaming.choose.choose import cheapest
+from spikefold_hw.streaming.geometry import memory_bits
 
 from spikefold import balance
-from spikefold_hw.streaming.choose.choose import cheapest
-from spikefold_hw.streaming.choose.goal import cost_of, slowest
-from spikefold_hw.streaming.choose.options import lane_counts, options_of
 from spikefold.errors import InputError
 from spikefold.golden import Golden
-from spikefold.ir import profile_of
-from spikefold_hw.streaming.plan import LayerProfile
-from spikefold_hw.streaming.geometry import memory_bits
+from spikefold_hw.streaming.choose.goal import cost_of, slowest
+from spikefold_hw.streaming.choose.options import lane_counts, options_of
+from spikefold_hw.streaming.plan import LayerShape
+from spikefold_hw.streaming.planning import plan_of
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def case():
 @pytest.fixture(scope="module")
 def options(case):
     network, levels = case
-    return options_of(profile_of(network, {p.name: 1 for p in network.populations}), levels, {}, {})
+    return options_of(plan_of(network, {p.name: 1 for p in network.populations}), levels, {}, {})
 
 
 def lanes_of(found):
@@ -36,7 +36,7 @@ def lanes_of(found):
 
 
 def test_lane_counts_are_the_fewest_for_their_blocks(case):
-    profile = profile_of(case[0], {p.name: 1 for p in case[0].populations})
+    profile = plan_of(case[0], {p.name: 1 for p in case[0].populations})
     counts = {layer.name: lane_counts(layer) for layer in profile.layers}
     assert counts["layer0"] == [1, 2, 3, 4, 6, 8, 16]
     assert counts["layer3"] == [1, 2, 3, 4, 6, 8, 12]
@@ -71,7 +71,7 @@ def test_one_position_keeps_the_latency():
     network = chain_network(rng, steps=2, size=60, channels=(40, 30), levels=4)
     levels = levels_of(network, samples=20)
     found, profile = chosen(network, levels)
-    most = profile_of(network, {"layer0": 32, "layer1": 30, "readout": 3})
+    most = plan_of(network, {"layer0": 32, "layer1": 30, "readout": 3})
     before, after = balance.timing(most, levels), balance.timing(profile, levels)
     assert after.latency <= 1.1 * before.latency
     assert after.interval <= 1.02 * before.interval
@@ -90,7 +90,7 @@ def test_drains_fit_lanes_and_channels(options):
     for ways in options.values():
         for option in ways:
             layer = option.stage
-            if isinstance(layer, LayerProfile):
+            if isinstance(layer, LayerShape):
                 assert layer.lanes % layer.drain == layer.group_channels % layer.drain == 0
 
 
@@ -100,7 +100,7 @@ def test_drain_grows_only_where_it_helps(options):
     assert wide == [1]
     silent = {name: np.zeros_like(values) for name, values in levels_of(conv_network()).items()}
     network = conv_network()
-    found = options_of(profile_of(network, {p.name: 1 for p in network.populations}), silent, {}, {})
+    found = options_of(plan_of(network, {p.name: 1 for p in network.populations}), silent, {}, {})
     assert [option.stage.drain for option in found["layer1"] if option.lanes == 4] == [1, 2, 4]
     for ways in (*options.values(), *found.values()):
         for slow, fast in pairwise(ways):
@@ -240,7 +240,7 @@ def test_random_graphs(seed):
     found, profile = chosen(network, levels)
     lanes = {layer.name: layer.lanes for layer in profile.layers}
     drain = {layer.name: layer.drain for layer in profile.layers}
-    assert profile == profile_of(network, lanes, profile.coding, profile.order, drain)
+    assert profile == plan_of(network, lanes, profile.coding, profile.order, drain)
     assert cost_of(found)[1] == memory_bits(profile)
     slow = 0.5e8 / balance.timing(profile, levels).interval
     for goal in (balance.Goal(fps=slow), balance.Goal(lut_budget=cost_of(found)[0])):

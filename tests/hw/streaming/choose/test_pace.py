@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from conv_case import conv_network, levels_of, plain_profile
 from random_networks import random_graph, random_graph_levels
+from spikefold_hw.streaming.choose.pace import input_pace, work_of
 
 from spikefold import balance
-from spikefold_hw.streaming.choose.goal import slowest
-from spikefold_hw.streaming.choose.pace import input_pace, work_of
 from spikefold.golden import Golden
-from spikefold.ir import profile_of
 from spikefold.ir.coding import digits_of
+from spikefold_hw.streaming.choose.goal import slowest
+from spikefold_hw.streaming.planning import plan_of
 
 LANES = (1, 2, 5, 12, 24)
 
@@ -114,7 +114,7 @@ def test_pool_sum_and_input(case):
 def test_one_current_serves_all_steps_of_a_static_input():
     network = conv_network(steps=4)
     levels = levels_of(network)
-    profile = plain_profile(network, order="innermost")
+    profile = plain_profile(network, order="position_major")
     layer = profile.layers[0]
     assert layer.repeats == 4
     pace = work_of(profile, levels)["layer0"].pace(16)
@@ -132,7 +132,7 @@ def test_no_design_is_faster_and_few_are_much_slower(seed):
     network = random_graph(rng, edge=9, channels=8, neurons=500)
     x = np.repeat(random_graph_levels(rng, network, 3)[2:], 8, axis=0)  # one sample again and again
     levels = {"input": x, **Golden(network).run(x, record=True).levels}
-    profile = profile_of(network, {p.name: int(rng.integers(1, 9)) for p in network.populations})
+    profile = plan_of(network, {p.name: int(rng.integers(1, 9)) for p in network.populations})
     chosen = balance.as_built(profile, levels)
     pace, interval = chosen[slowest(chosen)].pace.cycles, balance.timing(profile, levels).interval
     assert 0.995 * pace - 2 <= interval <= 1.8 * pace + 40

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from conv_case import chosen, conv_network, convolution, levels_of, plain_profile, spiking
 from random_networks import chain_network
-
-from spikefold import balance
-from spikefold_hw.streaming.choose.cost import lut_features, luts_of, memory_of
-from spikefold_hw.streaming.choose.goal import slowest
 from spikefold_hw.streaming.choose.pace import work_of
 from spikefold_hw.streaming.choose.pipeline import limit_text, membrane_bits, order_reason
-from spikefold.ir import Dense, Input, Network, Population
-from spikefold_hw.streaming.plan import LayerProfile
-from spikefold_boards.devices import DEVICES
 from spikefold_hw.streaming.geometry import memory_bits, memory_sizes
+
+from spikefold import balance
+from spikefold.ir import Dense, Input, Network, Population
+from spikefold_boards.devices import DEVICES
+from spikefold_hw.streaming.choose.cost import lut_features, luts_of, memory_of
+from spikefold_hw.streaming.choose.goal import slowest
+from spikefold_hw.streaming.plan import LayerShape
 
 MODULE = import_module("spikefold.device_fit")
 
@@ -135,18 +135,18 @@ def test_stages_that_wait_are_told(case):
 def test_order_of_time():
     static, stepwise = conv_network(steps=4), conv_network(steps=4, static=False)
     for network, order, wanted, begin in (
-        (static, "innermost", None, "Static input: all 4 time steps of a position"),
+        (static, "position_major", None, "Static input: all 4 time steps of a position"),
         (static, "step_major", "step_major", "As asked, one whole time step"),
         (stepwise, "step_major", None, "Input step by step: one whole time step"),
-        (stepwise, "innermost", "innermost", "As asked, all 4 time steps"),
+        (stepwise, "position_major", "position_major", "As asked, all 4 time steps"),
     ):
         profile = plain_profile(network, order=order)
         text = order_reason(profile, wanted)
         assert text.startswith(begin)
-        bits = {o: membrane_bits(replace(profile, order=o)) for o in ("innermost", "step_major")}
-        assert bits["innermost"] < bits["step_major"]
+        bits = {o: membrane_bits(replace(profile, order=o)) for o in ("position_major", "step_major")}
+        assert bits["position_major"] < bits["step_major"]
         first, second = (balance.number(bits[o]) for o in sorted(bits, key=lambda o: o != order))
-        name = "step-major" if order == "innermost" else "innermost"
+        name = "step-major" if order == "position_major" else "position_major"
         assert f": {first} bits; {name} would need {second}" in text
     assert (
         order_reason(plain_profile(conv_network()), None) == "With one time step there is no order to choose."
@@ -158,7 +158,7 @@ def test_membranes_are_counted_by_hand():
     by_hand = sum(layer.map.size * layer.widths.membrane for layer in profile.layers)
     assert membrane_bits(replace(profile, order="step_major")) == by_hand
     one = sum(layer.channels * layer.widths.membrane for layer in profile.layers)
-    assert membrane_bits(replace(profile, order="innermost")) == one
+    assert membrane_bits(replace(profile, order="position_major")) == one
 
 
 def test_dense_network_needs_the_same_memory_in_both_orders():
@@ -206,7 +206,7 @@ def test_luts_grow_with_lanes_drains_and_bits(case):
     for stage in profile.stages:
         features = lut_features(stage, profile)
         assert min(features.values()) >= 0
-        if isinstance(stage, LayerProfile):
+        if isinstance(stage, LayerShape):
             lanes = [luts_of(replace(stage, lanes=n), profile) for n in (1, 2, 4)]
             assert lanes[0] < lanes[1] < lanes[2]
             wide = replace(stage, lanes=4)

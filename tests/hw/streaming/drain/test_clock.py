@@ -12,9 +12,9 @@ from stream_bench import pack, simulate, unpack
 
 from spikefold.ir import Neuron
 from spikefold_hw.parts.lanes import AccumulateCore
-from spikefold_hw.streaming.drain.clock import NEVER, DrainClock, Moves, unit_latency
 from spikefold_hw.parts.neuron import NeuronUnit
 from spikefold_hw.parts.readout import Readout
+from spikefold_hw.streaming.drain.clock import NEVER, DrainClock, Moves, unit_latency
 from spikefold_hw.streaming.drain.repeater import CurrentRepeater
 from spikefold_hw.streams import connect
 
@@ -169,7 +169,7 @@ def check_clock(
     lanes,
     drain=1,
     steps=1,
-    order="innermost",
+    order="position_major",
     size=None,
     groups=1,
     static=False,
@@ -271,12 +271,12 @@ def test_one_time_step(options, busy, patience):
 
 
 TIMES = [
-    {"order": "innermost", "steps": 2},
-    {"order": "innermost", "steps": 3, "size": (1, 2)},
+    {"order": "position_major", "steps": 2},
+    {"order": "position_major", "steps": 3, "size": (1, 2)},
     {"order": "step_major", "steps": 3},
     {"order": "step_major", "steps": 2, "size": (2, 2)},
-    {"order": "innermost", "steps": 2, "static": True},
-    {"order": "innermost", "steps": 4, "static": True, "size": (1, 3)},
+    {"order": "position_major", "steps": 2, "static": True},
+    {"order": "position_major", "steps": 4, "static": True, "size": (1, 3)},
 ]
 
 

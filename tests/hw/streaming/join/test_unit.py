@@ -7,23 +7,23 @@ from pairwise import pairwise
 from stream_bench import Sink, Source, pack, simulate, unpack
 
 from spikefold.ir.maps import Map
-from spikefold_hw.streaming.plan import AddProfile, BufferProfile
 from spikefold_hw.streaming.join.unit import AddUnit
+from spikefold_hw.streaming.plan import BufferShape, JoinStage
 
 PATIENCE = 2000
 
 
 def add_profile(map_, levels=(4, 3), depths=(2, 2)):
     """A sum of two sources with these largest levels and depths."""
-    buffers = [BufferProfile(f"source{k}", *both) for k, both in enumerate(zip(levels, depths, strict=True))]
-    return AddProfile("add", map_, tuple(buffers), sum(levels))
+    buffers = [BufferShape(f"source{k}", *both) for k, both in enumerate(zip(levels, depths, strict=True))]
+    return JoinStage("add", map_, tuple(buffers), sum(levels))
 
 
 def in_order(levels, order):
     """Cells of levels (samples, steps, channels, height, width) with their flags, in the order of time."""
     samples, steps, channels, *_ = levels.shape
     cells = levels.reshape(samples, steps, channels, -1)
-    axes = (0, 3, 1, 2) if order == "innermost" else (0, 1, 3, 2)
+    axes = (0, 3, 1, 2) if order == "position_major" else (0, 1, 3, 2)
     positions = cells.shape[3]
     ends = np.zeros((samples, steps, 1, positions), int)
     ends[..., -1] = 1
@@ -102,7 +102,7 @@ OPTIONS = {
     "levels": ((1, 1), (4, 3), (12, 1), (100, 155)),
     "depths": ((1, 1), (2, 1), (1, 3), (5, 4)),
     "steps": (1, 3),
-    "order": ("innermost", "step_major"),
+    "order": ("position_major", "step_major"),
     "style": ("riding", "bare"),
     "stalls": ((0, 0, 0), (0.6, 0, 0), (0, 0.6, 0.3), (0, 0, 0.7), (0.5, 0.5, 0.5)),
 }
@@ -124,25 +124,25 @@ def test_silent_sources(silent):
     levels = [np.full((6, 1, 3, 1, 1), n) for n in (4, 3)]
     for k in silent:
         levels[k][::2] = 0
-    check_add(add_profile(Map(3)), 1, "innermost", levels)
+    check_add(add_profile(Map(3)), 1, "position_major", levels)
 
 
 def test_sum_serves_a_sink_that_waits():
     rng = np.random.default_rng(0)
     levels = [random_levels(rng, most, (8, 1, 5, 1, 1)) for most in (4, 3)]
-    check_add(add_profile(Map(5)), 1, "innermost", levels, eager=False)
+    check_add(add_profile(Map(5)), 1, "position_major", levels, eager=False)
 
 
 @pytest.mark.usefixtures("not_elaborated")
 def test_model_is_the_sum():
-    unit = AddUnit(add_profile(Map(2)), 1, "innermost")
+    unit = AddUnit(add_profile(Map(2)), 1, "position_major")
     assert unit.model(np.array([[1, 0], [4, 2]]), np.array([[0, 0], [3, 1]])).tolist() == [[1, 0], [7, 3]]
 
 
 def test_cells_follow_without_a_gap():
     """A channel per cycle, from `latency` cycles after the later of the first marks on."""
     levels = [np.ones((10, 1, 6, 1, 1), int), np.ones((10, 1, 6, 1, 1), int)]
-    first, second, left = check_add(add_profile(Map(6), depths=(3, 3)), 1, "innermost", levels)
+    first, second, left = check_add(add_profile(Map(6), depths=(3, 3)), 1, "position_major", levels)
     begin = max(first[5], second[5]) + AddUnit.latency
     assert left == list(range(begin, begin + 60))
 
@@ -151,6 +151,6 @@ def test_cells_follow_without_a_gap():
 def test_a_source_runs_ahead_by_its_depth(ahead):
     """While the other source is silent, as many cells are taken as are kept."""
     beats = [[{"index": 0, "level": 1, "end_position": 1}] * 6, []]
-    dut = AddUnit(add_profile(Map(1), depths=(ahead, 1)), 1, "innermost")
+    dut = AddUnit(add_profile(Map(1), depths=(ahead, 1)), 1, "position_major")
     _, (taken, _, _) = run_add(dut, beats, 0, (0, 0, 0))
     assert len(taken) == ahead

@@ -7,21 +7,21 @@ from stream_bench import STALLS, event_beats, simulate, stream_run
 
 from spikefold.ir.coding import CODINGS, digit_count, digits_of
 from spikefold.ir.maps import Map, Window
-from spikefold_hw.streaming.plan import LayerProfile, ScanProfile, Widths, WindowProfile
+from spikefold_hw.streaming.plan import LayerShape, ProjectionShape, Widths, WindowShape
+from spikefold_hw.streaming.window.core import Flatten, WindowCore, WindowMerge
 from spikefold_hw.streaming.window.digit_issuer import DigitIssuer
 from spikefold_hw.streaming.window.event_buffer import EventBuffer
-from spikefold_hw.streaming.window.core import Flatten, WindowCore, WindowMerge
 
 LATENCY = EventBuffer.latency + DigitIssuer.latency
 NO_WIDTHS = Widths(8, 8, 8, 8, 8, 8, 8, 8, 8)
 
 
 def scan_profile(map_, kernel=(1, 1), stride=(1, 1), padding=(0, 0), groups=1, levels=5, steps=1, depth=0):
-    return ScanProfile("input", map_, kernel, stride, padding, groups, levels, steps, depth)
+    return WindowShape("input", map_, kernel, stride, padding, groups, levels, steps, depth)
 
 
 def window_profile(inputs=6, levels=5, coding="binary", weight_sets=1):
-    return WindowProfile(scan_profile(Map(inputs), levels=levels), coding, 4, weight_sets)
+    return ProjectionShape(scan_profile(Map(inputs), levels=levels), coding, 4, weight_sets)
 
 
 def layer_of(*windows, blocks=1, map_=None):
@@ -29,7 +29,7 @@ def layer_of(*windows, blocks=1, map_=None):
     groups = max(window.scan.groups for window in windows)
     window = windows[0].scan.window
     map_ = map_ or Map(blocks * groups, window.height, window.width)
-    return LayerProfile("layer", map_, 1, 1, windows, (), 0, 1, 1, None, NO_WIDTHS)
+    return LayerShape("layer", map_, 1, 1, windows, (), 0, 1, 1, None, NO_WIDTHS)
 
 
 def edge_positions(profile, seed=0, count=4):
@@ -52,7 +52,7 @@ def issued_by(record):
     ]
 
 
-def run_window(profile, cells, blocks, steps=1, style="riding", order="innermost", **options):
+def run_window(profile, cells, blocks, steps=1, style="riding", order="position_major", **options):
     dut = WindowCore(layer_of(profile, blocks=blocks), 0, steps, order)
     expected = dut.model(cells)
     record = stream_run(dut, event_beats(cells, style=style), len(expected), **options)
@@ -63,7 +63,7 @@ def run_window(profile, cells, blocks, steps=1, style="riding", order="innermost
 @pytest.mark.usefixtures("not_elaborated")
 def test_model_goes_through_blocks_and_weight_sets():
     profile = window_profile(inputs=3, levels=5, weight_sets=2)
-    model = WindowCore(layer_of(profile, blocks=2), 0, 2, "innermost").model(
+    model = WindowCore(layer_of(profile, blocks=2), 0, 2, "position_major").model(
         np.array([[0, 5, 1], [0, 5, 1], [0, 0, 0], [0, 0, 0]])
     )
     flush = (0, 0, 0, True)
@@ -89,7 +89,7 @@ def test_window_counts_blocks_steps_and_weight_sets(steps, weight_sets, blocks):
     profile = window_profile(inputs=5, weight_sets=weight_sets)
     cells = edge_positions(profile, count=steps * 2)
     cells = cells[: len(cells) // steps * steps]
-    for order in ("innermost", "step_major"):
+    for order in ("position_major", "step_major"):
         for stalls in ((0, 0), (0.6, 0.6)):
             run_window(profile, cells, blocks, steps, order=order, stalls=stalls)
 
@@ -103,16 +103,16 @@ MAPS = [
 ]
 
 
-@pytest.mark.parametrize("order", ["innermost", "step_major"])
+@pytest.mark.parametrize("order", ["position_major", "step_major"])
 @pytest.mark.parametrize("weight_sets", [1, 2])
 @pytest.mark.parametrize(("map_", "kernel", "stride", "padding", "groups"), MAPS)
 def test_window_over_a_map(map_, kernel, stride, padding, groups, weight_sets, order):
     """Groups, blocks, positions and steps count in the order that the drain expects."""
     steps, rng = 2, np.random.default_rng(1)
-    together = steps if order == "innermost" else 1
+    together = steps if order == "position_major" else 1
     depth = int(Window(map_, kernel, stride, padding).needed.max()) + 1
     scan = scan_profile(map_, kernel, stride, padding, groups, steps=together, depth=depth)
-    profile = WindowProfile(scan, "binary", 4, weight_sets)
+    profile = ProjectionShape(scan, "binary", 4, weight_sets)
     cells = random_levels(rng, 5, (3 * steps * map_.positions, map_.channels))
     for stalls in ((0, 0), (0.5, 0.5)):
         run_window(profile, cells, 2, steps, order=order, stalls=stalls)
@@ -128,7 +128,7 @@ def test_flatten_counts_positions(stalls):
     record = stream_run(Flatten(scan), beats, len(beats), stalls=stalls)
     assert [(b["index"], b["level"]) for b in record.beats if b["level"]] == expected
     assert [b["end_position"] for b in record.beats if not b["level"]] == [0, 0, 0, 1] * 3
-    profile = WindowProfile(scan, "naf", 4, 1)
+    profile = ProjectionShape(scan, "naf", 4, 1)
     run_window(profile, cells, 3, stalls=stalls)
 
 
@@ -138,7 +138,7 @@ def test_merged_windows_take_turns(pause):
     """Digits of the first window, then of the second, and one flush; each swallowed flush costs a cycle."""
     windows = window_profile(inputs=4), window_profile(inputs=2, levels=1, coding="naf")
     layer, rng = layer_of(*windows, blocks=2), np.random.default_rng(3)
-    cores = [WindowCore(layer, port, 1, "innermost") for port in range(2)]
+    cores = [WindowCore(layer, port, 1, "position_major") for port in range(2)]
     merge = WindowMerge(layer, [core.o.payload.shape() for core in cores])
     beats, expected = [[], []], []
     turns = [
@@ -225,7 +225,7 @@ def test_zeros_cost_nothing_even_when_they_are_sent():
     profile = window_profile(inputs=4)
     beats = [{"index": k, "level": 3 * (k == 1)} for k in range(4)]
     beats[-1]["end_position"] = 1
-    record = stream_run(WindowCore(layer_of(profile), 0, 1, "innermost"), beats, 3)
+    record = stream_run(WindowCore(layer_of(profile), 0, 1, "position_major"), beats, 3)
     assert issued_by(record) == [(1, 0, 1, False), (1, 1, 1, False), (0, 0, 0, True)]
 
 
@@ -286,7 +286,7 @@ def test_issuer_takes_slots_apart(coding, stalls):
         base = 3 * ((level - 1) % 2)
         expected += [(base + level % 3, *digit, False) for digit in digits]
         expected.append((0, 0, 0, True))
-    dut = DigitIssuer(layer_of(profile, blocks=2), 0, 1, "innermost")
+    dut = DigitIssuer(layer_of(profile, blocks=2), 0, 1, "position_major")
     record = stream_run(dut, slots, len(expected), stalls=stalls)
     assert issued_by(record) == expected
     if stalls == (0, 0):

@@ -5,9 +5,9 @@ import pytest
 from stream_bench import STALLS, stream_run
 
 from spikefold.ir.maps import Map, Window
-from spikefold_hw.streaming.plan import ScanProfile
-from spikefold_hw.streaming.window.line_buffer import LineBuffer
+from spikefold_hw.streaming.plan import WindowShape
 from spikefold_hw.streaming.window.clock import NEVER, GatherClock, TapTimes
+from spikefold_hw.streaming.window.line_buffer import LineBuffer
 
 
 def least_depth(window):
@@ -19,7 +19,7 @@ def least_depth(window):
 def scan_profile(map_, kernel, stride=(1, 1), padding=(0, 0), groups=1, levels=4, steps=1, slack=1):
     window = Window(map_, kernel, stride, padding)
     depth = least_depth(window) + slack
-    return ScanProfile("input", map_, kernel, stride, padding, groups, levels, steps, depth)
+    return WindowShape("input", map_, kernel, stride, padding, groups, levels, steps, depth)
 
 
 def random_maps(rng, scan, maps):
@@ -150,4 +150,4 @@ def taps_of(scan, levels):
     """Levels (maps, positions, steps, channels) as the clock takes them."""
     maps, _, steps, channels = levels.shape
     shape = (maps, scan.map.height, scan.map.width, steps, channels)
-    return TapTimes.of(levels.reshape(shape).transpose(0, 3, 4, 1, 2), scan, "innermost")
+    return TapTimes.of(levels.reshape(shape).transpose(0, 3, 4, 1, 2), scan, "position_major")
