@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -227,6 +227,13 @@ class Design:
                 **options,
             )
 
+    def verilog(self) -> Mapping[str, str]:
+        """The Verilog files by name; checked to hold no multiplier."""
+        files = emit(self.architecture.top(self.plan), self.name)
+        if count := count_multipliers(files):
+            raise RuntimeError(f"Design must hold no multiplier, but holds {count}")
+        return files
+
     def write(self, path: Path | str) -> None:
         """Write the build directory (`docs/ir.md`); an earlier build there is replaced.
 
@@ -236,16 +243,12 @@ class Design:
             If `path` holds something else.
         """
         path = Path(path)
-        plan, architecture = self.plan, self.architecture
-        verilog = emit(architecture.top(plan), self.name)
-        if count := count_multipliers(verilog):
-            raise RuntimeError(f"Design must hold no multiplier, but holds {count}")
-        files = {f"rtl/{name}": text.encode() for name, text in verilog.items()}
+        files = {f"rtl/{name}": text.encode() for name, text in self.verilog().items()}
         for name, image in self.images.items():
             files[f"mem/{name}.mem"] = image.hexadecimal
             files[f"mem/{name}.bin"] = image.data.tobytes()
         files["report.html"] = report_html(self.summary).encode()
-        write_build(path, self.network, architecture, plan, top_name(self.name), files, self.info)
+        write_build(path, self.network, self.architecture, self.plan, top_name(self.name), files, self.info)
         self.path = path
 
     def _predict(self, levels: NDArray[np.int64], golden: Run) -> Cycles:

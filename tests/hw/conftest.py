@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from amaranth.hdl import UnusedElaboratable
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "sw"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 

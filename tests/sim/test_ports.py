@@ -6,6 +6,7 @@ from sim_toy import FORMAT, LOADABLE, PORTS
 
 from spikefold.errors import InputError
 from spikefold.ir import Add, Conv, Dense, Identity, Input, Map, Network, Neuron, Pool, Population
+from spikefold_hw.streaming.architecture import ARCHITECTURE
 from spikefold_hw.streaming.planning import plan_of
 from spikefold_sim.beats import StreamShape
 from spikefold_sim.dut import ports_of, shapes_of
@@ -97,8 +98,9 @@ def resnet():
 
 def test_interface_of_a_residual_network():
     network = resnet()
-    profile = plan_of(network, {p.name: 2 for p in network.populations})
-    ports, shapes = ports_of(profile), shapes_of(profile)
+    plan = plan_of(network, {p.name: 2 for p in network.populations})
+    interface = ARCHITECTURE.interface(plan)
+    ports, shapes = ports_of(interface), shapes_of(interface)
     assert (ports.top, ports.load) == ("tiny_top", False)
     assert ports.stimulus == EventFormat(index_bits=1, level_bits=4)
     assert [probe.path for probe in ports.probes] == [
@@ -107,8 +109,8 @@ def test_interface_of_a_residual_network():
     widths = [(probe.format.index_bits, probe.format.level_bits) for probe in ports.probes]
     assert widths == [(2, 3), (2, 5), (2, 3), (2, 5), (2, 3)]
     assert ports.result.classes == 3
-    assert shapes["input"] == StreamShape(Map(2, 6, 6), profile.input.steps, profile.order)
-    assert shapes["pool"] == StreamShape(Map(4, 2, 2), 2, profile.order)
-    assert shapes["hidden"] == StreamShape(Map(4), 2, profile.order)
+    assert shapes["input"] == StreamShape(Map(2, 6, 6), plan.input.time)
+    assert shapes["pool"] == StreamShape(Map(4, 2, 2), plan.time)
+    assert shapes["hidden"] == StreamShape(Map(4), plan.time)
     assert set(shapes) == {"input", *(probe.name for probe in ports.probes)}
-    assert ports_of(dataclasses.replace(profile, loaded=True)) == dataclasses.replace(ports, load=True)
+    assert ports_of(dataclasses.replace(interface, loaded=True)) == dataclasses.replace(ports, load=True)

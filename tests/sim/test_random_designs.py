@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from random_designs import random_design, random_graph_design
 
-from spikefold_hw.emit import count_multipliers, emit
+from spikefold_hw.emit import count_multipliers
 from spikefold_hw.parts.moves import Moves
 from spikefold_hw.streaming.window.event_buffer import EventBuffer
 
 
 def _check(seed, simulator, stall, make=random_design):
     design, x = make(seed)
-    assert count_multipliers(emit(design.plan)) == 0
+    assert count_multipliers(design.verilog()) == 0
     result = design.verify(x, simulator=simulator, stall=stall, seed=seed)
     assert result.first is None, f"design {seed}: {result.first}"
     assert result.mismatches == 0

@@ -58,7 +58,7 @@ def test_layout(original):
 
 def test_round_trip(design, original):
     loaded = spikefold.load(original)
-    assert loaded.profile == design.plan
+    assert loaded.plan == design.plan
     assert loaded.summary == json.loads(json.dumps(design.summary))
     assert loaded.path == original
 

@@ -104,7 +104,7 @@ def test_memory_that_does_not_fit_is_a_warning(tmp_path, model, monkeypatch):
 def test_help_has_examples_and_every_option():
     text = " ".join(invoke("compile", "--help").stdout.split())
     for option in (
-        *("--lanes", "--drain", "--fps", "--clock-mhz", "--lut-budget", "--memory-budget", "--order"),
+        *("--lanes", "--units", "--fps", "--clock-mhz", "--lut-budget", "--memory-budget", "--order"),
         *("--weights", "--identity-bits", "--pooling", "--device"),
     ):
         assert option in text, option
@@ -138,13 +138,13 @@ def test_options_reach_the_design(tmp_path, model):
 
 def test_hardware_options_reach_the_design(tmp_path):
     model = model_file(tmp_path, steps=2)
-    options = ("--order", "step-major", "--weights", "loaded", "--drain", "layer0=2", "--identity-bits", "5")
+    options = ("--order", "step-major", "--weights", "loaded", "--units", "layer0=2", "--identity-bits", "5")
     found = fields(compiled(tmp_path, model, *options, "--pooling", "unit", "--lanes", "layer0=4"))
     design = load(tmp_path / "build")
     assert design.plan.order == found["order"] == "step_major"
     assert found["order_reason"].startswith("As asked, ")
     assert design.plan.loaded
-    assert design.plan.layers[0].drain == 2
+    assert design.plan.layers[0].units == 2
 
 
 def test_rate(tmp_path, model):
@@ -221,7 +221,7 @@ def test_fit_names_the_broken_bound(tmp_path, model):
 def test_fit_refuses_what_the_build_decides(tmp_path, model):
     fields(compiled(tmp_path, model))
     for option in (
-        *(("--lanes", "4"), ("--coding", "naf"), ("--name", "x"), ("--drain", "1"), ("--order", "auto")),
+        *(("--lanes", "4"), ("--coding", "naf"), ("--name", "x"), ("--units", "1"), ("--order", "auto")),
         *(("--weights", "rom"), ("--fps", "9"), ("--clock-mhz", "9"), ("--lut-budget", "9")),
         ("--memory-budget", "9"),
     ):
@@ -246,8 +246,8 @@ BAD_OPTIONS = {
     "lanes text": (["--lanes", "many"], r"Lane count of 'layer0' must be a positive integer, not 'many'$"),
     "lanes layer": (["--lanes", "layer9=4"], r"Lanes must name one of layer0, readout, not 'layer9'$"),
     "lanes many": (["--lanes", "2000"], r"Lane count of 'layer0' must be 1\.\.1024, not 2000$"),
-    "drain 0": (["--drain", "0"], r"Drain count of 'layer0' must be a positive integer, not 0$"),
-    "drain 7": (["--drain", "layer0=7"], r"Drain of 'layer0' must divide the 10 channels .*, not be 7$"),
+    "units 0": (["--units", "0"], r"Units count of 'layer0' must be a positive integer, not 0$"),
+    "units 7": (["--units", "layer0=7"], r"Units of 'layer0' must divide the 10 channels .*, not be 7$"),
     "order": (["--order", "outer"], r"Order of time must be auto, innermost or step-major, not 'outer'$"),
     "weights": (["--weights", "ram"], r"Weights must be rom or loaded, not 'ram'$"),
     "pooling": (["--pooling", "none"], r"Pooling must be auto, unit or compose, not 'none'$"),
