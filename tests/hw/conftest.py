@@ -1,4 +1,4 @@
-"""Lets the tests of this folder import its helpers, and build gateware without running it."""
+"""Lets tests import the helpers of this folder and of `tests/sw`, and build gateware without running it."""
 
 import gc
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from amaranth.hdl import UnusedElaboratable
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "sw"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 
