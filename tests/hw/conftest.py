@@ -1,4 +1,4 @@
-"""Lets the tests of this folder import its helpers, and build gateware without running it."""
+"""Lets tests import the helpers of this folder and of `tests/sw`, and build gateware without running it."""
 
 import gc
 import sys

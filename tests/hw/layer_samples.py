@@ -1,4 +1,4 @@
-"""Small networks, and from them the profile and the memory contents that one component needs."""
+"""Small networks, and from them the shapes and the memory contents that one component needs."""
 
 from dataclasses import dataclass
 
@@ -9,22 +9,31 @@ from amaranth.lib.wiring import In, Out
 from stream_bench import pack
 
 from spikefold.ir import Conv, Dense, Identity, Input, Network, Neuron, Population, ShiftSum
-from spikefold_hw.parts.images import memory_images
+from spikefold_hw.parts.shapes import DrainShape, LanesShape
 from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.planning import plan_of
+from spikefold_hw.streams import connect
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A layer cut out of a network."""
+    """A layer cut out of a network, and the rows of all memories by name."""
 
     network: Network
-    profile: LayerShape
+    layer: LayerShape
     contents: dict[str, list[int]]
 
     @property
     def population(self) -> Population:
-        return self.network.by_name[self.profile.name]
+        return self.network.by_name[self.layer.name]
+
+    @property
+    def lanes_shape(self) -> LanesShape:
+        return self.layer.lanes_shape
+
+    @property
+    def drain_shape(self) -> DrainShape:
+        return self.layer.drain_shape
 
 
 def random_weight(rng, bits, shape):
@@ -34,11 +43,9 @@ def random_weight(rng, bits, shape):
     return rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), shape)
 
 
-def contents_of(network, profile):
+def contents_of(network, plan):
     """Rows of every memory by name."""
-    return {
-        name: image.words for layer in profile.layers for name, image in memory_images(network, layer).items()
-    }
+    return {name: image.words for stage in plan.stages for name, image in stage.images(network).items()}
 
 
 def sample_layer(
@@ -49,7 +56,7 @@ def sample_layer(
     steps=1,
     static=True,
     lanes=4,
-    drain=1,
+    units=1,
     coding="binary",
     order=None,
     bias=None,
@@ -93,21 +100,15 @@ def sample_layer(
         stages.append(Population("readout", (last,), np.zeros((1, 1), int)))
     shape = (inputs, *size) if size else (inputs,)
     network = Network(Input(shape, levels, static), steps, tuple(stages))
-    return sample_of(network, "layer", lanes, drain, {"input": coding}, order)
+    return sample_of(network, "layer", lanes, units, {"input": coding}, order)
 
 
-def sample_of(network, name, lanes, drain=1, coding=None, order=None):
+def sample_of(network, name, lanes, units=1, coding=None, order=None):
     """A layer of a network; all layers have these lanes."""
     names = [population.name for population in network.populations]
-    profile = plan_of(network, dict.fromkeys(names, lanes), coding, order, {name: drain})
-    (layer,) = (layer for layer in profile.layers if layer.name == name)
-    return Sample(network, layer, contents_of(network, profile))
-
-
-def random_levels(rng, largest, shape):
-    """Levels of cells, (.., channels), from empty to full."""
-    levels = rng.integers(0, largest + 1, shape)
-    return levels * (rng.random(shape) < rng.random((*shape[:-1], 1)))
+    plan = plan_of(network, dict.fromkeys(names, lanes), coding, order, {name: units})
+    (layer,) = (layer for layer in plan.layers if layer.name == name)
+    return Sample(network, layer, contents_of(network, plan))
 
 
 def random_shifts(rng, most=3):
@@ -217,8 +218,8 @@ class Fed(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.dut = self._dut
-        wiring.connect(m, wiring.flipped(self.i), self._dut.i)
-        wiring.connect(m, self._dut.o, wiring.flipped(self.o))
+        connect(m, wiring.flipped(self.i), self._dut.i)
+        connect(m, self._dut.o, wiring.flipped(self.o))
         if hasattr(self, "saturated"):
             m.d.comb += self.saturated.eq(self._dut.saturated)
         for name, (width, words) in self._feeds.items():

@@ -31,7 +31,7 @@ class Record:
     strobes: dict[str, int] = field(default_factory=dict)
 
 
-def fields_of(layout: data.Layout, path: str = "") -> list[tuple[str, int, int, bool]]:
+def fields_of(layout: data.Layout) -> list[tuple[str, int, int, bool]]:
     """`(name, offset, width, signed)` of every field, nested ones by their own names."""
     found = []
     for name, member in layout:
