@@ -168,7 +168,8 @@ def _manifest(path: Path) -> dict[str, Any]:
             raise BuildError(f"Manifest of {str(path)!r} must name files inside it, not {name!r}")
     if not set(manifest["rtl"]) <= set(manifest["files"]):
         raise BuildError(f"Manifest of {str(path)!r} must give a sha256 for every Verilog file")
-    return manifest
+    found: dict[str, Any] = manifest
+    return found
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:

@@ -20,7 +20,8 @@ from cli_case import (
 )
 
 from spikefold import load, nn
-from spikefold.cli.compile import design_name, parse_weight_bits
+from spikefold.choices import parse_weight_bits
+from spikefold.cli.compile import design_name
 from spikefold.errors import InputError
 from spikefold_boards import devices
 
@@ -246,7 +247,7 @@ BAD_OPTIONS = {
     "lanes text": (["--lanes", "many"], r"Lane count of 'layer0' must be a positive integer, not 'many'$"),
     "lanes layer": (["--lanes", "layer9=4"], r"Lanes must name one of layer0, readout, not 'layer9'$"),
     "lanes many": (["--lanes", "2000"], r"Lane count of 'layer0' must be 1\.\.1024, not 2000$"),
-    "units 0": (["--units", "0"], r"Units count of 'layer0' must be a positive integer, not 0$"),
+    "units 0": (["--units", "0"], r"Unit count of 'layer0' must be a positive integer, not 0$"),
     "units 7": (["--units", "layer0=7"], r"Units of 'layer0' must divide the 10 channels .*, not be 7$"),
     "order": (["--order", "outer"], r"Order of time must be auto, innermost or step-major, not 'outer'$"),
     "weights": (["--weights", "ram"], r"Weights must be rom or loaded, not 'ram'$"),
