@@ -14,7 +14,6 @@ from spikefold.balance.goal import slowest
 from spikefold.balance.pace import work_of
 from spikefold.balance.pipeline import limit_text, membrane_bits, order_reason
 from spikefold.ir import Dense, Input, Network, Population
-from spikefold.ir.profile import LayerProfile
 from spikefold_boards.devices import DEVICES
 from spikefold_hw.geometry import memory_bits, memory_sizes
 
@@ -91,9 +90,8 @@ def test_what_twice_the_lanes_would_do(case):
 def test_all_channels_at_once(case):
     network, levels = case
     found, profile = chosen(network, levels, lanes={p.name: 100 for p in network.populations})
-    name = slowest(found)
-    if found[name].pace.bound == "lanes":
-        assert limit_text(profile, found, levels).endswith("all channels are computed at once already.")
+    assert found[slowest(found)].pace.bound == "lanes"
+    assert limit_text(profile, found, levels).endswith("all channels are computed at once already.")
 
 
 def test_silent_network_is_bound_by_draining():
@@ -203,12 +201,12 @@ def test_memory_that_does_not_fit(monkeypatch):
 
 def test_luts_grow_with_lanes_drains_and_bits(case):
     profile = plain_profile(case[0])
+    assert profile.layers
     for stage in profile.stages:
-        features = lut_features(stage, profile)
-        assert min(features.values()) >= 0
-        if isinstance(stage, LayerProfile):
-            lanes = [luts_of(replace(stage, lanes=n), profile) for n in (1, 2, 4)]
-            assert lanes[0] < lanes[1] < lanes[2]
-            wide = replace(stage, lanes=4)
-            assert luts_of(replace(wide, drain=2), profile) > luts_of(wide, profile)
+        assert min(lut_features(stage, profile).values()) >= 0
+    for layer in profile.layers:
+        lanes = [luts_of(replace(layer, lanes=n), profile) for n in (1, 2, 4)]
+        assert lanes[0] < lanes[1] < lanes[2]
+        wide = replace(layer, lanes=4)
+        assert luts_of(replace(wide, drain=2), profile) > luts_of(wide, profile)
     assert luts_of(None, profile) > 0
