@@ -90,6 +90,7 @@ def test_weights_are_the_nearest_integers(bits):
     folded = folded_network(np.random.default_rng(bits))
     network, report = quantize(folded, weight_bits=bits)
     largest = (1 << (bits - 1)) - 1
+    assert folded.populations[0].neuron is not None
     for real, population, layer in zip(folded.populations, network.populations, report.layers, strict=True):
         weight = population.projections[0].weight
         step = population.scale * (1 << population.fraction) * (folded.steps if real.neuron is None else 1)
