@@ -5,7 +5,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,11 +91,11 @@ def train(
     processes = join(recipe.training.device)
     with _reproducible(recipe, processes):
         log = Log(recipe.training.log_dir if processes.leads else None)
-        run = Run(recipe, data, processes, trained, log)
-        first = _begin(run, output, resume)
-        with _bar(first, recipe.training.epochs, progress and processes.leads) as advance:
-            _advance(run, output, kept, advance, on_epoch, checkpoint_every)
-        result = _finish(run, output, started, first)
+        with closing(Run(recipe, data, processes, trained, log)) as run:
+            first = _begin(run, output, resume)
+            with _bar(first, recipe.training.epochs, progress and processes.leads) as advance:
+                _advance(run, output, kept, advance, on_epoch, checkpoint_every)
+            result = _finish(run, output, started, first)
         log.close()
     return result
 
