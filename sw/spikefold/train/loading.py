@@ -3,6 +3,9 @@
 import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import get_all_start_methods, get_context, parent_process
+from multiprocessing.context import BaseContext
+from threading import Thread
 from typing import Any, Literal
 
 import numpy as np
@@ -33,9 +36,9 @@ class Loader:
     """Reads batches of a data set in the order asked for; with workers two batches each are read ahead.
 
     What is read does not depend on the number of workers. They start with the first batch, stay until
-    `close`, and end when this process does. They are spawned, not forked: threads of torch do not survive a
-    fork. So a script that trains with workers must do so below `if __name__ == "__main__":`. Arrays are put
-    into memory that all of them share.
+    `close`, and end when this process does. They are no forks of this process, whose threads would not
+    survive that: a script that trains with workers must do so below `if __name__ == "__main__":`. Arrays are
+    put into memory that all of them share.
 
     Parameters
     ----------
@@ -53,7 +56,11 @@ class Loader:
         options: dict[str, Any] = {}
         if workers:
             parts = {name: _shareable(samples) for name, samples in parts.items()}
-            options = {"multiprocessing_context": "spawn", "persistent_workers": True}
+            options = {
+                "multiprocessing_context": _context(),
+                "worker_init_fn": _end_with_parent,
+                "persistent_workers": True,
+            }
         self._loader: DataLoader[Tensor | SpikefoldError] = DataLoader(
             _Reader(parts),
             batch_size=None,  # a job is a batch
@@ -122,6 +129,30 @@ def default_workers(data: Dataset) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     lazy = [part for part in (data.train_x, data.test_x) if isinstance(part, LazyArray)]
     return min(_WORKERS, cores) if any(part.from_files for part in lazy) else 0
+
+
+def _context() -> BaseContext:
+    """How workers start: as forks of a process that has done nothing but import, where systems can do so."""
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # imported once, not by every worker
+    return context
+
+
+def _end_with_parent(worker: int) -> None:
+    """End this worker with the process that reads its batches, also if that one is killed.
+
+    torch's own watch looks for the process that forked the worker.
+    """
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _shareable(samples: Any) -> Any:
