@@ -55,15 +55,18 @@ class Group:
         """
         if self.size == 1:
             return model
-        devices = None if self.device.type == "cpu" else [self.device]
-        return DistributedDataParallel(model, device_ids=devices, **{_SYNC_BUFFERS: False})
+        options: dict[str, Any] = {_SYNC_BUFFERS: False}
+        if self.device.type != "cpu":
+            options["device_ids"] = [self.device]
+        return DistributedDataParallel(model, **options)
 
     def average_statistics(self, model: torch.nn.Module) -> None:
         """Give every process the mean of the batch norms' running statistics."""
         for layer in model.modules() if self.size > 1 else ():
-            if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) and layer.track_running_stats:
+            if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
                 for statistic in (layer.running_mean, layer.running_var):
-                    statistic.copy_(self.total(statistic) / self.size)
+                    if statistic is not None:
+                        statistic.copy_(self.total(statistic) / self.size)
 
     def from_first(self, value: Any) -> Any:
         """Return what rank 0 passes as ``value``, any object, in every process."""
@@ -129,7 +132,8 @@ def shared_batch_norm(model: torch.nn.Module) -> Iterator[None]:
     layers = [layer for layer in model.modules() if type(layer) is nn.BatchNorm]
     try:
         for layer in layers:
-            layer.__class__, layer.process_group = _SharedBatchNorm, None
+            layer.__class__ = _SharedBatchNorm
+            setattr(layer, "process_group", None)  # noqa: B010 - not of the class that mypy sees
         yield
     finally:
         for layer in layers:

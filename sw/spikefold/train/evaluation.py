@@ -31,7 +31,7 @@ def accuracy(model: torch.nn.Module, x: Any, y: NDArray[np.int64] | Tensor, batc
     samples of a network for frames are [T, features...].
     """
     labels = torch.as_tensor(y)
-    batches = torch.arange(len(labels)).split(batch)
+    batches = torch.split(torch.arange(len(labels)), batch)
     return int(count_hits(model, ((read(x, rows), labels[rows]) for rows in batches))) / len(labels)
 
 

@@ -61,7 +61,7 @@ class Run:
         self.y = torch.from_numpy(data.train_y)
         self.chosen, self.held_out = self._split()
         self.loader = self._make_loader()
-        self._trained = self.model  # what is called in training; with several processes not before they agree
+        self._trained: torch.nn.Module = self.model  # what is called in training
 
     @property
     def over(self) -> bool:
@@ -162,7 +162,8 @@ class Run:
         if not count:
             return everything, everything[:0]
         order = np.random.default_rng(self.options.seed).permutation(len(self.y))
-        return tuple(torch.from_numpy(np.sort(part)) for part in (order[count:], order[:count]))
+        chosen, held_out = (torch.from_numpy(np.sort(part)) for part in (order[count:], order[:count]))
+        return chosen, held_out
 
     def _batches(self, epoch: int) -> list[Tensor]:
         """Seed everything for ``epoch`` and return the indices of its batches."""
@@ -172,7 +173,7 @@ class Run:
         torch.manual_seed(seed + self.group.rank * 1_000_000_007)
         if self.group.rank:
             self.generator.manual_seed(seed + self.group.rank * 1_000_000_007)
-        batches = list(order.split(self.options.batch_size))
+        batches = list(torch.split(order, self.options.batch_size))
         if len(batches) > 1 and len(batches[-1]) < 2 * self.group.size:
             batches.pop()  # batch norm has no statistics of a single sample
         if len(batches[-1]) < 2 * self.group.size > 2:
@@ -207,7 +208,8 @@ class Run:
         if not np.isfinite(mean):  # of any process, so that all of them stop
             raise problem or FloatingPointError(f"the loss is {mean!r}")
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss * self.group.size).backward()  # of which DDP takes the mean: the sum of losses
+        whole = loss * self.group.size  # since DDP takes the mean, and the ranks' losses are parts of a sum
+        torch.autograd.backward(self.scaler.scale(whole))
         if self.options.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
@@ -258,7 +260,7 @@ class Run:
             norm.load_state_dict(state)
         return None if problem is None else str(problem)
 
-    def _quantization(self, epoch: int) -> AbstractContextManager[None]:
+    def _quantization(self, epoch: int) -> AbstractContextManager[object]:
         options = self.options
         if options.weight_bits is None or epoch < options.quantize_after * options.epochs:
             return nullcontext()
@@ -286,7 +288,7 @@ class Run:
 
     def _measured(self, part: Part, y: Tensor, chosen: Tensor) -> float:
         """Return the accuracy on the samples at the indices ``chosen``, which the processes share."""
-        batches = [rows for rows in self.group.share(chosen).split(_MEASURED) if len(rows)]
+        batches = [rows for rows in torch.split(self.group.share(chosen), _MEASURED) if len(rows)]
         samples = self.loader.read([Job(part, rows.numpy()) for rows in batches])
         labelled = ((x, y[rows]) for x, rows in zip(samples, batches, strict=True))
         return int(self.group.total(count_hits(self.model, labelled))) / len(chosen)

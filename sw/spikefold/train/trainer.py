@@ -110,7 +110,7 @@ def _begin(run: Run, output: Path, resume: bool) -> int:
         run.initialise()
         return 0
     run.resume(found)
-    return found.epochs
+    return run.finished
 
 
 def _advance(
@@ -186,7 +186,7 @@ def _check_data(recipe: Recipe, data: Dataset) -> None:
                 f"images, not {value!r}"
             )
     if options.autoaugment is not None:
-        if data.image_shape[0] != 3 or data.steps is not None:
+        if data.image_shape is None or data.image_shape[0] != 3 or data.steps is not None:
             raise InputError(
                 f"Recipe training.autoaugment must be left out for {data.name!r}, whose samples are no "
                 f"images of 3 colours, not {options.autoaugment!r}"

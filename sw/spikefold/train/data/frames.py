@@ -139,7 +139,7 @@ def _frames(
         events = read(path)
         for recording in group:
             own, where = events, ""
-            if recording.start is not None:
+            if recording.start is not None and recording.end is not None:
                 own = events.between(recording.start, recording.end)
                 where = f" from {recording.start} to {recording.end} us"
             if len(own) < options.steps:
