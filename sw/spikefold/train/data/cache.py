@@ -52,12 +52,13 @@ def load_arrays(
 
 def store_arrays(folder: Path, key: str, arrays: Mapping[str, NDArray[np.uint8]]) -> None:
     """Store ``arrays`` under ``key``; a cache that cannot be written is logged, not an error."""
+    whole: dict[str, Any] = dict(arrays)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **arrays)
+                np.savez_compressed(file, **whole)
             os.replace(temporary, folder / f"{key}.npz")
         except BaseException:
             os.unlink(temporary)

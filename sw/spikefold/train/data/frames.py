@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -62,12 +63,12 @@ class CountFrames(LazyArray):
 
     def __init__(self, counts: NDArray[np.uint8], maximum: int) -> None:
         super().__init__(len(counts), counts.shape[1:])
-        self._counts = counts
+        self._counts = torch.from_numpy(counts)  # a tensor, which processes share
         self.maximum = maximum
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the frames at ``rows`` as floats."""
-        return np.minimum(self._counts[rows], self.maximum).astype(np.float32)
+        return self._counts[torch.from_numpy(rows)].clamp_(max=self.maximum).float().numpy()
 
 
 def event_dataset(
@@ -138,7 +139,7 @@ def _frames(
         events = read(path)
         for recording in group:
             own, where = events, ""
-            if recording.start is not None:
+            if recording.start is not None and recording.end is not None:
                 own = events.between(recording.start, recording.end)
                 where = f" from {recording.start} to {recording.end} us"
             if len(own) < options.steps:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils.data import get_worker_info
 
 from spikefold.errors import InputError, MissingToolError
 from spikefold.train.data.lazy import LazyArray
@@ -51,9 +52,11 @@ class ImageFiles(LazyArray):
         When a file is read that is no whole image.
     """
 
+    from_files = True
+
     def __init__(self, paths: Sequence[Path], size: int) -> None:
         super().__init__(len(paths), (3, size, size))
-        self.paths = list(paths)
+        self.paths = [str(path) for path in paths]  # half the size of Path objects, on their way to workers
         self.size = size
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -77,12 +80,14 @@ class ImageFiles(LazyArray):
             pixels = read_image(self.paths[rows[place]], self.size, crops[place])
             np.divide(pixels.transpose(2, 0, 1), np.float32(255), out=x[place])
 
-        with ThreadPoolExecutor(_THREADS) as pool:
+        worker = get_worker_info()
+        threads = _THREADS if worker is None else max(1, _THREADS // worker.num_workers)
+        with ThreadPoolExecutor(threads) as pool:
             list(pool.map(decode, range(len(rows))))  # a list, so that errors come out
         return x
 
 
-def read_image(path: Path, size: int, crop: Crop) -> NDArray[np.uint8]:
+def read_image(path: str, size: int, crop: Crop) -> NDArray[np.uint8]:
     """Return the part of an image file that ``crop`` takes, as uint8 [size, size, 3], red, green and blue.
 
     Raises

@@ -11,7 +11,7 @@ from spikefold.errors import InputError, MissingToolError
 from spikefold.train import Dataset, load_data
 
 Image = pytest.importorskip("PIL.Image", reason="the extra spikefold[images] is not installed")
-from spikefold.train.data.images import RandomCrop  # noqa: E402
+from spikefold.train.data.image_files import RandomCrop  # noqa: E402
 
 NAMES = ("n01440764", "n01443537", "n02099601")
 
