@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from folded_reference import as_tensors
 
 from spikefold.fold import (
     FoldedConv,
@@ -14,9 +15,14 @@ from spikefold.fold import (
 from spikefold.golden import Golden
 from spikefold.ir import Input, profile_of
 from spikefold.ir.words import memory_images, weight_lanes
-from spikefold.quantize import quantize
+from spikefold.quantize import quantizer
 
 SIZE, CHANNELS, STEPS, LEVELS = 30, 9, 2, 7
+
+
+def quantize(folded, **options):
+    """Quantize a network written in numpy."""
+    return quantizer.quantize(as_tensors(folded), **options)
 
 
 def signs(rng, *shape):
