@@ -21,6 +21,9 @@ from rich.table import Table
 from scipy.optimize import nnls
 
 from spikefold.balance.cost import LUT_COEFFICIENTS, TOP_FEATURES, lut_features
+from spikefold.flow.artefact import Artefact
+from spikefold.flow.run import run
+from spikefold.flow.tools import find_tool
 from spikefold.images import image_files
 from spikefold.ir import (
     Add,
@@ -38,11 +41,9 @@ from spikefold.ir import (
 )
 from spikefold.ir.network import Stage
 from spikefold.ir.projections import Projection
-from spikefold_boards.design import Design
 from spikefold_boards.devices import find_device
 from spikefold_boards.place_and_route import parse_utilization
-from spikefold_boards.tools import find_tool, run_tool
-from spikefold_boards.yosys import elaborate, map_to_device
+from spikefold_boards.yosys import copy_files, elaborate, map_to_device
 from spikefold_hw.verilog import emit, top_name
 
 DEVICE = find_device("ecp5-85k")
@@ -162,13 +163,13 @@ def _map(network: Network, profile: Profile, files: dict[str, bytes]) -> int:
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes(data)
         work.mkdir()
-        design = Design([source / name for name in files], top_name(profile), source / "mem")
-        design.copy_to(work)
+        artefact = Artefact(tuple(source / name for name in files), top_name(profile), source / "mem")
+        copy_files(artefact, work)
         yosys = find_tool("yosys")
-        elaborate(yosys, design, work)
-        map_to_device(yosys, design.top, None, DEVICE.family, work)
+        elaborate(yosys, artefact, work)
+        map_to_device(yosys, artefact.top, None, DEVICE, work)
         pack = (*DEVICE.arguments, "--lpf-allow-unconstrained", "--json", "netlist.json", "--pack-only")
-        log = run_tool(find_tool(DEVICE.place_and_route), pack, work)
+        log = run(find_tool(DEVICE.place_and_route), pack, work).output
     return parse_utilization(log)[DEVICE.resources["lut"]]["used"]
 
 

@@ -1,16 +1,15 @@
 """The interface of a compiled network as the engines and the scoreboard see it."""
 
+from spikefold.flow.ports import EventFormat, Ports, Probe, ResultFormat
 from spikefold.ir.network import INPUT
 from spikefold.ir.profile import Profile
 from spikefold_hw.network import counter_names
 from spikefold_hw.streams import index_bits
-from spikefold_hw.verilog import top_name
 from spikefold_sim.beats import StreamShape
-from spikefold_sim.ports import EventFormat, Ports, Probe, ResultFormat
 
 
 def ports_of(profile: Profile) -> Ports:
-    """Ports of the Verilog top, and a probe for every stage but the readout."""
+    """Streams of the Verilog top, and a probe for every stage but the readout."""
     readout = profile.layers[-1]
     formats = {
         name: EventFormat(index_bits(source.channels), levels.bit_length())
@@ -18,7 +17,6 @@ def ports_of(profile: Profile) -> Ports:
     }
     stimulus = formats.pop(INPUT)
     return Ports(
-        top=top_name(profile),
         stimulus=stimulus,
         result=ResultFormat(readout.widths.membrane, index_bits(readout.channels), readout.channels),
         probes=tuple(Probe(name, f"core.probe_{name}", format_) for name, format_ in formats.items()),

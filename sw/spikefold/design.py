@@ -1,6 +1,5 @@
 """A compiled design: run it, verify it, synthesize it, write it."""
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from spikefold.build import Build, read_build, write_build
 from spikefold.errors import InputError
+from spikefold.flow.work import work_folder
 from spikefold.golden import Golden, Run
 from spikefold.images import image_files, load_bytes
 from spikefold.ir import Network, Profile
@@ -22,18 +22,17 @@ from spikefold.ir.words import memory_images
 from spikefold.report import report_html
 from spikefold.results import Simulation, Verification
 from spikefold_boards.result import SynthResult
-from spikefold_boards.synth import synthesize
+from spikefold_boards.synth import TIMEOUT, synthesize
 from spikefold_hw.cycles import Cycles, latencies, longest_silence, predict, trailing_silence
 from spikefold_hw.geometry import memory_bits
 from spikefold_hw.network import NetworkTop
 from spikefold_hw.verilog import count_multipliers, emit, top_name
 from spikefold_sim.amaranth_engine import AmaranthEngine
 from spikefold_sim.beats import encode_beats
-from spikefold_sim.build import Design as DesignUnderTest
 from spikefold_sim.cocotb_engine import CocotbEngine
 from spikefold_sim.dut import ports_of, shapes_of
 from spikefold_sim.native_engine import NativeEngine
-from spikefold_sim.observation import DRAIN, WATCHDOG, Observation
+from spikefold_sim.observation import TAIL, WATCHDOG, Observation
 from spikefold_sim.scoreboard import compare
 from spikefold_sim.stalls import Stalls
 
@@ -205,20 +204,14 @@ class Design:
         *,
         seeds: int = 1,
         use_cache: bool = True,
+        timeout: float | None = TIMEOUT,
         progress: Callable[[str], None] | None = None,
     ) -> SynthResult:
         """Synthesize, and place and route where an open tool can; see `spikefold_boards.synth`."""
-        options = {} if progress is None else {"progress": progress}
+        options: dict[str, Any] = {} if progress is None else {"progress": progress}
+        options |= {"seeds": seeds, "use_cache": use_cache, "timeout": timeout}
         with self._built() as build:
-            return synthesize(
-                build.rtl,
-                build.top,
-                device,
-                mem_dir=build.path / "mem",
-                seeds=seeds,
-                use_cache=use_cache,
-                **options,
-            )
+            return synthesize(build.artefact, device, **options)
 
     def write(self, path: Path | str) -> None:
         """Write the build directory (spec section 6); an earlier build there is replaced.
@@ -244,7 +237,7 @@ class Design:
         flow = 1 - max(stalls.input, stalls.output)
         return {
             "watchdog": WATCHDOG + int(2 * longest_silence(self.profile) / flow),
-            "drain": DRAIN + trailing_silence(self.profile),
+            "tail": TAIL + trailing_silence(self.profile),
             "load": load_bytes(self.network, self.profile) if self.profile.loaded else b"",
         }
 
@@ -257,8 +250,8 @@ class Design:
         if self.path is not None:
             yield read_build(self.path)
             return
-        with tempfile.TemporaryDirectory(prefix="spikefold-") as folder:
-            self.write(Path(folder) / "build")
+        with work_folder() as folder:
+            self.write(folder / "build")
             try:
                 yield read_build(self.path)
             finally:
@@ -268,7 +261,7 @@ class Design:
         self, beats: NDArray[np.void], stalls: Stalls, simulator: str, progress: Progress | None
     ) -> tuple[Observation, float]:
         with self._built() as build:
-            engine = CocotbEngine(_under_test(build, self.profile), simulator, progress=progress)
+            engine = CocotbEngine(build.artefact, simulator, progress=progress)
             engine.build()
             began = time.perf_counter()
             return engine.run(beats, stalls, **self._limits(stalls)), began
@@ -281,7 +274,7 @@ class Design:
         trace: Path | None = None,
     ) -> tuple[Observation, float]:
         with self._built() as build:
-            engine = NativeEngine(_under_test(build, self.profile), progress=progress)
+            engine = NativeEngine(build.artefact, progress=progress)
             if trace is None:
                 engine.build()
             began = time.perf_counter()
@@ -311,10 +304,6 @@ def load(path: Path | str) -> Design:
     """
     build = read_build(Path(path))
     return Design(build.network, build.profile, build.info, build.path)
-
-
-def _under_test(build: Build, profile: Profile) -> DesignUnderTest:
-    return DesignUnderTest(build.rtl, ports_of(profile), build.path)
 
 
 def _some(levels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,9 +6,9 @@ import pytest
 from sim_toy import SHAPE, random_levels
 
 from spikefold.errors import InputError
+from spikefold.flow.ports import BEAT
 from spikefold.ir.maps import Map
 from spikefold_sim.beats import StreamShape, decode_beats, encode_beats
-from spikefold_sim.ports import BEAT
 
 DENSE = StreamShape(Map(4), 2, "step_major")
 MAP = StreamShape(Map(4, 2, 2), 2, "innermost")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from spikefold.errors import InputError
+from spikefold.flow.ports import BEAT, RESULT
 from spikefold.ir.maps import Map
 from spikefold_sim import scoreboard
 from spikefold_sim.beats import StreamShape, encode_beats
 from spikefold_sim.observation import EventLog, Observation
-from spikefold_sim.ports import BEAT, RESULT
 from spikefold_sim.scoreboard import Mismatch, compare
 
 GENERATOR = np.random.default_rng(1)

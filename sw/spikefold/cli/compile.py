@@ -68,7 +68,9 @@ _CHOSEN_BY_FIT = (
 )
 @click.option("--lut-budget", type=int, help="Most LUTs: the fastest design that fits by estimate.")
 @click.option("--memory-budget", type=int, help="Most bits of memory, as --lut-budget.")
-@click.option("--device", help="Compare memory with the block RAM of ecp5-85k, ecp5-25k, ice40-up5k or xc7.")
+@click.option(
+    "--device", help="Compare memory with the block RAM of ecp5-85k, ecp5-25k, ice40-up5k, ice40-hx8k or xc7."
+)
 @click.option("--data", help="As in recipes: digits, fashion, cifar10:FOLDER, ..; default: the model's own.")
 @click.option(
     "--fit", type=click.Path(path_type=Path), help="Build whose Verilog the model must run on unchanged."
