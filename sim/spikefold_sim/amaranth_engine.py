@@ -15,9 +15,9 @@ from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
 from spikefold.errors import InputError
+from spikefold.flow.ports import EventFormat, Ports, Probe, ResultFormat
 from spikefold_sim.cocotb_engine import Progress
-from spikefold_sim.observation import DRAIN, WATCHDOG, Observation, make_plan, observe
-from spikefold_sim.ports import EventFormat, Ports, Probe, ResultFormat
+from spikefold_sim.observation import TAIL, WATCHDOG, Observation, make_plan, observe
 from spikefold_sim.runlog import RunLog
 from spikefold_sim.stalls import Stalls
 from spikefold_sim.traffic import run_traffic
@@ -62,7 +62,7 @@ class AmaranthEngine:
         beats: NDArray[np.void],
         stalls: Stalls | None = None,
         watchdog: int = WATCHDOG,
-        drain: int = DRAIN,
+        tail: int = TAIL,
         load: bytes = b"",
     ) -> Observation:
         """Stream beats (array of `ports.BEAT`) through the design; parameters as for `CocotbEngine.run`.
@@ -75,7 +75,7 @@ class AmaranthEngine:
             See `observation`.
         """
         ports = self._ports
-        plan = make_plan(ports, beats, stalls or Stalls(), watchdog, drain, load)
+        plan = make_plan(ports, beats, stalls or Stalls(), watchdog, tail, load)
         logs: list[RunLog] = []
 
         async def bench(context: Any) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikefold.errors import InputError
+from spikefold.flow.ports import BEAT
 from spikefold.ir.maps import Map
 from spikefold_hw.order import Time
-from spikefold_sim.ports import BEAT
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]

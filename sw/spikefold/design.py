@@ -1,6 +1,5 @@
 """A compiled design: run it, verify it, synthesize it, write it."""
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,13 +13,14 @@ from numpy.typing import NDArray
 
 from spikefold.build import Build, read_build, write_build
 from spikefold.errors import InputError
+from spikefold.flow.work import work_folder
 from spikefold.golden import Golden, Run
 from spikefold.ir import Network
 from spikefold.ir.network import INPUT
 from spikefold.report import report_html
 from spikefold.results import Simulation, Verification
 from spikefold_boards.result import SynthResult
-from spikefold_boards.synth import synthesize
+from spikefold_boards.synth import TIMEOUT, synthesize
 from spikefold_hw.architecture import AnyPlan, Architecture
 from spikefold_hw.architectures import find_architecture
 from spikefold_hw.cycles import Cycles
@@ -29,11 +29,10 @@ from spikefold_hw.interface import Interface
 from spikefold_hw.parts.images import Image
 from spikefold_sim.amaranth_engine import AmaranthEngine
 from spikefold_sim.beats import encode_beats
-from spikefold_sim.build import Design as DesignUnderTest
 from spikefold_sim.cocotb_engine import CocotbEngine
 from spikefold_sim.dut import ports_of, shapes_of
 from spikefold_sim.native_engine import NativeEngine
-from spikefold_sim.observation import DRAIN, WATCHDOG, Observation
+from spikefold_sim.observation import TAIL, WATCHDOG, Observation
 from spikefold_sim.scoreboard import compare
 from spikefold_sim.stalls import Stalls
 
@@ -212,20 +211,14 @@ class Design:
         *,
         seeds: int = 1,
         use_cache: bool = True,
+        timeout: float | None = TIMEOUT,
         progress: Callable[[str], None] | None = None,
     ) -> SynthResult:
         """Synthesize, and place and route where an open tool can; see `spikefold_boards.synth`."""
-        options = {} if progress is None else {"progress": progress}
+        options: dict[str, Any] = {} if progress is None else {"progress": progress}
+        options |= {"seeds": seeds, "use_cache": use_cache, "timeout": timeout}
         with self._built() as build:
-            return synthesize(
-                build.rtl,
-                build.top,
-                device,
-                mem_dir=build.path / "mem",
-                seeds=seeds,
-                use_cache=use_cache,
-                **options,
-            )
+            return synthesize(build.artefact, device, **options)
 
     def verilog(self) -> Mapping[str, str]:
         """The Verilog files by name; checked to hold no multiplier."""
@@ -260,7 +253,7 @@ class Design:
         images = self.images.values() if interface.loaded else ()
         return {
             "watchdog": WATCHDOG + int(2 * interface.longest_silence / flow),
-            "drain": DRAIN + interface.trailing_silence,
+            "tail": TAIL + interface.trailing_silence,
             "load": b"".join(image.data.tobytes() for image in images),
         }
 
@@ -273,8 +266,8 @@ class Design:
         if self.path is not None:
             yield read_build(self.path)
             return
-        with tempfile.TemporaryDirectory(prefix="spikefold-") as folder:
-            self.write(Path(folder) / "build")
+        with work_folder() as folder:
+            self.write(folder / "build")
             try:
                 yield read_build(self.path)
             finally:
@@ -284,7 +277,7 @@ class Design:
         self, beats: NDArray[np.void], stalls: Stalls, simulator: str, progress: Progress | None
     ) -> tuple[Observation, float]:
         with self._built() as build:
-            engine = CocotbEngine(_under_test(build, self._interface), simulator, progress=progress)
+            engine = CocotbEngine(build.artefact, simulator, progress=progress)
             engine.build()
             began = time.perf_counter()
             return engine.run(beats, stalls, **self._limits(stalls)), began
@@ -297,7 +290,7 @@ class Design:
         trace: Path | None = None,
     ) -> tuple[Observation, float]:
         with self._built() as build:
-            engine = NativeEngine(_under_test(build, self._interface), progress=progress)
+            engine = NativeEngine(build.artefact, progress=progress)
             if trace is None:
                 engine.build()
             began = time.perf_counter()
@@ -324,10 +317,6 @@ def load(path: Path | str) -> Design:
     """
     build = read_build(Path(path))
     return Design(build.network, build.plan, build.info, build.path)
-
-
-def _under_test(build: Build, interface: Interface) -> DesignUnderTest:
-    return DesignUnderTest(build.rtl, ports_of(interface), build.path)
 
 
 def _some(levels: NDArray[np.int64]) -> NDArray[np.int64]:

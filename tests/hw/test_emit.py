@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 
@@ -226,7 +225,7 @@ endmodule
 """
 
 
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
+@pytest.mark.icarus
 @pytest.mark.parametrize("standard", ["-g2005", "-g2012"])
 @pytest.mark.parametrize("steps", [1, 2])
 def test_smallest_network_runs_in_icarus_without_x(tmp_path, steps, standard):

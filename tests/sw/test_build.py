@@ -122,7 +122,7 @@ def test_edited_manifest(copy, edit):
 
 def test_other_schema(copy):
     sealed(copy, lambda manifest: manifest.update(schema=99))
-    refuses(copy, r"^Schema of '.*' must be 2, not 99; compile again$")
+    refuses(copy, r"^Schema of '.*' must be 3, not 99; compile again$")
 
 
 @pytest.mark.parametrize("name", ["/etc/hostname", "../outside.v"])
@@ -136,11 +136,11 @@ def test_verilog_without_checksum(copy):
     refuses(copy, r"^Manifest of '.*' must give a sha256 for every Verilog file$")
 
 
-def test_profile_that_the_network_does_not_fit(copy):
-    sealed(copy, lambda manifest: manifest["profile"]["stages"][0]["widths"].update(membrane=3))
+def test_plan_that_the_network_does_not_fit(copy):
+    sealed(copy, lambda manifest: manifest["plan"]["stages"][0]["widths"].update(membrane=3))
     refuses(copy, r"^Build '.*' must be consistent: Membrane of 'layer0' must fit 3 bits, but needs")
-    sealed(copy, lambda manifest: manifest["profile"].pop("steps"))
-    refuses(copy, r"^Build '.*' must be consistent: Hardware profile must have every field")
+    sealed(copy, lambda manifest: manifest["plan"].pop("loaded"))
+    refuses(copy, r"^Build '.*' must be consistent: Hardware plan must have the key 'loaded'; compile again$")
 
 
 def test_no_build(tmp_path):

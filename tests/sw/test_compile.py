@@ -149,7 +149,7 @@ def test_fitted_network_has_a_pipeline_too():
 BAD_HARDWARE = {
     "order": (
         {"order": "outermost"},
-        r"^Order of time must be auto, innermost or step-major, not 'outermost'$",
+        r"^Order of time must be auto, position-major or step-major, not 'outermost'$",
     ),
     "weights": ({"weights": "flash"}, r"^Weights must be rom or loaded, not 'flash'$"),
     "units": (

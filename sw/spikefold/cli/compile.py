@@ -52,7 +52,9 @@ Examples:
     help="How the network is built.",
 )
 @options_of(*map(config_of, ARCHITECTURES))
-@click.option("--device", help="Compare memory with the block RAM of ecp5-85k, ecp5-25k, ice40-up5k or xc7.")
+@click.option(
+    "--device", help="Compare memory with the block RAM of ecp5-85k, ecp5-25k, ice40-up5k, ice40-hx8k or xc7."
+)
 @click.option("--data", help="As in recipes: digits, fashion, cifar10:FOLDER, ..; default: the model's own.")
 @click.option(
     "--fit", type=click.Path(path_type=Path), help="Build whose Verilog the model must run on unchanged."

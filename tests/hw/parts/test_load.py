@@ -1,6 +1,5 @@
 """Memories written by a stream of bytes: every row arrives, whatever the sizes and the pauses."""
 
-import shutil
 import subprocess
 
 import numpy as np
@@ -270,7 +269,7 @@ endmodule
 """
 
 
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
+@pytest.mark.icarus
 def test_rows_arrive_in_the_verilog(tmp_path):
     sizes = sizes_of((9, 5), (9, 5), (1, 5))
     images = [random_image(np.random.default_rng(1), size) for size in sizes]

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spikefold.errors import InputError
-from spikefold.train.data.cache import files_key, load_arrays, store_arrays
+from spikefold.flow.cache import Cache
+from spikefold.train.data.cache import files_key, keep_arrays, load_arrays
 from spikefold.train.data.dataset import Dataset
 from spikefold.train.data.events import SENSOR, Events, integrate
 from spikefold.train.data.lazy import LazyArray
@@ -25,13 +26,13 @@ _VERSION = 1  # to be raised where the same files would give other frames
 class FrameOptions:
     """How recordings become frames: ``steps`` T, ``size`` (pixels a side; None: the sensor's), ``split``.
 
-    ``cache`` is the folder where finished frames are kept, None for nowhere; ``progress`` shows a bar.
+    ``cache`` is where finished frames are kept, None for nowhere; ``progress`` shows a bar.
     """
 
     steps: int
     size: int | None = None
     split: str = "number"
-    cache: Path | None = None
+    cache: Cache | None = None
     progress: bool = True
 
     @property
@@ -91,11 +92,11 @@ def event_dataset(
     )
     shape = (options.steps, 2, options.side, options.side)
     shapes = {"train": (len(parts.train), *shape), "test": (len(parts.test), *shape), "maximum": ()}
-    arrays = None if options.cache is None else load_arrays(options.cache, key, shapes)
+    arrays = None if options.cache is None else load_arrays(options.cache, key)
     if arrays is None:
         arrays = _counted(parts, shapes, read, options)
         if options.cache is not None:
-            store_arrays(options.cache, key, arrays)
+            keep_arrays(options.cache, key, arrays)
     maximum = int(arrays["maximum"])
     labels = [np.array([r.label for r in part], np.int64) for part in (parts.train, parts.test)]
     return Dataset(

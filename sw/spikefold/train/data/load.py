@@ -7,7 +7,7 @@ from typing import Any
 
 from spikefold.errors import InputError
 from spikefold.nn import checks
-from spikefold.train.data.cache import default_cache
+from spikefold.train.data.cache import data_cache
 from spikefold.train.data.cifar import load_cifar
 from spikefold.train.data.dataset import Dataset
 from spikefold.train.data.digits import digits, mnist5000
@@ -83,9 +83,9 @@ class _Request:
 
     @property
     def frames(self) -> FrameOptions:
-        folder = default_cache() if self.cache is True else (self.cache or None)
         assert self.steps is not None  # who needs frames needs steps
-        return FrameOptions(self.steps, self.size, self.split or SPLITS[0], folder, self.progress)
+        cache = None if self.cache is False else data_cache(None if self.cache is True else self.cache)
+        return FrameOptions(self.steps, self.size, self.split or SPLITS[0], cache, self.progress)
 
 
 @dataclass(frozen=True)

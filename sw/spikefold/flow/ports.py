@@ -1,4 +1,4 @@
-"""The ports of a design under test and how a beat on each stream packs into one word.
+"""The ports of a design and how a beat on each stream packs into one word.
 
 Every engine carries beats as unsigned words of at most 64 bits, least significant field first: an event
 is {end_sample, end_step, end_position, level, index}, a result {last, winner, index, logit}. That is also
@@ -33,7 +33,8 @@ RESULT = np.dtype(
 
 WORD_BITS = 64
 MAX_PROBES, MAX_COUNTERS = 1024, 1024
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+"""A name that Verilog takes as it stands."""
 
 
 @dataclass(frozen=True)
@@ -158,18 +159,16 @@ class Probe:
     format: EventFormat
 
     def __post_init__(self) -> None:
-        if not all(_IDENTIFIER.match(part) for part in self.path.split(".")):
+        if not all(IDENTIFIER.match(part) for part in self.path.split(".")):
             raise InputError(f"Probe path must be identifiers joined by dots, not {self.path!r}")
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The whole interface of a design under test.
+    """The streams of a design, its counters and its probes.
 
     Parameters
     ----------
-    top
-        The Verilog module.
     stimulus
         Format of the input stream `i`.
     result
@@ -184,7 +183,6 @@ class Ports:
         `loaded` then says when that is done.
     """
 
-    top: str
     stimulus: EventFormat
     result: ResultFormat
     probes: tuple[Probe, ...] = ()
@@ -192,8 +190,6 @@ class Ports:
     load: bool = False
 
     def __post_init__(self) -> None:
-        if not _IDENTIFIER.match(self.top):
-            raise InputError(f"Top module must be a Verilog identifier, not {self.top!r}")
         names = [probe.name for probe in self.probes]
         for name, count in Counter(names).items():
             if count > 1:

@@ -1,4 +1,4 @@
-"""Memory images that a simulator did not find: it only warns, and computes with zeros."""
+"""What a simulator says only in passing: that it did not find a memory image, and computed with zeros."""
 
 import re
 
@@ -7,7 +7,7 @@ from spikefold.errors import ToolError
 _MISSING = re.compile(r"%Warning: (.+?):\d+: \$readmem file not found|Unable to open (\S+) for reading")
 
 
-def check_images(output: str) -> None:
+def check_output(output: str) -> None:
     """Look through what Verilator or Icarus Verilog printed.
 
     Raises
@@ -18,5 +18,5 @@ def check_images(output: str) -> None:
     match = _MISSING.search(output)
     if match:
         raise ToolError(
-            f"Memory image must be in the folder the design runs in, not be missing: {match[1] or match[2]!r}"
+            f"Memory image must be in the folder of images, not be missing: {match[1] or match[2]!r}"
         )
