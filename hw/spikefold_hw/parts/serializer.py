@@ -1,5 +1,7 @@
 """From a word of neurons to one beat per cycle."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -54,6 +56,15 @@ class Serializer(wiring.Component):
                 "o": Out(stream.Signature(data.StructLayout(beat))),
             }
         )
+
+    def model(
+        self, word: int, values: Sequence[int], send: Sequence[bool], bare: bool, flags: int
+    ) -> list[tuple[int, int, bool, int]]:
+        """Beats `(index, value, last, flags)` of a word, for its `units` values and whether each is sent."""
+        places = [k for k, sends in enumerate(send) if sends]
+        if bare and not places:
+            places = [self._units - 1]
+        return [(word * self._units + k, values[k], k == places[-1], flags) for k in places]
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
