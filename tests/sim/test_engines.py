@@ -163,7 +163,9 @@ def test_streams_of_other_shapes_pass(engine, order):
     observation = engine.run(encode_beats(levels, shape), Stalls(0.2, 0.5, seed=3))
     hidden, logits = golden(levels)
     assert compare(observation, {"hidden": hidden}, logits, {"hidden": shape}).mismatches == 0
-    other = StreamShape(Map(15, 1, 3), Time(3, "step_major" if order == "position_major" else "position_major"))
+    other = StreamShape(
+        Map(15, 1, 3), Time(3, "step_major" if order == "position_major" else "position_major")
+    )
     swapped = {"hidden": hidden.swapaxes(3, 4)}
     assert compare(observation, swapped, logits, {"hidden": other}).mismatches > 0
 

@@ -249,7 +249,10 @@ BAD_OPTIONS = {
     "lanes many": (["--lanes", "2000"], r"Lane count of 'layer0' must be 1\.\.1024, not 2000$"),
     "units 0": (["--units", "0"], r"Unit count of 'layer0' must be a positive integer, not 0$"),
     "units 7": (["--units", "layer0=7"], r"Units of 'layer0' must divide the 10 channels .*, not be 7$"),
-    "order": (["--order", "outer"], r"Order of time must be auto, position-major or step-major, not 'outer'$"),
+    "order": (
+        ["--order", "outer"],
+        r"Order of time must be auto, position-major or step-major, not 'outer'$",
+    ),
     "weights": (["--weights", "ram"], r"Weights must be rom or loaded, not 'ram'$"),
     "pooling": (["--pooling", "none"], r"Pooling must be auto, unit or compose, not 'none'$"),
     "identity bits": (["--identity-bits", "0"], r"Identity bits must be 1\.\.8, not 0$"),
