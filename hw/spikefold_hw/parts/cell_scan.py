@@ -1,11 +1,12 @@
 """Sending cells: a cell is what one position sends at one time step."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike
+from amaranth.hdl import Cat, Module, Mux, Value, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.maps import Map
 from spikefold_hw.order import Time
+from spikefold_hw.parts.cell_counter import CellCounter
 from spikefold_hw.parts.pipeline import Pipeline
 from spikefold_hw.streams import index_bits
 
@@ -86,20 +87,13 @@ class CellScan(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        position, step = Signal(range(self._map.positions)), Signal(range(self._time.steps))
-        last_position, last_step = position == self._map.positions - 1, step == self._time.steps - 1
+        m.submodules.cells = cells = CellCounter(self._map.positions, self._time)
         m.d.comb += [
             self.last.eq(self.channel == self._map.channels - 1),
-            self.end_step.eq(self.last & last_position),
-            self.end_sample.eq(self.end_step & last_step),
+            self.end_step.eq(self.last & cells.last_position),
+            self.end_sample.eq(self.end_step & cells.last_step),
+            cells.next.eq(self.next & self.last & ~self.void),
         ]
-        inner, outer = (position, last_position), (step, last_step)
-        if self._time.order == "position_major":
-            inner, outer = outer, inner
         with m.If(self.next):
             m.d.sync += self.channel.eq(Mux(self.last, 0, self.channel + 1))
-        with m.If(self.next & self.last & ~self.void):
-            m.d.sync += inner[0].eq(Mux(inner[1], 0, inner[0] + 1))
-            with m.If(inner[1]):
-                m.d.sync += outer[0].eq(Mux(outer[1], 0, outer[0] + 1))
         return m

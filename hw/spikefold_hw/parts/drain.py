@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from spikefold.ir.network import Population
 from spikefold.ir.neuron import Integers
 from spikefold.ir.projections import Identity
+from spikefold_hw.parts.cell_counter import CellCounter
 from spikefold_hw.parts.level_buffer import LevelBuffer
 from spikefold_hw.parts.load import Images, image_memory
 from spikefold_hw.parts.memory import Ram, ring_next
@@ -157,29 +158,24 @@ class DrainSequence(wiring.Component):
             ]
 
     def elaborate(self, platform: object) -> Module:
-        words, positions = self._shape.blocks.words, self._shape.positions
+        words = self._shape.blocks.words
         m = Module()
-        step, position = Signal(range(self._steps)), Signal(range(positions))
+        m.submodules.cells = cells = CellCounter(self._shape.positions, self._shape.time)
         m.d.comb += [
             self.last_word.eq(self.word == words - 1),
-            self.first_step.eq(step == 0),
-            self.last_step.eq(step == self._steps - 1),
-            self.last_position.eq(position == positions - 1),
+            self.first_step.eq(cells.first_step),
+            self.last_step.eq(cells.last_step),
+            self.last_position.eq(cells.last_position),
+            cells.next.eq(self.next & self.last_word),
         ]
         with m.If(self.next):
             m.d.sync += self.word.eq(ring_next(self.word, words))
-        counters = [(step, self._steps), (position, positions)]
-        ends = self.next & self.last_word
-        for counter, count in counters if self._shape.time.order == "position_major" else counters[::-1]:
-            with m.If(ends):
-                m.d.sync += counter.eq(ring_next(counter, count))
-            ends &= counter == count - 1
-        self._fetch_parameters(m)
+        self._fetch_parameters(m, cells)
         if self._steps > 1:
             self._fetch_state(m)
         return m
 
-    def _fetch_parameters(self, m: Module) -> None:
+    def _fetch_parameters(self, m: Module, cells: CellCounter) -> None:
         shape = self._shape
         size = parameter_size(shape)
         memory = image_memory(size.name, parameter_layout(shape), size.depth, self._contents)
@@ -190,15 +186,14 @@ class DrainSequence(wiring.Component):
             m.d.comb += read.addr.eq(self.word)
             return
         row, following = Signal.like(read.addr), ring_next(read.addr, size.depth)
+        first = Signal.like(row)  # of the present step
         m.d.comb += read.addr.eq(row)
         with m.If(self.next):
             m.d.sync += row.eq(following)
-            if shape.time.order == "step_major" and shape.positions > 1:
-                first = Signal.like(row)  # of the present step
-                with m.If(self.last_word & ~self.last_position):
-                    m.d.sync += row.eq(first)
-                with m.Elif(self.last_word):
-                    m.d.sync += first.eq(following)
+            with m.If(self.last_word & ~cells.leaves_step):
+                m.d.sync += row.eq(first)
+            with m.Elif(self.last_word):
+                m.d.sync += first.eq(following)
 
     def _fetch_state(self, m: Module) -> None:
         rows = self._shape.state_rows
