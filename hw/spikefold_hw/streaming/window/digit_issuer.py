@@ -54,20 +54,20 @@ class DigitIssuer(wiring.Component):
         m = Module()
         slot, single = Signal(Slot(weights), reset_less=True), Signal()
         base = Signal(range(self._rows + weights.inputs))
-        pending, arriving = slot.digits.pending, self.i.payload
+        pending, arriving = slot.event.digits.pending, self.i.payload
         rest = without_lowest(pending, weights.coding)
         m.d.comb += [
             self.i.ready.eq(~self.o.valid | (self.o.ready & single)),
-            digit.row.eq(base + slot.index),
+            digit.row.eq(base + slot.event.index),
             digit.shift.eq(lowest(pending, weights.coding)),
             digit.flush.eq(slot.flush),
         ]
         if weights.coding == "naf":
-            m.d.comb += digit.negative.eq((slot.digits.negative & pending & ~rest).any())
+            m.d.comb += digit.negative.eq((slot.event.digits.negative & pending & ~rest).any())
         with m.If(self.i.ready):
             m.d.sync += [
                 slot.eq(arriving),
-                single.eq(arriving.flush | _is_single(arriving.digits.pending, weights.coding)),
+                single.eq(arriving.flush | _is_single(arriving.event.digits.pending, weights.coding)),
                 self.o.valid.eq(self.i.valid),
             ]
         with m.Elif(self.o.ready):
