@@ -25,7 +25,7 @@ def beats_one_by_one(levels, shape):
     places = list(itertools.product(range(height), range(width)))
     steps = range(shape.steps)
     for sample in levels:
-        if shape.order == "position_major":
+        if shape.time.order == "position_major":
             cells = [(t, y, x) for y, x in places for t in steps]
         else:
             cells = [(t, y, x) for t in steps for y, x in places]

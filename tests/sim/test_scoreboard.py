@@ -85,7 +85,7 @@ def test_where_there_is_one_position_none_is_named():
 
 @pytest.mark.parametrize(("order", "place"), [("position_major", (1, 5, 0, 0)), ("step_major", (0, 2, 0, 1))])
 def test_the_first_is_as_the_stream_runs(order, place):
-    shapes = {**SHAPES, "first": dataclasses.replace(SHAPES["first"], order=order)}
+    shapes = {**SHAPES, "first": StreamShape(Map(6, 2, 3), Time(2, order))}
     wrong = FIRST.copy()
     for step, channel, row, column in ((1, 5, 0, 0), (0, 2, 0, 1), (0, 3, 0, 1), (0, 0, 1, 0)):
         wrong[2, step, channel, row, column] += 1

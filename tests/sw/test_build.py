@@ -196,7 +196,9 @@ def test_interrupted_write_leaves_the_old_build(design, copy, tmp_path, monkeypa
     monkeypatch.setattr(build_module, place, interrupted)
     for path in (copy, tmp_path / "new"):
         with pytest.raises(error):
-            write_build(path, design.network, design.plan, "tiny_top", {}, {"rtl/a.v": b"a"}, {})
+            write_build(
+                path, design.network, design.architecture, design.plan, "tiny_top", {"rtl/a.v": b"a"}, {}
+            )
         assert tree(copy) == before
         assert list(tmp_path.iterdir()) == [copy]
 
