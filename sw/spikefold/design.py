@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from spikefold.build import Build, read_build, write_build
 from spikefold.errors import InputError
+from spikefold.flow.run import TIMEOUT
 from spikefold.flow.work import work_folder
 from spikefold.golden import Golden, Run
 from spikefold.images import image_files, load_bytes
@@ -22,7 +23,7 @@ from spikefold.ir.words import memory_images
 from spikefold.report import report_html
 from spikefold.results import Simulation, Verification
 from spikefold_boards.result import SynthResult
-from spikefold_boards.synth import TIMEOUT, synthesize
+from spikefold_boards.synth import synthesize
 from spikefold_hw.cycles import Cycles, latencies, longest_silence, predict, trailing_silence
 from spikefold_hw.geometry import memory_bits
 from spikefold_hw.network import NetworkTop
