@@ -10,6 +10,7 @@ from pathlib import Path
 from spikefold.errors import InputError
 from spikefold.flow.artefact import Artefact
 from spikefold.flow.cache import Cache, key_of
+from spikefold.flow.run import TIMEOUT
 from spikefold.flow.tools import Tool, find_tool
 from spikefold.flow.work import work_folder
 from spikefold_boards.cells import resources_from_netlist
@@ -24,8 +25,6 @@ from spikefold_boards.yosys import Elaborated, copy_files, copy_without_images, 
 _logger = logging.getLogger(__name__)
 _FLOW_VERSION = "3"  # part of the cache key: raise it with any change that can change a result
 _RESULT = "result.json"
-TIMEOUT = 3600.0
-"""Seconds after which a tool is taken to hang."""
 
 Progress = Callable[[str], None]
 

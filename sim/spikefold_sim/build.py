@@ -11,7 +11,7 @@ import cocotb_tools.config
 
 from spikefold.flow.artefact import Artefact
 from spikefold.flow.cache import Cache, key_of
-from spikefold.flow.run import run
+from spikefold.flow.run import TIMEOUT, run
 from spikefold.flow.tools import Tool
 from spikefold_sim.fst import fst_support
 from spikefold_sim.verilator import FLAGS, jobs, makefile_flags, root_of
@@ -20,8 +20,6 @@ from spikefold_sim.wrapper import TOP, wrapper_header, wrapper_verilog
 logger = logging.getLogger(__name__)
 
 ICARUS_IMAGE = "sim.vvp"
-COMPILE_SECONDS = 3600.0
-"""A compiler that takes longer is taken to hang."""
 
 _ICARUS_FLAGS = ("-g2012", "-s", TOP, "-o", ICARUS_IMAGE)
 _TRACES = {None: (), "fst": ("--trace-fst",), "vcd": ("--trace-vcd",)}
@@ -61,7 +59,7 @@ def build_icarus(tool: Tool, artefact: Artefact, cache: Cache) -> Path:
         files = _write_sources(artefact, folder, {})
         for path in (folder / name for name in files):
             path.write_text(path.read_text().replace("always @*", "always_comb"))
-        run(tool, (*_ICARUS_FLAGS, *files), folder, timeout=COMPILE_SECONDS)
+        run(tool, (*_ICARUS_FLAGS, *files), folder, timeout=TIMEOUT)
 
     return cache.get(_key(tool, artefact, {}, _ICARUS_FLAGS), build)
 
@@ -76,7 +74,7 @@ def _build_verilator(
         files = _write_sources(artefact, folder, texts)
         mains = [str(folder / name) for name in texts if name.endswith(".cpp")]
         arguments = (*flags, "-j", jobs(), "-Mdir", "obj", *mains, *files)
-        run(tool, arguments, folder, timeout=COMPILE_SECONDS)
+        run(tool, arguments, folder, timeout=TIMEOUT)
         os.rename(folder / "obj" / TOP, folder / TOP)
         shutil.rmtree(folder / "obj")
 

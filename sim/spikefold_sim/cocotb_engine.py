@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikefold.errors import InputError, MissingToolError, ToolError
-from spikefold.flow.artefact import MEMORY_FOLDER, Artefact
+from spikefold.flow.artefact import Artefact
 from spikefold.flow.ports import Ports
 from spikefold.flow.run import failure, run
 from spikefold.flow.tools import Tool, find_tool
@@ -120,7 +120,7 @@ class CocotbEngine:
         build = self.build()
         with work_folder() as job:
             _write_job(job, ports, plan)
-            link_images(self._artefact, job)
+            self._artefact.link_images(job)
             with _Poller(job / "progress", plan.samples, self._progress):
                 output = self._simulate(build, job)
             log, seconds = _read_job(job, output)
@@ -142,12 +142,6 @@ class CocotbEngine:
         logger.debug("%s", finished.output)
         check_output(finished.output)
         return finished.output
-
-
-def link_images(artefact: Artefact, job: Path) -> None:
-    """Let a simulator that runs in the folder ``job`` find the memory images."""
-    if artefact.mem is not None:
-        (job / MEMORY_FOLDER).symlink_to(artefact.mem.absolute(), target_is_directory=True)
 
 
 class _Poller(threading.Thread):

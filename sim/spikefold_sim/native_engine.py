@@ -15,7 +15,7 @@ from spikefold.flow.run import run
 from spikefold.flow.tools import Tool, find_tool
 from spikefold.flow.work import work_folder
 from spikefold_sim.build import build_native, simulator_cache
-from spikefold_sim.cocotb_engine import Progress, link_images
+from spikefold_sim.cocotb_engine import Progress
 from spikefold_sim.observation import TAIL, WATCHDOG, Observation, make_plan, observe
 from spikefold_sim.runlog import Plan, RunLog
 from spikefold_sim.simulator_output import check_output
@@ -104,7 +104,7 @@ class NativeEngine:
         with work_folder() as job, _whole(trace) as wave:
             plan.words.astype("<u8").tofile(job / "stimulus")
             plan.load.tofile(job / "load")
-            link_images(self._artefact, job)
+            self._artefact.link_images(job)
             arguments = [*_arguments(job, plan), *([str(wave)] if wave else [])]
             seconds = self._execute(executable, arguments, job, plan.samples)
             log = RunLog.from_words(np.fromfile(job / "log", "<u8").astype(np.uint64, copy=False))

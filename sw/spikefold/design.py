@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from spikefold.build import Build, read_build, write_build
 from spikefold.errors import InputError
+from spikefold.flow.run import TIMEOUT
 from spikefold.flow.work import work_folder
 from spikefold.golden import Golden, Run
 from spikefold.ir import Network
@@ -20,7 +21,7 @@ from spikefold.ir.network import INPUT
 from spikefold.report import report_html
 from spikefold.results import Simulation, Verification
 from spikefold_boards.result import SynthResult
-from spikefold_boards.synth import TIMEOUT, synthesize
+from spikefold_boards.synth import synthesize
 from spikefold_hw.architecture import AnyPlan, Architecture
 from spikefold_hw.architectures import find_architecture
 from spikefold_hw.cycles import Cycles

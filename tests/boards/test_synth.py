@@ -36,7 +36,9 @@ def test_design_with_block_ram_fits_ecp5(counter: Artefact, tmp_path: Path) -> N
     assert str(tmp_path) not in json.dumps(result.to_json())
 
 
-def test_second_call_reads_the_cache_until_an_image_changes(counter: Artefact, tmp_path: Path) -> None:
+def test_second_call_reads_the_cache_until_it_is_damaged_or_an_image_changes(
+    counter: Artefact, tmp_path: Path
+) -> None:
 
     def run() -> SynthResult:
         return synthesize(counter, "ice40-up5k", cache=tmp_path / "cache")
@@ -44,6 +46,10 @@ def test_second_call_reads_the_cache_until_an_image_changes(counter: Artefact, t
     first, second = run(), run()
     assert (first.cached, second.cached) == (False, True)
     assert second == dataclasses.replace(first, cached=True)
+    (path,) = (tmp_path / "cache").rglob("result.json")
+    path.write_text(path.read_text()[:-20])
+    assert not run().cached  # a damaged result is computed anew
+    assert run().cached
     with (counter.images[0]).open("r+") as image:
         image.write("ff")
     assert not run().cached

@@ -7,6 +7,7 @@ import click
 
 from spikefold.cli.frame import Outcome, Sheet, framed
 from spikefold.cli.screen import Screen
+from spikefold.flow.run import TIMEOUT
 
 if TYPE_CHECKING:
     from spikefold_boards.result import SynthResult
@@ -30,7 +31,7 @@ Examples:
 )
 @click.option("--seeds", type=int, default=1, show_default=True, help="Placements to try.")
 @click.option(
-    "--timeout", type=float, default=3600, show_default=True, help="Seconds that a run of a tool may take."
+    "--timeout", type=float, default=TIMEOUT, show_default=True, help="Seconds that a run of a tool may take."
 )
 @click.option("--cache/--no-cache", default=True, help="Use earlier results (default), or not.")
 @framed

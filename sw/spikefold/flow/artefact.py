@@ -7,6 +7,9 @@ from pathlib import Path
 from spikefold.errors import InputError
 from spikefold.flow.ports import IDENTIFIER, Ports
 
+MEMORY_FOLDER = "mem"
+"""Where a design looks for its images, seen from where a tool runs."""
+
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.-]+\.s?v\Z")
 
 
@@ -106,9 +109,10 @@ class Artefact:
             raise InputError(f"Ports of {self.top!r} must be known to simulate it, not None")
         return self.ports
 
-
-MEMORY_FOLDER = "mem"
-"""Where a design looks for its images, seen from where a tool runs."""
+    def link_images(self, folder: Path) -> None:
+        """Let a program that runs in ``folder`` find the memory images."""
+        if self.mem is not None:
+            (folder / MEMORY_FOLDER).symlink_to(self.mem.absolute(), target_is_directory=True)
 
 
 def _check_file(path: Path) -> None:

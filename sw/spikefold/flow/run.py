@@ -17,6 +17,9 @@ from spikefold.flow.tools import Tool
 _logger = logging.getLogger(__name__)
 _TAIL_LINES = 20
 
+TIMEOUT = 3600.0
+"""Seconds after which a compiler, synthesis, or place and route is taken to hang."""
+
 
 class ToolTimeoutError(ToolError):
     """A program that did not end in time, and was ended."""

@@ -25,7 +25,12 @@ def test_names_and_images_are_those_of_the_files(verilog, tmp_path):
     artefact = Artefact((verilog,), "top", tmp_path / "mem")
     assert artefact.names == ["a.v"]
     assert [path.name for path in artefact.images] == ["a.mem", "b.mem"]
-    assert Artefact((verilog,), "top").images == []
+    (tmp_path / "job").mkdir()
+    artefact.link_images(tmp_path / "job")
+    assert (tmp_path / "job" / "mem" / "a.mem").is_file()
+    bare = Artefact((verilog,), "top")
+    assert bare.images == []
+    bare.link_images(tmp_path / "job")
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,6 @@ def keep_arrays(cache: Cache, key: str, arrays: Mapping[str, NDArray[np.uint8]])
     """Keep ``arrays`` under ``key``; a cache that cannot be written is logged, not an error."""
 
     def fill(folder: Path) -> None:
-        np.savez_compressed(folder / _ARRAYS, **arrays)
+        np.savez_compressed(folder / _ARRAYS, **arrays)  # type: ignore[arg-type]
 
     cache.keep(key, fill)
