@@ -20,8 +20,7 @@ from spikefold.train.quantization.neurons import simulate, snap
 from spikefold.train.quantization.rounded import Rounded
 
 Value = list[Tensor] | Tensor
-"""Values [T, B, ...] of spikes, one for each scale that is added up, the first with what silence is worth; or
-a current."""
+"""Spikes [T, B, ...], one for each scale that is added up, the first with what silence is worth; a current."""
 
 
 class Simulation:
@@ -82,8 +81,7 @@ class Simulation:
     def weights(self, name: str) -> list[Tensor]:
         """Rounded weights of a dense layer or convolution, for each scale that it reads.
 
-        (T or 1, out, in / groups, ...) each. They stand for the layer's own weight: what is folded into them
-        is taken out again.
+        (T or 1, out, in / groups, ...) each, in place of the layer's own: see `Rounded.weights`.
         """
         return next(found for (reader, _), found in self._now.weights.items() if reader == name)
 

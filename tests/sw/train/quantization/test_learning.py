@@ -236,5 +236,5 @@ def test_a_network_that_can_no_longer_be_folded_is_refused_at_once():
         net(x)
         with torch.no_grad():
             net[3].weight[1] = -0.1
-        with pytest.raises(ModelError, match=r"^Batch norm '3' must not have negative gains after the max pool"):
+        with pytest.raises(ModelError, match=r"^Batch norm '3' must not have negative gains after the max"):
             net(x)
