@@ -20,7 +20,7 @@ from spikefold.train.quantization.neurons import simulate, snap
 from spikefold.train.quantization.rounded import Rounded
 
 Value = list[Tensor] | Tensor
-"""Spikes [T, B, ...], one for each scale that is added up, the first with what silence is worth; a current."""
+"""Spikes [T, B, ...], one for each scale added up, the first with what silence is worth; or a current."""
 
 
 class Simulation:
