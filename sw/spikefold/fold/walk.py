@@ -74,8 +74,8 @@ def _without_input_alphas(model: torch.nn.Module) -> torch.nn.Module:
 class Walk:
     """Visits the layers of a model, as `nn.graph` gives them, in order and keeps the value that each gives.
 
-    `paths` tells afterwards, by population, what its projections were made of, and `values` by layer what
-    it gives. All tensors lie on `device`.
+    `paths` tells afterwards, by population, what its projections were made of, and `values`, by layer that
+    gives spikes, these spikes. All tensors lie on `device`.
     """
 
     def __init__(self, nodes: Sequence[Node], pooling: Pooling = "auto", device: torch.device = _CPU) -> None:
@@ -138,6 +138,8 @@ class Walk:
                 "stream of membrane potentials (MS-ResNet) cannot be folded: add spikes to currents (as "
                 "nn.models.preact_resnet18 does) or spikes to spikes (sew_resnet18)"
             )
+        if isinstance(value, Current):
+            del self.values[source]  # a copy of many weights, which nothing else reads
         return value
 
     def _dense(self, node: Node, value: Value) -> Current:

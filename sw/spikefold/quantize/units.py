@@ -13,7 +13,7 @@ LEAST_THRESHOLD = 32
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """What a population counts in; whole numbers are float64.
+    """What a population counts in.
 
     Attributes
     ----------
@@ -21,17 +21,23 @@ class Units:
         `F`: a unit of weight is `2^F` units of membrane; 0 of a readout.
     unit
         Real value of a unit of membrane, or of a readout's current, (channels,).
-    bias
-        In these units, (channels,).
+    exact_bias
+        The bias in these units before it is rounded, (channels,).
     threshold, fire_floor
-        In these units, (T or 1, channels) and (channels,); None of a readout, or without a fire floor.
+        Whole numbers of these units, (T or 1, channels) and (channels,); None of a readout, or without a fire
+        floor.
     """
 
     fraction: int
     unit: Reals
-    bias: Reals
+    exact_bias: Reals
     threshold: Reals | None = None
     fire_floor: Reals | None = None
+
+    @property
+    def bias(self) -> Reals:
+        """A whole number of units, (channels,)."""
+        return torch.round(self.exact_bias)
 
 
 def count_units(folded: FoldedPopulation, scale: Reals, fraction: int | None = None) -> Units:
@@ -43,14 +49,12 @@ def count_units(folded: FoldedPopulation, scale: Reals, fraction: int | None = N
     """
     neuron = folded.neuron
     if neuron is None:
-        return Units(0, scale, torch.round(folded.bias / scale))
+        return Units(0, scale, folded.bias / scale)
     if fraction is None:
         fraction = choose_fraction(neuron.threshold / scale)
     unit = scale / (1 << fraction)
     floor = None if neuron.fire_floor is None else torch.round(neuron.fire_floor / unit)
-    return Units(
-        fraction, unit, torch.round(folded.bias / unit), round_threshold(neuron.threshold, unit), floor
-    )
+    return Units(fraction, unit, folded.bias / unit, round_threshold(neuron.threshold, unit), floor)
 
 
 def choose_fraction(thresholds: Reals) -> int:

@@ -13,10 +13,10 @@ from spikefold.ir import Neuron, ShiftSum
 from spikefold.nn import SpikingNeuron
 from spikefold.nn.functional import fire
 from spikefold.quantize.rounding import pass_through, round_threshold
-from spikefold.train.quantization.rounded import Count
+from spikefold.quantize.units import Units
 
 
-def snap(current: Tensor, count: Count, gain: float = 1.0) -> Tensor:
+def snap(current: Tensor, own: Units, gain: float = 1.0) -> Tensor:
     """Currents [T, B, channels, ...] in whole units, with a whole bias; gradients pass straight through.
 
     In float32 at least: 16 bits, which autocast may give, hold too few units.
@@ -24,22 +24,20 @@ def snap(current: Tensor, count: Count, gain: float = 1.0) -> Tensor:
     if current.dtype in (torch.float16, torch.bfloat16):
         current = current.float()
     axes = (1,) * (current.dim() - 3)
-    rate, excess = (
-        values.to(current).reshape(-1, *axes) for values in (gain / count.units.unit, count.excess)
-    )
+    parameters = gain / own.unit, own.bias - own.exact_bias
+    rate, excess = (values.to(current).reshape(-1, *axes) for values in parameters)
     units: Tensor = _Snap.apply(current, rate, excess)  # type: ignore[no-untyped-call]
     return units
 
 
-def simulate(layer: SpikingNeuron, current: Tensor, count: Count, whole: Neuron) -> Tensor:
+def simulate(layer: SpikingNeuron, current: Tensor, own: Units, whole: Neuron) -> Tensor:
     """Run the T steps of a neuron layer over `current` [T, B, channels, ...] as the hardware does.
 
-    Thresholds and fire floor are counted in the units of `count`; leak and reset factor, with the rounding
+    Thresholds and fire floor are whole numbers of its `own` units; leak and reset factor, with the rounding
     after them, are those of `whole`. Levels are emitted as the trained layer emits them, times its `scale`.
     """
     axes = (1,) * (current.dim() - 3)
-    units = snap(current, count, layer.input_gain)
-    own = count.units
+    units = snap(current, own, layer.input_gain)
     threshold = round_threshold(layer.threshold.double(), own.unit, straight_through=True).to(units.dtype)
     gain = (layer.scale / threshold).reshape(layer.steps, -1, *axes)
     threshold = threshold.reshape(layer.steps, -1, *axes)
@@ -48,7 +46,9 @@ def simulate(layer: SpikingNeuron, current: Tensor, count: Count, whole: Neuron)
     u = s = units[:0]
     emitted = []
     for t, charge in enumerate(units):
-        u = _saturated(_charged(charge, u, s, floor, whole) if t else charge, whole.membrane_bits)
+        u = _charged(charge, u, s, floor, whole) if t else charge
+        if whole.membrane_bits is not None:
+            u = u.clamp(-(1 << (whole.membrane_bits - 1)), (1 << (whole.membrane_bits - 1)) - 1)
         s = fire(
             u,
             threshold[t],
@@ -90,7 +90,3 @@ def _scaled(v: Tensor, factor: ShiftSum) -> Tensor:
     """`ShiftSum.apply` of whole numbers; the gradient is that without rounding."""
     scaled = v * factor.value
     return scaled if factor.precision == 0 else pass_through(scaled, (scaled.detach() + 0.5).floor_())
-
-
-def _saturated(u: Tensor, bits: int | None) -> Tensor:
-    return u if bits is None else u.clamp(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)

@@ -1,7 +1,6 @@
 """A model's parameters folded and rounded as they are now, for its own layers to compute with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,8 +8,9 @@ from torch import Tensor
 from spikefold.fold.currents import Path
 from spikefold.fold.folded import Reals
 from spikefold.fold.mathematics import fold_shift, scale_by_target
+from spikefold.fold.spikes import Spikes
 from spikefold.fold.traces import Connection
-from spikefold.fold.walk import Value, Walk
+from spikefold.fold.walk import Walk
 from spikefold.nn.binary import effective_weight
 from spikefold.quantize.grid import choose_grids
 from spikefold.quantize.rounding import round_weight
@@ -18,23 +18,15 @@ from spikefold.quantize.scales import Method
 from spikefold.quantize.units import Units, count_units
 
 
-@dataclass(frozen=True, eq=False)
-class Count:
-    """What a neuron layer or the readout counts in: units, and what rounding adds to the bias in these."""
-
-    units: Units
-    excess: Reals
-
-
 class Rounded:
     """The integer network of a model, as far as training computes with it.
 
     Attributes
     ----------
-    values
-        By layer: what it gives, as the fold sees it.
-    counts
-        By neuron layer or readout.
+    spikes
+        By layer that gives spikes: these, as the fold sees them.
+    units
+        What populations count in, by the neuron layer or readout at their end.
     weights
         By connection, for each member of the spikes that are read: rounded, with what is folded into them
         taken out again, so that they stand for the layer's own. (T or 1, targets, sources / groups, ...), of
@@ -46,17 +38,15 @@ class Rounded:
 
     @torch.no_grad()
     def __init__(self, walk: Walk, bits: int | Mapping[str, int], identity_bits: int, method: Method) -> None:
-        self.values: Mapping[str, Value] = walk.values
-        self.counts: dict[str, Count] = {}
+        self.spikes = {name: value for name, value in walk.values.items() if isinstance(value, Spikes)}
+        self.units: dict[str, Units] = {}
         self.weights: dict[Connection, list[Tensor]] = {}
         self.errors: dict[Connection, Reals] = {}
         folded = walk.network("network")
         grids = choose_grids(folded, bits, identity_bits, method)
         for population in folded.populations:
             grid = grids[population.name]
-            units = count_units(population, grid.scale)
-            end = population.modules[-1]
-            self.counts[end] = Count(units, units.bias - population.bias / units.unit)
+            self.units[population.modules[-1]] = count_units(population, grid.scale)
             for path, most in zip(walk.paths[population.name], grid.bits, strict=True):
                 self._add(path, most, grid.scale)
 

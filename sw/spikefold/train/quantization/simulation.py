@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from spikefold.fold.parameters import SynapseLayer, batch_norm
-from spikefold.fold.spikes import Spikes
 from spikefold.fold.walk import Walk
 from spikefold.nn import Conv2d, Node, SpikingNeuron, graph
 from spikefold.nn.binary import effective_weight
@@ -21,8 +20,7 @@ from spikefold.train.quantization.neurons import simulate, snap
 from spikefold.train.quantization.rounded import Rounded
 
 Value = list[Tensor] | Tensor
-"""Values [T, B, ...] of spikes, one for each scale that is added up, the first with what silence is worth; or
-a current."""
+"""Spikes [T, B, ...], one for each scale added up, the first with what silence is worth; or a current."""
 
 
 class Simulation:
@@ -43,7 +41,6 @@ class Simulation:
     ) -> None:
         self._nodes = graph(model)
         self._reads = Counter(source for node in self._nodes for source in node.inputs)
-        self._inputs = {node.name: node.inputs for node in self._nodes}
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
         self._walk = partial(Walk, self._nodes, device=device)
         self._options = (bits, identity_bits, method)
@@ -84,10 +81,9 @@ class Simulation:
     def weights(self, name: str) -> list[Tensor]:
         """Rounded weights of a dense layer or convolution, for each scale that it reads.
 
-        (T or 1, out, in / groups, ...) each. They stand for the layer's own weight: what is folded into them
-        is taken out again.
+        (T or 1, out, in / groups, ...) each, in place of the layer's own: see `Rounded.weights`.
         """
-        return self._now.weights[name, self._inputs[name][0]]
+        return next(found for (reader, _), found in self._now.weights.items() if reader == name)
 
     def _visit(self, node: Node, given: list[Value]) -> Value:
         value, module = given[0], node.module
@@ -113,15 +109,14 @@ class Simulation:
     def _synapses(self, node: Node, *members: Tensor) -> Tensor:
         """Currents of a dense layer or convolution: what stands for its `forward`."""
         layer = cast(SynapseLayer, node.module)
-        latent, pairs = effective_weight(layer), zip(members, self.weights(node.name), strict=True)
+        latent, connection = effective_weight(layer), (node.name, node.inputs[0])
+        pairs = zip(members, self._now.weights[connection], strict=True)
         total = reduce(torch.add, (_apply(layer, x, pass_through(latent, weight)) for x, weight in pairs))
         axes = (1,) * (total.dim() - 3)
         if layer.bias is not None:
             total = total + layer.bias.reshape(-1, *axes)
-        error = self._now.errors.get((node.name, node.inputs[0]))
-        if error is None:
-            return total
-        return total + error.to(total).reshape(len(error), 1, -1, *axes)
+        error = self._now.errors.get(connection)
+        return total if error is None else total + error.to(total).reshape(len(error), 1, -1, *axes)
 
     def _neuron(self, node: Node, current: Tensor) -> Tensor:
         """Spikes of a neuron layer: what stands for its `forward`."""
@@ -130,11 +125,11 @@ class Simulation:
             return type(neuron).forward(neuron, current)  # its first batch, which sets its scales
         neuron._check_shape(current)
         assert whole is not None
-        return simulate(neuron, current, self._now.counts[node.name], whole)
+        return simulate(neuron, current, self._now.units[node.name], whole)
 
     def _readout(self, node: Node, value: Value) -> Tensor:
-        count, module = self._now.counts[node.name], node.module
-        units, unit = snap(self._current(node, node.inputs[0], value), count), float(count.units.unit[0])
+        own, module = self._now.units[node.name], node.module
+        units, unit = snap(self._current(node, node.inputs[0], value), own), float(own.unit[0])
         logits = module(units * unit)  # a loss of single steps sees what the layer is given
         return pass_through(logits, type(module).forward(module, units.detach()) * unit)
 
@@ -142,7 +137,7 @@ class Simulation:
         pairs = list(zip(node.inputs, given, strict=True))
         if any(isinstance(value, Tensor) for value in given):
             return cast(Tensor, node.module(*(self._current(node, giver, value) for giver, value in pairs)))
-        places = self._spikes(node.name).places
+        places = self._now.spikes[node.name].places
         if not any(map(any, places)):
             return [node.module(*(reduce(torch.add, value) for value in given))]
         parts: dict[int, list[Tensor]] = {}
@@ -164,7 +159,7 @@ class Simulation:
             weight = weight.reshape(len(weight), 1, -1, *(1,) * (x.dim() - 3)).to(x)
             parts.append(x * weight)
             if len(parts) == 1 and (shift := self._shift(giver, x)) is not None:
-                parts.append(shift * (1 - weight))
+                parts.append(shift * (1 - weight))  # the bias holds it as it is, without rounding
         return reduce(torch.add, parts)
 
     def _normed(self, node: Node, value: list[Tensor]) -> list[Tensor]:
@@ -177,19 +172,17 @@ class Simulation:
 
     def _gain(self, node: Node, x: Tensor) -> Tensor:
         """The gain of a batch norm on `x`: of these statistics in training, else of its own."""
-        norm, axes = cast(torch.nn.BatchNorm1d, node.module), (1,) * (x.dim() - 3)
-        if not norm.training:
-            return batch_norm(node, x.device)[0].to(x).reshape(-1, *axes)
-        variance = x.transpose(0, 2).flatten(1).var(1, correction=0)
-        gain = torch.rsqrt(variance + norm.eps)
-        return (gain if norm.weight is None else gain * norm.weight.detach()).reshape(-1, *axes)
-
-    def _spikes(self, name: str) -> Spikes:
-        return cast(Spikes, self._now.values[name])
+        norm = cast(torch.nn.BatchNorm1d, node.module)
+        if norm.training:
+            gain = torch.rsqrt(x.transpose(0, 2).flatten(1).var(1, correction=0) + norm.eps)
+            gain = gain if norm.weight is None else gain * norm.weight.detach()
+        else:
+            gain, _, _ = batch_norm(node, x.device)
+        return gain.to(x).reshape(-1, *(1,) * (x.dim() - 3))
 
     def _shift(self, name: str, x: Tensor) -> Tensor | None:
         """What silent spikes of a layer are worth; broadcasts over `x` [T, B, channels, ...]."""
-        spikes = self._spikes(name)
+        spikes = self._now.spikes[name]
         if not bool(spikes.shift.any()):
             return None
         return spikes.shift.expand(spikes.map).reshape(spikes.shape).to(x)

@@ -226,3 +226,15 @@ def test_half_precision_counts_units_in_single():
     assert emitted[0].dtype == logits.dtype == torch.float32
     assert emitted[0].max() > 1
     torch.testing.assert_close(emitted[0], emitted[0].round(), rtol=0, atol=1e-4)
+
+
+def test_a_network_that_can_no_longer_be_folded_is_refused_at_once():
+    layers = nn.Conv2d(2, 4, 2), nn.MaxPool2d(2), nn.BatchNorm(4), nn.PIT(4), nn.Flatten(), nn.Dense(48, 3)
+    net = nn.Sequential(nn.Input((2, 9, 8)), *layers, nn.Readout())
+    x = torch.rand(5, 2, 9, 8)
+    with fake_quantized(net, 4):
+        net(x)
+        with torch.no_grad():
+            net[3].weight[1] = -0.1
+        with pytest.raises(ModelError, match=r"^Batch norm '3' must not have negative gains after the max"):
+            net(x)
