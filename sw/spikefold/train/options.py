@@ -73,7 +73,7 @@ class ModelOptions:
     rectify: float | None = None
     input_levels: int = 16
     dropout: float = 0.0
-    neuron_options: dict[str, Any] = field(default_factory=dict)
+    neuron_options: dict = field(default_factory=dict)  # type: ignore[type-arg]  # as recipe.py reads it
     binary: str | None = None
 
     def __post_init__(self) -> None:
