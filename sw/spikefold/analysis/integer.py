@@ -10,7 +10,7 @@ from spikefold.analysis.cost import update_of
 from spikefold.analysis.operations import coverage
 from spikefold.golden import Golden
 from spikefold.ir import Network, Population, Profile
-from spikefold.ir.coding import digit_count
+from spikefold.ir.coding import Coding, digit_count
 from spikefold.ir.network import INPUT
 from spikefold.ir.projections import Conv, Identity, Projection
 
@@ -61,7 +61,8 @@ def integer_operations(network: Network, profile: Profile, x: NDArray[np.generic
     repeats = {layer.name: layer.repeats for layer in profile.layers}
     for start in range(0, len(x), _BATCH):
         encoded = network.input.encode(x[start : start + _BATCH], network.steps)
-        levels = {INPUT: encoded, **golden.run(encoded, record=True).levels}
+        levels: dict[str, NDArray[np.integer]] = {INPUT: encoded}
+        levels |= golden.run(encoded, record=True).levels
         for population in network.populations:
             for projection in population.projections:
                 presented = network.steps // repeats[population.name] // levels[projection.source].shape[1]
@@ -83,7 +84,7 @@ def _additions(
     return float((sums * reached).sum() * (projection.targets // projection.groups))
 
 
-def _coding(profile: Profile, projection: Projection) -> str:
+def _coding(profile: Profile, projection: Projection) -> Coding:
     """An identity's levels are added bit by bit."""
     return "binary" if isinstance(projection, Identity) else profile.coding[projection.source]
 

@@ -77,11 +77,12 @@ class Population:
     @property
     def channels(self) -> int:
         """Channels: neurons at each position."""
-        return self.bias.shape[1]
+        return int(self.bias.shape[1])
 
     def bias_at(self, step: int) -> Integers:
         """Bias of a time step, shape (channels,)."""
-        return self.bias[step if len(self.bias) > 1 else 0]
+        bias: Integers = self.bias[step if len(self.bias) > 1 else 0]
+        return bias
 
 
 @dataclass(frozen=True, eq=False)
