@@ -1,6 +1,6 @@
 """Analyse a trained network: what its neurons do, what it costs, how much it can represent."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -88,7 +88,7 @@ def analyze(
         earlier = None if first is None else earlier_scales(first, model)
         hits = _record(recording, x, labels, batch, lambda done: say("recording", done, len(x)))
         surface = None
-        if landscape_points is not None:
+        if landscape_points is not None and labels is not None:
             surface = _landscape(model, recording, x, labels, landscape_points, seed, batch, say)
     finally:
         model.train(was_training)
@@ -127,7 +127,7 @@ def _check(
     return labels.astype(np.int64)
 
 
-def _batches(recording: Recording, x: Samples, count: int, batch: int) -> Sequence[tuple[slice, Tensor]]:
+def _batches(recording: Recording, x: Samples, count: int, batch: int) -> Iterator[tuple[slice, Tensor]]:
     """Parts of the first ``count`` samples as the network's input takes them, one after another."""
     for start in range(0, count, batch):
         part = slice(start, min(start + batch, count))

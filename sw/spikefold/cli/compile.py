@@ -157,11 +157,11 @@ def _data(
     name: str | None, recipe: dict[str, Any] | None, screen: Screen
 ) -> tuple["Dataset | None", dict[str, Any] | None]:
     """The data set and where it is from; without --data one that cannot be had is only noted."""
-    if name is None and recipe is None:
-        screen.note("The model names no data: no accuracies, calibrated on random levels; see --data")
-        return None, None
     try:
         source = data_source(name, recipe)
+        if source is None:
+            screen.note("The model names no data: no accuracies, calibrated on random levels; see --data")
+            return None, None
         return load_source(source, screen.quiet), source
     except SpikefoldError as error:
         if name is not None:
