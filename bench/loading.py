@@ -71,7 +71,7 @@ def training(data: Dataset, workers: int) -> tuple[Callable[[], None], Run]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--images", type=int, default=256, help="in the folder")
+    parser.add_argument("--images", type=int, default=128, help="in the folder")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
