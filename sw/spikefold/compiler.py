@@ -84,7 +84,7 @@ def compile(  # noqa: A001 - the verb of the trade
         network, info["quantization"] = _integers(model, name, fit_to, ModelChoices(**of_model))
         if data is not None:
             say("measuring the float accuracy")
-            info["accuracy_float"] = _percent(float_accuracy(model, *data))
+            info["accuracy_float"] = _percent(float_accuracy(model, data[0], np.asarray(data[1], np.int64)))
     if data is not None:
         say("measuring the integer accuracy")
         info["accuracy_integer"] = _percent(accuracy(network, *data))

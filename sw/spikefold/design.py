@@ -270,7 +270,7 @@ class Design:
         with work_folder() as folder:
             self.write(folder / "build")
             try:
-                yield read_build(self.path)
+                yield read_build(folder / "build")
             finally:
                 self.path = None
 

@@ -19,6 +19,7 @@ from spikefold.build import Build
 from spikefold.errors import InputError
 from spikefold.nn import SpikingNeuron
 from spikefold.quantize.leak import leak_shifts
+from spikefold_hw.architectures import find_architecture
 
 BATCH = 32
 LANDSCAPE_SAMPLES = 256
@@ -94,7 +95,8 @@ def analyze(
         model.train(was_training)
     integer = None
     if build is not None:
-        integer = integer_operations(build.network, build.summary, x[np.arange(len(x))])
+        hardware = find_architecture(build.plan.architecture).summary(build.plan)
+        integer = integer_operations(build.network, hardware, x[np.arange(len(x))])
     return _analysis(
         model,
         recording,

@@ -303,8 +303,10 @@ def _diverged(epoch: int, why: object, rate: float) -> InputError:
 def _digest(recipe: Recipe, data: Dataset, start: torch.nn.Module | None) -> str:
     """Return the fingerprint of all that the result depends on."""
     table = recipe.to_dict()
+    training = table["training"]
+    assert isinstance(training, dict)
     for key in ("log_dir", "num_workers"):
-        table["training"].pop(key, None)
+        training.pop(key, None)
     sizes = [list(data.train_x.shape), list(data.test_x.shape), int(data.train_y.sum())]
     if isinstance(data.train_x, np.ndarray):
         sizes.append(float(data.train_x.sum(dtype=np.float64)))
