@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 
 from spikefold.errors import InputError, MissingToolError, ToolError
-from spikefold.flow.artefact import Artefact
-from spikefold_boards import SynthResult, count_multipliers, synthesize
+from spikefold.flow.artefact import Artefact, Clock
+from spikefold.flow.run import ToolTimeoutError
+from spikefold.flow.tools import Tool
+from spikefold_boards import SynthResult, count_multipliers, synth, synthesize
+from spikefold_boards.devices import Device
+from spikefold_boards.place_and_route import Placement
 
 
 def test_design_with_block_ram_fits_ecp5(counter: Artefact, tmp_path: Path) -> None:
@@ -138,6 +142,27 @@ def test_missing_image_ends_in_an_error(counter: Artefact) -> None:
     (counter.images[0]).unlink()
     with pytest.raises(ToolError, match=r"Can not open file `mem/counter\.mem`"):
         synthesize(counter, "xc7", use_cache=False)
+
+
+def test_a_yosys_that_hangs_is_ended_and_named(product: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synth, "find_tool", lambda name: Tool(name, ("/bin/sh", "-c", "echo busy; sleep 60")))
+    message = r"\AProgram 'yosys' must end within 0\.5 s, but was still running .*:\nbusy\Z"
+    with pytest.raises(ToolTimeoutError, match=message):
+        synthesize(product, "xc7", use_cache=False, timeout=0.5)
+
+
+def test_limit_and_clock_reach_place_and_route(product: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    genuine = synth.place_and_route
+
+    def noted(tool: Tool, device: Device, seeds: range, folder: Path, *rest: float) -> Placement:
+        seen.append(rest)
+        return genuine(tool, device, seeds, folder, *rest)
+
+    monkeypatch.setattr(synth, "place_and_route", noted)
+    aimed = dataclasses.replace(product, clock=Clock(mhz=40.0))
+    assert synthesize(aimed, "ice40-hx8k", use_cache=False, timeout=1000).router == "router1"
+    assert seen == [(40.0, 1000)]
 
 
 def test_missing_tool_says_how_to_install_it(product: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,15 @@ def alive(word: str) -> list[int]:
     return found
 
 
+def seconds_of(process: int) -> float:
+    """CPU time that a process has used; 0 for one that is gone."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return int(fields[11]) / os.sysconf("SC_CLK_TCK")
+
+
 def wait_for(condition, seconds: float = 30.0) -> bool:
     """Whether the condition came true in time."""
     end = time.monotonic() + seconds
