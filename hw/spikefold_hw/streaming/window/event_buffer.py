@@ -149,7 +149,6 @@ class _Fill(wiring.Component):
         weights, event = self._weights, self.i.payload
         m = Module()
         bank, count = Signal(), Signal.like(self.filled.count)
-        stored = count + (event.level != 0)
         taken = self.i.valid & self.i.ready
         m.d.comb += [
             self.i.ready.eq(~self.full),
@@ -159,11 +158,11 @@ class _Fill(wiring.Component):
             self.event.index.eq(event.index),
             self.event.digits.eq(encode(event.level, weights.levels, weights.coding)),
             self.fills.eq(taken & event.end_position),
-            self.filled.count.eq(stored),
+            self.filled.count.eq(count + (event.level != 0)),
             self.filled.empty.eq((count == 0) & (event.level == 0)),
         ]
         with m.If(taken):
-            m.d.sync += count.eq(Mux(event.end_position, 0, stored))
+            m.d.sync += count.eq(Mux(event.end_position, 0, self.filled.count))
         with m.If(self.fills):
             m.d.sync += bank.eq(~bank)
         return m
