@@ -31,12 +31,14 @@ class Netlist:
     @property
     def cells(self) -> dict[str, Any]:
         """Cells of the top module by name."""
-        return self.document["modules"][self.top]["cells"]
+        cells: dict[str, Any] = self.document["modules"][self.top]["cells"]
+        return cells
 
     @property
     def ports(self) -> dict[str, Any]:
         """Ports of the top module by name, in the order of the module's header."""
-        return self.document["modules"][self.top]["ports"]
+        ports: dict[str, Any] = self.document["modules"][self.top]["ports"]
+        return ports
 
     def count(self) -> Counter[str]:
         """How many cells there are of each type."""

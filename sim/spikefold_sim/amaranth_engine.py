@@ -82,7 +82,7 @@ class AmaranthEngine:
             bus = _AmaranthBus(context, self._harness, plan.samples, self._progress)
             logs.append(await run_traffic(bus, plan, ports.stimulus.bits, ports.result.bits))
 
-        simulator = Simulator(self._harness)
+        simulator: Any = Simulator(self._harness)  # some of its methods have no types
         simulator.add_clock(1e-6)
         simulator.add_testbench(bench)
         start = time.perf_counter()
@@ -94,7 +94,7 @@ class _Harness(Elaboratable):
     def __init__(self, component: Any, streams: Mapping[str, Any], ports: Ports) -> None:
         self.component = component
         self.ports = ports
-        self.domain = ClockDomain("sync")
+        self.domain: Any = ClockDomain("sync")  # its signals have no types
         self.beat = Signal(ports.stimulus.bits + 1)
         self.byte = Signal(9)
         self.ready = Signal()

@@ -220,7 +220,8 @@ def _ends(shape: StreamShape) -> tuple[Flags, Flags]:
 def _wrong_flags(beats: NDArray[np.void], cell: Integers, shape: StreamShape) -> Flags:
     mark = beats["end_position"]
     end_step, end_sample = (mark & ends[cell] for ends in _ends(shape))
-    return (beats["end_step"] != end_step) | (beats["end_sample"] != end_sample)
+    wrong: Flags = (beats["end_step"] != end_step) | (beats["end_sample"] != end_sample)
+    return wrong
 
 
 def _descends(beats: NDArray[np.void]) -> Flags:

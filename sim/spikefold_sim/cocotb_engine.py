@@ -168,8 +168,11 @@ class _Poller(threading.Thread):
 
 def _write_job(job: Path, ports: Ports, plan: Plan) -> None:
     plan.save(job / "plan.npz")
-    settings = {"stimulus_bits": ports.stimulus.bits, "result_bits": ports.result.bits}
-    settings["streams"] = ports.streams
+    settings = {
+        "stimulus_bits": ports.stimulus.bits,
+        "result_bits": ports.result.bits,
+        "streams": ports.streams,
+    }
     (job / "job.json").write_text(json.dumps(settings))
 
 

@@ -68,7 +68,8 @@ class Observation:
     @property
     def result_cycles(self) -> NDArray[np.int64]:
         """The cycle of the last beat of each result, int64 [results seen]."""
-        return self.result_beat_cycles[self.results["last"]]
+        cycles: NDArray[np.int64] = self.result_beat_cycles[self.results["last"]]
+        return cycles
 
     @property
     def logits(self) -> NDArray[np.int64]:

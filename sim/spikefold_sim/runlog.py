@@ -87,7 +87,8 @@ class Plan:
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as data:
             samples, watchdog, tail, probes, counters = data["scalars"].tolist()
-            stalls = Stalls(*data["probabilities"].tolist(), int(data["seed"][0]))
+            source, sink = data["probabilities"].tolist()
+            stalls = Stalls(source, sink, int(data["seed"][0]))
             words, load = data["words"], data["load"]
         return cls(words, load, samples, stalls, watchdog, tail, probes, counters)
 
@@ -141,7 +142,8 @@ class RunLog:
             lists.append(tuple(rest[1 : 1 + count].tolist()))
             rest = rest[1 + count :]
         pairs = rest.reshape(-1, 2)
-        return cls(*scalars, *lists, pairs[:, 0], pairs[:, 1])
+        first, second = lists
+        return cls(*scalars, first, second, pairs[:, 0], pairs[:, 1])
 
     def by_source(self, sources: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint64]]]:
         """Cycles and payloads of the entries of source 0, 1, .. `sources - 1`."""

