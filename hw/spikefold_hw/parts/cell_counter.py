@@ -2,14 +2,14 @@
 
 import numpy as np
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
 from spikefold_hw.order import Time
+from spikefold_hw.typed import Component
 
 
-class CellCounter(wiring.Component):
+class CellCounter(Component):
     """Names the time step and position of the present cell, as far as anybody asks.
 
     Parameters
@@ -34,6 +34,12 @@ class CellCounter(wiring.Component):
 
     flags = ("first_step", "last_step", "last_position", "leaves_step")
     """Names of the outputs."""
+
+    next: Signal
+    first_step: Signal
+    last_step: Signal
+    last_position: Signal
+    leaves_step: Signal
 
     def __init__(self, positions: int, time: Time):
         self._positions = positions

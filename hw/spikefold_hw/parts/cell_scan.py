@@ -1,7 +1,7 @@
 """Sending cells: a cell is what one position sends at one time step."""
 
-from amaranth.hdl import Cat, Module, Mux, Value, ValueLike
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Module, Mux, Signal, Value, ValueLike
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.maps import Map
@@ -9,9 +9,10 @@ from spikefold_hw.order import Time
 from spikefold_hw.parts.cell_counter import CellCounter
 from spikefold_hw.parts.pipeline import Pipeline
 from spikefold_hw.streams import index_bits
+from spikefold_hw.typed import Component
 
 
-class CellScan(wiring.Component):
+class CellScan(Component):
     """Names the channels of one cell after the other, and which cell ends a step or sample.
 
     Parameters
@@ -36,6 +37,14 @@ class CellScan(wiring.Component):
     end_step, end_sample : Out(1)
         It is the last of the step, of the sample.
     """
+
+    advance: Signal
+    next: Signal
+    void: Signal
+    channel: Signal
+    last: Signal
+    end_step: Signal
+    end_sample: Signal
 
     def __init__(self, map: Map, time: Time):  # noqa: A002
         self._map = map
@@ -82,7 +91,11 @@ class CellScan(wiring.Component):
         p.stage(level=level, valid=p.valid & ~p.void & (p.last | level.any()))
         m.d.comb += [
             o.valid.eq(p.valid),
-            o.payload.eq(Cat(p.channel, p.level, p.last, p.end_step, p.end_sample)),
+            o.payload.index.eq(p.channel),
+            o.payload.level.eq(p.level),
+            o.payload.end_position.eq(p.last),
+            o.payload.end_step.eq(p.end_step),
+            o.payload.end_sample.eq(p.end_sample),
         ]
 
     def elaborate(self, platform: object) -> Module:

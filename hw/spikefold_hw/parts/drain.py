@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,6 +19,7 @@ from spikefold_hw.parts.parameters import parameter_layout, parameter_size
 from spikefold_hw.parts.pipeline import Pipeline
 from spikefold_hw.parts.shapes import DrainShape
 from spikefold_hw.streams import Event, connect, index_bits
+from spikefold_hw.typed import Component, View
 
 
 def entry_latency(shape: DrainShape) -> int:
@@ -35,6 +36,11 @@ def skip_streams(shape: DrainShape) -> dict[str, wiring.Member]:
     }
 
 
+def skips_of(unit: Component, shape: DrainShape) -> list[stream.Interface]:
+    """Those streams of a unit."""
+    return [getattr(unit, f"skip{k}") for k in range(len(shape.skips))]
+
+
 def with_skips(population: Population, sums: Integers, skips: Sequence[Integers]) -> Integers:
     """Sums of windows and identities, (steps, .., channels), for each identity's levels of that shape."""
     total = np.array(sums)
@@ -44,7 +50,7 @@ def with_skips(population: Population, sums: Integers, skips: Sequence[Integers]
     return total
 
 
-class DrainSequence(wiring.Component):
+class DrainSequence(Component):
     """Counts the words of sums that arrive, and fetches parameters and state of each.
 
     `word` and the flags belong to the word that is taken with `next`; parameters and state arrive one
@@ -63,6 +69,19 @@ class DrainSequence(wiring.Component):
     contents
         Memory images, for simulation in Amaranth.
     """
+
+    advance: Signal
+    next: Signal
+    wait: Signal
+    word: Signal
+    first_step: Signal
+    last_word: Signal
+    last_step: Signal
+    last_position: Signal
+    parameters: View
+    state: View
+    write: Signal
+    write_state: View
 
     def __init__(
         self,
@@ -93,28 +112,30 @@ class DrainSequence(wiring.Component):
             }
         )
 
-    def open(self, m: Module, unit: wiring.Component, advance: Value) -> list[Pipeline]:
+    def open(
+        self, m: Module, sums: stream.Interface, skips: Sequence[stream.Interface], advance: Value
+    ) -> list[Pipeline]:
         """Start a unit's pipelines, one per neuron of a word; all of them move with `advance`.
 
-        The unit's sums `i` enter, and its `skip` streams are added where they belong. Returns the
-        pipelines `entry_latency` stages later, with `sum`, the parameters and, with several steps,
-        `state`; the first of them has `word` and the flags too.
+        The `sums` enter, and the levels of the `skips` are added where they belong. Returns the pipelines
+        `entry_latency` stages later, with `sum`, the parameters and, with several steps, `state`; the first
+        of them has `word` and the flags too.
         """
         m.submodules.drain = self
-        buffers = self._skip_buffers(m, unit)
-        hold = self.wait
+        buffers = self._skip_buffers(m, skips)
+        hold: Value = self.wait
         for buffer in buffers:
-            hold |= ~buffer.available
+            hold = hold | ~buffer.available
         m.d.comb += [
-            unit.i.ready.eq(advance & ~hold),
+            sums.ready.eq(advance & ~hold),
             self.advance.eq(advance),
-            self.next.eq(unit.i.valid & unit.i.ready),
+            self.next.eq(sums.valid & sums.ready),
         ]
         flags = {name: getattr(self, name) for name in ("word", "last_word", "last_step", "last_position")}
         pipelines = []
         for k in range(self._shape.blocks.units):
             p = Pipeline(m, self.advance, self.next)
-            p.stage(sum=unit.i.payload[k], first_step=self.first_step, **(flags if k == 0 else {}))
+            p.stage(sum=sums.payload[k], first_step=self.first_step, **(flags if k == 0 else {}))
             self._capture(p, k)
             if buffers:
                 p.stage()
@@ -122,13 +143,12 @@ class DrainSequence(wiring.Component):
             pipelines.append(p)
         return pipelines
 
-    def _skip_buffers(self, m: Module, unit: wiring.Component) -> list[LevelBuffer]:
+    def _skip_buffers(self, m: Module, skips: Sequence[stream.Interface]) -> list[LevelBuffer]:
         blocks, buffers = self._shape.blocks, []
-        for k, skip in enumerate(self._shape.skips):
-            m.submodules[f"skip{k}_buffer"] = buffer = LevelBuffer(
-                blocks.channels, blocks.units, skip.levels, skip.depth
-            )
-            connect(m, wiring.flipped(getattr(unit, f"skip{k}")), buffer.i)
+        for k, (skip, levels) in enumerate(zip(self._shape.skips, skips, strict=True)):
+            buffer = LevelBuffer(blocks.channels, blocks.units, skip.levels, skip.depth)
+            m.submodules[f"skip{k}_buffer"] = buffer
+            connect(m, wiring.flipped(levels), buffer.i)
             m.d.comb += [buffer.advance.eq(self.advance), buffer.next.eq(self.next)]
             buffers.append(buffer)
         return buffers
@@ -152,10 +172,8 @@ class DrainSequence(wiring.Component):
     def store(self, m: Module, pipelines: list[Pipeline]) -> None:
         """Write the `state` of the word in the pipelines' present stage, if there are steps to come."""
         if self._steps > 1:
-            m.d.comb += [
-                self.write.eq(pipelines[0].valid & self.advance),
-                self.write_state.eq(Cat(p.state for p in pipelines)),
-            ]
+            m.d.comb += self.write.eq(pipelines[0].valid & self.advance)
+            m.d.comb += [self.write_state[k].eq(p.state) for k, p in enumerate(pipelines)]
 
     def elaborate(self, platform: object) -> Module:
         words = self._shape.blocks.words

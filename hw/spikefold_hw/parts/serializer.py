@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 
 from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold_hw.parts.arithmetic import select, times
 from spikefold_hw.parts.digits import without_lowest
 from spikefold_hw.streams import index_bits
+from spikefold_hw.typed import Component, view_signal
 
 
-class Serializer(wiring.Component):
+class Serializer(Component):
     """Sends the values of a word that are marked for it, one per cycle, lowest first.
 
     A word stays until all of its values were sent: k of them take max(1, k) cycles. A word without any
@@ -27,7 +28,7 @@ class Serializer(wiring.Component):
     shape
         Shape of a value.
     flags
-        Bits that go with a word.
+        Shape of what goes with a word.
 
     Members
     -------
@@ -37,10 +38,13 @@ class Serializer(wiring.Component):
         `index`, `value`, whether it is the `last` of its word, and the word's `flags`.
     """
 
+    i: stream.Interface
+    o: stream.Interface
+
     latency = 2
     """Cycles from a word's handshake to its first value on the output."""
 
-    def __init__(self, words: int, units: int, shape: ShapeLike, flags: int):
+    def __init__(self, words: int, units: int, shape: ShapeLike, flags: ShapeLike):
         self._units = units
         word = {
             "send": units,
@@ -68,10 +72,8 @@ class Serializer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        word, beat = (
-            Signal(self.i.payload.shape(), reset_less=True),
-            Signal(self.o.payload.shape(), reset_less=True),
-        )
+        word = view_signal(self.i.payload.shape(), reset_less=True)
+        beat = view_signal(self.o.payload.shape(), reset_less=True)
         busy, more, move = Signal(), Signal(), Signal()
         pending, arriving = word.send, self.i.payload
         rest = without_lowest(pending, "binary")
