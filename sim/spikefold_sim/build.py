@@ -79,17 +79,10 @@ def build_cocotb(tools: Toolchain, design: Design, cache: BuildCache) -> Path:
 
 
 def build_icarus(tools: Toolchain, design: Design, cache: BuildCache) -> Path:
-    """Folder with the compiled image `ICARUS_IMAGE`.
-
-    Yosys writes combinational logic as `always @*`, which waits for a first change of an input; where
-    registers start at their reset value there may be none, and outputs would stay X. `always_comb` runs
-    at time 0.
-    """
+    """Folder with the compiled image `ICARUS_IMAGE`."""
 
     def build(folder: Path) -> None:
         files = _write_sources(design, folder, {})
-        for path in (folder / name for name in files):
-            path.write_text(path.read_text().replace("always @*", "always_comb"))
         command = [str(tools.executable), "-g2012", "-s", TOP, "-o", ICARUS_IMAGE, *files]
         _run(command, folder, tools.environment(), "Icarus Verilog")
 

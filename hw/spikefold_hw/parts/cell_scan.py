@@ -86,7 +86,8 @@ class CellScan(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        position, step = Signal(range(self._map.positions)), Signal(range(self._time.steps))
+        position = Signal(range(self._map.positions))
+        step = Signal(range(self._time.steps))
         last_position, last_step = position == self._map.positions - 1, step == self._time.steps - 1
         m.d.comb += [
             self.last.eq(self.channel == self._map.channels - 1),

@@ -125,7 +125,7 @@ class DrainSequence(wiring.Component):
         blocks, buffers = self._shape.blocks, []
         for k, skip in enumerate(self._shape.skips):
             m.submodules[f"skip{k}_buffer"] = buffer = LevelBuffer(
-                blocks.channels, blocks.units, skip.levels, skip.depth
+                blocks.channels, blocks.units, skip.levels, skip.depth, f"{self._shape.name}_skip{k}"
             )
             connect(m, wiring.flipped(getattr(unit, f"skip{k}")), buffer.i)
             m.d.comb += [buffer.advance.eq(self.advance), buffer.next.eq(self.next)]
@@ -159,7 +159,8 @@ class DrainSequence(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         words, positions = self._shape.blocks.words, self._shape.positions
         m = Module()
-        step, position = Signal(range(self._steps)), Signal(range(positions))
+        step = Signal(range(self._steps))
+        position = Signal(range(positions))
         m.d.comb += [
             self.last_word.eq(self.word == words - 1),
             self.first_step.eq(step == 0),
@@ -189,7 +190,8 @@ class DrainSequence(wiring.Component):
         if shape.parameter_sets == 1:
             m.d.comb += read.addr.eq(self.word)
             return
-        row, following = Signal.like(read.addr), ring_next(read.addr, size.depth)
+        row = Signal.like(read.addr)
+        following = ring_next(read.addr, size.depth)
         m.d.comb += read.addr.eq(row)
         with m.If(self.next):
             m.d.sync += row.eq(following)
@@ -202,7 +204,9 @@ class DrainSequence(wiring.Component):
 
     def _fetch_state(self, m: Module) -> None:
         rows = self._shape.state_rows
-        m.submodules.state_memory = memory = Ram(len(self.state.as_value()), rows)
+        m.submodules.state_memory = memory = Ram(
+            len(self.state.as_value()), rows, f"{self._shape.name}_state"
+        )
         read, write = memory.read_port(), memory.write_port()
         m.d.comb += [
             read.en.eq(self.advance),

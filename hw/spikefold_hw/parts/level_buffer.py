@@ -80,11 +80,12 @@ class LevelBuffer(wiring.Component):
     fill_latency = 2
     """Cycles from a mark's handshake to `available`."""
 
-    def __init__(self, channels: int, units: int, levels: int, depth: int):
+    def __init__(self, channels: int, units: int, levels: int, depth: int, name: str = ""):
         if units < 1 or channels % units:
             raise ModelError(f"Units of a level buffer must divide its {channels} channels, not be {units}")
         if depth < 1:
             raise ModelError(f"Depth of a level buffer must be at least 1, not {depth}")
+        self._name = name
         self._channels = channels
         self._units = units
         self._depth = depth
@@ -103,12 +104,15 @@ class LevelBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        memories = {name: Ram(width, rows) for name, (width, rows) in self._memories.items()}
+        memories = {
+            name: Ram(width, rows, f"{self._name}_{name}") for name, (width, rows) in self._memories.items()
+        }
         for name, memory in memories.items():
             m.submodules[f"{name}_memory"] = memory
         stored = self._store(m, memories)
         freed = self._read(m, memories)
-        inside, taken = Signal(), self.i.valid & self.i.ready
+        inside = Signal()
+        taken = self.i.valid & self.i.ready
         kept = Occupancy(m, "kept", self._depth, taken & ~inside, freed)
         complete = Occupancy(m, "complete", self._depth, stored, freed)
         m.d.comb += [self.i.ready.eq(inside | ~kept.full), self.available.eq(complete.some)]
@@ -128,16 +132,19 @@ class LevelBuffer(wiring.Component):
     def _store(self, m: Module, memories: dict[str, Ram]) -> Value:
         """Write a beat in the cycle after it was taken; returns the strobe of a cell's last write."""
         event = self.i.payload
-        valid, mark = Signal(), Signal(reset_less=True)
+        valid = Signal()
+        mark = Signal(reset_less=True)
         level = Signal.like(event.level, reset_less=True)
-        word, place = Signal(range(self._words), reset_less=True), Signal(range(self._units), reset_less=True)
+        word = Signal(range(self._words), reset_less=True)
+        place = Signal(range(self._units), reset_less=True)
         quotient, rest = divide(event.index, self._units, self._channels)
         m.d.sync += [
             valid.eq(self.i.valid & self.i.ready),
             Cat(mark, level).eq(Cat(event.end_position, event.level)),
             Cat(word, place).eq(Cat(quotient[: len(word)], rest[: len(place)])),
         ]
-        fires, ends = Signal(), Signal()
+        fires = Signal()
+        ends = Signal()
         m.d.comb += [fires.eq(valid & (level != 0)), ends.eq(valid & mark)]
         bases = self._bases(m, "write", ends)
 
@@ -159,7 +166,8 @@ class LevelBuffer(wiring.Component):
 
     def _read(self, m: Module, memories: dict[str, Ram]) -> Value:
         """Read all memories at the next word; returns the strobe of a cell's last word."""
-        word, freed = Signal(range(self._words)), Signal()
+        word = Signal(range(self._words))
+        freed = Signal()
         m.d.comb += freed.eq(self.next & (word == self._words - 1))
         bases = self._bases(m, "read", freed)
         with m.If(self.next):

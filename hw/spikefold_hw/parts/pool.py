@@ -19,8 +19,8 @@ class _Bank:
     leaves it so, and the scan clears it.
     """
 
-    def __init__(self, m: Module, name: str, bits: int, channels: int):
-        m.submodules[name] = memory = Ram(bits, channels)
+    def __init__(self, m: Module, name: str, bits: int, channels: int, owner: str):
+        m.submodules[name] = memory = Ram(bits, channels, f"{owner}_{name}")
         self.read, self.write = memory.read_port(), memory.write_port()
         self.full = Signal(init=1, name=f"{name}_full")
         self.scanned = Signal(init=1, name=f"{name}_scanned")
@@ -39,6 +39,8 @@ class PoolUnit(wiring.Component):
     ----------
     shape
         The pool.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -57,8 +59,9 @@ class PoolUnit(wiring.Component):
     scan_latency = 3
     """Cycles from reading a channel to its event on the output."""
 
-    def __init__(self, shape: PoolShape):
+    def __init__(self, shape: PoolShape, name: str = ""):
         self._shape = shape
+        self._name = name
         self._channels = shape.map.channels
         self._scan = CellScan(shape.map, shape.time)
         super().__init__(
@@ -76,7 +79,7 @@ class PoolUnit(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bits = self._shape.levels.bit_length()
-        banks = [_Bank(m, f"bank{k}", bits, self._channels) for k in range(2)]
+        banks = [_Bank(m, f"bank{k}", bits, self._channels, self._name) for k in range(2)]
         update, place, pooled = self._accumulate(m, banks)
         wipe, wiped = self._send(m, banks)
         for k, bank in enumerate(banks):
@@ -94,7 +97,8 @@ class PoolUnit(wiring.Component):
     def _accumulate(self, m: Module, banks: list[_Bank]) -> tuple[Value, Value, Value]:
         """Read, register, update; returns a strobe, the place (channel, bank) and the value it gets."""
         event = self.i.payload
-        bank, full = Signal(), Array(bank.full for bank in banks)
+        bank = Signal()
+        full = Array(bank.full for bank in banks)
         taken = self.i.valid & self.i.ready
         m.d.comb += self.i.ready.eq(~full[bank])
         with m.If(taken & event.end_position):
@@ -137,7 +141,9 @@ class PoolUnit(wiring.Component):
 
     def _send(self, m: Module, banks: list[_Bank]) -> tuple[Value, Value]:
         """Send the values of full banks; returns a strobe, and the place to clear behind the reading."""
-        scan, bank, swept = self._scan, Signal(), Signal()
+        scan = self._scan
+        bank = Signal()
+        swept = Signal()
         fresh = Array(bank.fresh for bank in banks)
         with m.If(scan.next & scan.last):
             m.d.sync += [fresh[bank].eq(0), bank.eq(~bank), swept.eq(swept | bank)]

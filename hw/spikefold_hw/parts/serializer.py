@@ -57,11 +57,11 @@ class Serializer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        word, beat = (
-            Signal(self.i.payload.shape(), reset_less=True),
-            Signal(self.o.payload.shape(), reset_less=True),
-        )
-        busy, more, move = Signal(), Signal(), Signal()
+        word = Signal(self.i.payload.shape(), reset_less=True)
+        beat = Signal(self.o.payload.shape(), reset_less=True)
+        busy = Signal()
+        more = Signal()
+        move = Signal()
         pending, arriving = word.send, self.i.payload
         rest = without_lowest(pending, "binary")
         m.d.comb += [

@@ -52,7 +52,8 @@ class DigitIssuer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         weights, digit = self._weights, self.o.payload
         m = Module()
-        slot, single = Signal(Slot(weights), reset_less=True), Signal()
+        slot = Signal(Slot(weights), reset_less=True)
+        single = Signal()
         base = Signal(range(self._rows + weights.inputs))
         pending, arriving = slot.digits.pending, self.i.payload
         rest = without_lowest(pending, weights.coding)
@@ -80,7 +81,8 @@ class DigitIssuer(wiring.Component):
         weights, blocks = self._weights, self._blocks
         if blocks * weights.sets == 1:
             return
-        block, step = Signal(range(blocks)), Signal(range(self._time.steps))
+        block = Signal(range(blocks))
+        step = Signal(range(self._time.steps))
         last_block, last_step = block == blocks - 1, step == self._time.steps - 1
         following = base + weights.inputs
         with m.If(flushed):

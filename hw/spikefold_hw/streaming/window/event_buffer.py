@@ -34,6 +34,8 @@ class EventBuffer(wiring.Component):
         Of the projection: inputs, levels and coding.
     replays
         How often a window is replayed: the blocks of output channels it leads to.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -46,7 +48,8 @@ class EventBuffer(wiring.Component):
     latency = 3
     """Cycles from the mark's handshake to the first slot on the output."""
 
-    def __init__(self, weights: WeightsShape, replays: int):
+    def __init__(self, weights: WeightsShape, replays: int, name: str = ""):
+        self._name = name
         self._weights = weights
         self._replays = replays
         super().__init__(
@@ -60,7 +63,7 @@ class EventBuffer(wiring.Component):
         weights, bits = self._weights, index_bits(self._weights.inputs)
         entry = data.StructLayout({"index": bits, "digits": PendingDigits(weights.levels, weights.coding)})
         m = Module()
-        m.submodules.event_memory = memory = Ram(entry, 2 << bits)
+        m.submodules.event_memory = memory = Ram(entry, 2 << bits, f"{self._name}_event")
         # A bank is full until its last slot has left, and fresh until that has been fetched.
         full = Array(Signal(name=f"full{k}") for k in range(2))
         fresh = Array(Signal(name=f"fresh{k}") for k in range(2))
@@ -74,7 +77,8 @@ class EventBuffer(wiring.Component):
         """Write one event per cycle into the bank that is being filled."""
         weights, event = self._weights, self.i.payload
         write = memory.write_port()
-        bank, fill = Signal(), Signal.like(count[0])
+        bank = Signal()
+        fill = Signal.like(count[0])
         stored = fill + (event.level != 0)
         taken = self.i.valid & self.i.ready
         m.d.comb += [
@@ -92,13 +96,20 @@ class EventBuffer(wiring.Component):
     def _replay(self, m: Module, memory: Ram, full: Array, fresh: Array, count: Array, empty: Array) -> None:
         """Read slots: the memory's output is one stage, the output a second, since block RAM is slow."""
         read = memory.read_port()
-        bank, pointer, ahead = Signal(), Signal(len(count[0]) - 1), Signal.like(count[0], init=1)
+        bank = Signal()
+        pointer = Signal(len(count[0]) - 1)
+        ahead = Signal.like(count[0], init=1)
         # Whether a block ends at the pointer is compared one fetch ahead, out of the way of `ready`.
-        begins, ends = Signal(init=1), Signal()
-        valid, final = Signal(), Signal()
+        begins = Signal(init=1)
+        ends = Signal()
+        valid = Signal()
+        final = Signal()
         # Not reset, so that synthesis may use the register inside the block RAM.
         slot, waiting = (Signal(Slot(self._weights), reset_less=True) for _ in range(2))
-        flush, last, fetch, move = Signal(), Signal(), Signal(), Signal()
+        flush = Signal()
+        last = Signal()
+        fetch = Signal()
+        move = Signal()
         m.d.comb += [
             flush.eq(Mux(begins, empty[bank], ends)),
             move.eq(self.o.ready | ~self.o.valid),
@@ -120,7 +131,8 @@ class EventBuffer(wiring.Component):
                 m.d.sync += [fresh[bank].eq(0), bank.eq(~bank)]
         with m.If(fetch | move):
             m.d.sync += valid.eq(fetch)
-        leaves, leaving = Signal(), Signal()
+        leaves = Signal()
+        leaving = Signal()
         with m.If(move):
             m.d.sync += [self.o.valid.eq(valid), waiting.eq(slot), leaves.eq(final)]
         m.d.comb += self.o.payload.eq(waiting)

@@ -35,6 +35,8 @@ class LineBuffer(wiring.Component):
     taps
         Whether the index of a gathered event counts its place under the kernel too: (row, column,
         channel of the group). Without, it is the channel.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -47,8 +49,9 @@ class LineBuffer(wiring.Component):
     latency = 9
     """Cycles from the handshake of the last mark a window needs to the window's first tap on the output."""
 
-    def __init__(self, window: WindowShape, taps: bool = True):
+    def __init__(self, window: WindowShape, taps: bool = True, name: str = ""):
         self.shape = window
+        self._name = name
         self._taps = taps
         neurons = window.inputs if taps else window.map.channels
         super().__init__(
@@ -96,8 +99,10 @@ class LineBuffer(wiring.Component):
         entry = data.StructLayout({"index": index_bits(window.channels), "level": window.levels.bit_length()})
         m = Module()
         cells = window.cells
-        m.submodules.event_memory = events = Ram(entry, cells * window.map.channels)
-        m.submodules.cell_memory = records = Ram(CellRecord(window), cells)
+        m.submodules.event_memory = events = Ram(
+            entry, cells * window.map.channels, f"{self._name}_line_events"
+        )
+        m.submodules.cell_memory = records = Ram(CellRecord(window), cells, f"{self._name}_line_cells")
         m.submodules.fill = fill = _Fill(window)
         m.submodules.gather = gather = _Gather(window, self._taps)
         wiring.connect(m, wiring.flipped(self.i), fill.i)
@@ -141,7 +146,8 @@ class _Fill(wiring.Component):
         window, event = self._shape, self.i.payload
         cells, channels = window.cells, window.map.channels
         m = Module()
-        cell, base = Signal.like(self.record.addr), Signal.like(self.event.addr)
+        cell = Signal.like(self.record.addr)
+        base = Signal.like(self.event.addr)
         taken = self.i.valid & self.i.ready
         record = data.View(CellRecord(window), self.record.data)
         address, within = self._place(m, taken, base, record)
@@ -220,7 +226,8 @@ class _Gather(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.walk = walk = WindowWalk(self._shape)
-        advance, shift = Signal(), Signal()
+        advance = Signal()
+        shift = Signal()
         m.d.comb += [
             walk.written.eq(self.written),
             walk.shift.eq(shift),
@@ -250,9 +257,14 @@ class _Gather(wiring.Component):
     def _hand_out(self, m: Module, tap: "_Tap", advance: Signal, shift: Signal) -> None:
         """One stage that counts a tap's events, two for the memory's output, one for the event."""
         window = self._shape
-        valid, last, ends, some = Signal(), Signal(), Signal(), Signal()
-        more, address = Signal(window.channels.bit_length()), Signal.like(self.event.addr)
-        offset, released = Signal.like(tap.offset), Signal.like(tap.released)
+        valid = Signal()
+        last = Signal()
+        ends = Signal()
+        some = Signal()
+        more = Signal(window.channels.bit_length())
+        address = Signal.like(self.event.addr)
+        offset = Signal.like(tap.offset)
+        released = Signal.like(tap.released)
         starts = Array(
             Const(g * window.channels, index_bits(window.map.channels)) for g in range(window.groups)
         )
