@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -293,7 +292,7 @@ endmodule
 """
 
 
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
+@pytest.mark.icarus
 @pytest.mark.parametrize("standard", ["-g2005", "-g2012"])
 @pytest.mark.parametrize("steps", [1, 2])
 def test_smallest_network_runs_in_icarus_without_x(tmp_path, steps, standard):
