@@ -48,17 +48,10 @@ def build_cocotb(tool: Tool, artefact: Artefact, cache: Cache) -> Path:
 
 
 def build_icarus(tool: Tool, artefact: Artefact, cache: Cache) -> Path:
-    """Folder with the compiled image `ICARUS_IMAGE`.
-
-    Yosys writes combinational logic as `always @*`, which waits for a first change of an input; where
-    registers start at their reset value there may be none, and outputs would stay X. `always_comb` runs
-    at time 0.
-    """
+    """Folder with the compiled image `ICARUS_IMAGE`."""
 
     def build(folder: Path) -> None:
         files = _write_sources(artefact, folder, {})
-        for path in (folder / name for name in files):
-            path.write_text(path.read_text().replace("always @*", "always_comb"))
         run(tool, (*_ICARUS_FLAGS, *files), folder, timeout=TIMEOUT)
 
     return cache.get(_key(tool, artefact, {}, _ICARUS_FLAGS), build)

@@ -63,7 +63,7 @@ def write_build(
     top
         Name of the top module.
     files
-        Contents by path relative to the directory (`rtl/..`, `mem/..`, `report.html`).
+        Contents by path relative to the directory (`rtl/..`, `models/..`, `mem/..`, `report.html`, ..).
 
     Raises
     ------
@@ -129,7 +129,8 @@ def read_build(path: Path) -> Build:
                 "edited or truncated; compile again"
             )
     whole = path.resolve()
-    rtl = tuple(whole / name for name in manifest["rtl"])
+    models = [name for name in manifest["files"] if name.startswith("models/")]
+    rtl = tuple(whole / name for name in (*manifest["rtl"], *sorted(models)))
     try:
         network = load_network(path / "network.npz")
         architecture = find_architecture(manifest["architecture"])

@@ -25,7 +25,7 @@ from spikefold_boards.synth import synthesize
 from spikefold_hw.architecture import AnyPlan, Architecture
 from spikefold_hw.architectures import find_architecture
 from spikefold_hw.cycles import Cycles
-from spikefold_hw.emit import count_multipliers, emit, top_name
+from spikefold_hw.emit import LINT, Emission, count_multipliers, emit, top_name
 from spikefold_hw.interface import Interface
 from spikefold_hw.parts.images import Image
 from spikefold_sim.amaranth_engine import AmaranthEngine
@@ -223,10 +223,17 @@ class Design:
 
     def verilog(self) -> Mapping[str, str]:
         """The Verilog files by name; checked to hold no multiplier."""
-        files = emit(self.architecture.top(self.plan), self.name)
-        if count := count_multipliers(files):
+        return self._emission.verilog
+
+    @cached_property
+    def _emission(self) -> Emission:
+        plan, architecture = self.plan, self.architecture
+        emission = emit(
+            architecture.top(plan), self.name, architecture.describe(plan), architecture.memory_choices(plan)
+        )
+        if count := count_multipliers(emission.verilog):
             raise RuntimeError(f"Design must hold no multiplier, but holds {count}")
-        return files
+        return emission
 
     def write(self, path: Path | str) -> None:
         """Write the build directory (`docs/ir.md`); an earlier build there is replaced.
@@ -237,7 +244,10 @@ class Design:
             If `path` holds something else.
         """
         path = Path(path)
-        files = {f"rtl/{name}": text.encode() for name, text in self.verilog().items()}
+        emission = self._emission
+        files = {f"rtl/{name}": text.encode() for name, text in emission.verilog.items()}
+        files |= {f"models/{name}": text.encode() for name, text in emission.models.items()}
+        files[LINT] = emission.lint.encode()
         for name, image in self.images.items():
             files[f"mem/{name}.mem"] = image.hexadecimal
             files[f"mem/{name}.bin"] = image.data.tobytes()

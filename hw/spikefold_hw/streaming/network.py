@@ -161,5 +161,5 @@ def _probe(m: Module, name: str, source: stream.Interface) -> None:
     have no dependable names in the Verilog; this one has.
     """
     value = Cat(source.payload, source.valid, source.ready)
-    probe = Signal(len(value), name=f"probe_{name}")
+    probe = Signal(len(value), name=f"probe_{name}", attrs={"keep": 1})
     m.d.comb += probe.eq(value)

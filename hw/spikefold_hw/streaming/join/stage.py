@@ -30,7 +30,7 @@ class JoinStage(JoinShape, Stage):
         return cls(name, network.maps[name], planner.time, buffers, network.levels_of(name))
 
     def core(self, images: Images | None) -> AddUnit:
-        return AddUnit(self)
+        return AddUnit(self, self.name)
 
     def times(self, levels: Levels, streams: Streams) -> JoinTimes:
         return JoinTimes(self, levels[self.name], streams)

@@ -18,6 +18,8 @@ class AddUnit(wiring.Component):
     ----------
     shape
         The sum.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -32,9 +34,12 @@ class AddUnit(wiring.Component):
 
     cleared = saturated = None
 
-    def __init__(self, shape: JoinShape):
+    def __init__(self, shape: JoinShape, name: str = ""):
         channels = shape.map.channels
-        self._buffers = tuple(LevelBuffer(channels, 1, each.levels, each.depth) for each in shape.buffers)
+        self._buffers = tuple(
+            LevelBuffer(channels, 1, each.levels, each.depth, f"{name}_skip{k}")
+            for k, each in enumerate(shape.buffers)
+        )
         self._scan = CellScan(shape.map, shape.time)
         super().__init__(
             {

@@ -36,9 +36,14 @@ class LayerCore(wiring.Component):
     def __init__(self, layer: LayerShape, contents: Images | None = None):
         blocks, bits, drain = layer.blocks, layer.widths.accumulator, layer.drain_shape
         self._skips = skip_streams(drain)
-        self._windows = [ProjectionCore(p, layer.map, layer.time, blocks) for p in layer.projections]
+        self._windows = [
+            ProjectionCore(projection, layer.map, layer.time, blocks, f"{layer.name}_window{k}")
+            for k, projection in enumerate(layer.projections)
+        ]
         self._accumulate = AccumulateCore(layer.lanes_shape, contents)
-        self._repeater = CurrentRepeater(blocks, bits, layer.repeats) if layer.repeats > 1 else None
+        self._repeater = (
+            CurrentRepeater(blocks, bits, layer.repeats, layer.name) if layer.repeats > 1 else None
+        )
         self._unit = Readout(drain, contents) if layer.neuron is None else NeuronUnit(drain, contents)
         super().__init__(
             {f"i{k}": In(window.i.signature.flip()) for k, window in enumerate(self._windows)}

@@ -26,9 +26,9 @@ class PoolCore(wiring.Component):
 
     saturated = None
 
-    def __init__(self, window: WindowShape, shape: PoolShape):
-        self._lines = LineBuffer(window, taps=False)
-        self._unit = PoolUnit(shape)
+    def __init__(self, window: WindowShape, shape: PoolShape, name: str = ""):
+        self._lines = LineBuffer(window, taps=False, name=name)
+        self._unit = PoolUnit(shape, name)
         super().__init__(
             {
                 "i0": In(self._lines.i.signature.flip()),

@@ -55,7 +55,7 @@ class PoolStage(Stage):
         return PoolShape(self.map, self.pooling, self.window.levels, self.levels, self.time)
 
     def core(self, images: Images | None) -> PoolCore:
-        return PoolCore(self.window, self.unit_shape)
+        return PoolCore(self.window, self.unit_shape, self.name)
 
     def times(self, levels: Levels, streams: Streams) -> PoolTimes:
         first = self.time.in_cells(levels[self.name], self.map)

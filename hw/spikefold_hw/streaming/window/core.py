@@ -37,6 +37,8 @@ class ProjectionCore(wiring.Component):
         The layer's map, its time steps and their order.
     blocks
         How the layer's channels are cut into blocks.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -46,16 +48,16 @@ class ProjectionCore(wiring.Component):
         Digits with their weight row, and a flush after every block.
     """
 
-    def __init__(self, projection: ProjectionShape, map: Map, time: Time, blocks: Blocks):  # noqa: A002
+    def __init__(self, projection: ProjectionShape, map: Map, time: Time, blocks: Blocks, name: str = ""):  # noqa: A002
         self._projection = projection
         self._positions, self._time, self._blocks = map.positions, time, blocks
         self._replays = blocks.count // projection.window.groups
         window = projection.window
-        self._buffer = EventBuffer(projection.weights, self._replays)
+        self._buffer = EventBuffer(projection.weights, self._replays, name)
         self._issuer = DigitIssuer(projection.weights, blocks.count, map.positions, time)
         self._front: LineBuffer | Flatten | None = None
         if window.depth:
-            self._front = LineBuffer(window)
+            self._front = LineBuffer(window, name=name)
         elif window.map.positions > 1 and window.geometry.whole:
             self._front = Flatten(window)
         first = self._front or self._buffer

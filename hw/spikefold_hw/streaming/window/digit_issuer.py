@@ -53,7 +53,8 @@ class DigitIssuer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         weights, digit = self._weights, self.o.payload
         m = Module()
-        slot, single = Signal(Slot(weights), reset_less=True), Signal()
+        slot = Signal(Slot(weights), reset_less=True)
+        single = Signal()
         base = Signal(range(self._rows + weights.inputs))
         pending, arriving = slot.event.digits.pending, self.i.payload
         rest = without_lowest(pending, weights.coding)
@@ -81,8 +82,10 @@ class DigitIssuer(wiring.Component):
         weights, blocks = self._weights, self._blocks
         if blocks * weights.sets == 1:
             return
-        block, following = Signal(range(blocks)), base + weights.inputs
-        last_block, ends = block == blocks - 1, Signal()
+        block = Signal(range(blocks))
+        following = base + weights.inputs
+        last_block = block == blocks - 1
+        ends = Signal()
         m.d.comb += ends.eq(flushed & last_block)
         with m.If(flushed):
             m.d.sync += [block.eq(Mux(last_block, 0, block + 1)), base.eq(following)]

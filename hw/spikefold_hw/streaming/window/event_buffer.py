@@ -68,6 +68,8 @@ class EventBuffer(wiring.Component):
         Of the projection: inputs, levels and coding.
     replays
         How often a window is replayed: the blocks of output channels it leads to.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -80,14 +82,17 @@ class EventBuffer(wiring.Component):
     latency = 3
     """Cycles from the mark's handshake to the first slot on the output."""
 
-    def __init__(self, weights: WeightsShape, replays: int):
+    def __init__(self, weights: WeightsShape, replays: int, name: str = ""):
         self._weights = weights
+        self._name = name
         self._fill, self._replay = _Fill(weights), _Replay(weights, replays)
         super().__init__({"i": In(self._fill.i.signature.flip()), "o": Out(self._replay.o.signature)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.event_memory = memory = Ram(StoredEvent(self._weights), event_rows(self._weights))
+        m.submodules.event_memory = memory = Ram(
+            StoredEvent(self._weights), event_rows(self._weights), f"{self._name}_event"
+        )
         m.submodules.fill, m.submodules.replay = fill, replay = self._fill, self._replay
         connect(m, wiring.flipped(self.i), fill.i)
         connect(m, replay.o, wiring.flipped(self.o))
@@ -148,7 +153,8 @@ class _Fill(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         weights, event = self._weights, self.i.payload
         m = Module()
-        bank, count = Signal(), Signal.like(self.filled.count)
+        bank = Signal()
+        count = Signal.like(self.filled.count)
         taken = self.i.valid & self.i.ready
         m.d.comb += [
             self.i.ready.eq(~self.full),
@@ -206,8 +212,11 @@ class _Replay(wiring.Component):
         m = Module()
         # Not reset, so that synthesis may use the register inside the block RAM.
         slot = Signal(Slot(self._weights), reset_less=True)
-        valid, move = Signal(), Signal()
-        flush, final, leaves = Signal(reset_less=True), Signal(), Signal()
+        valid = Signal()
+        move = Signal()
+        flush = Signal(reset_less=True)
+        final = Signal()
+        leaves = Signal()
         ends = self._walk(m)
         m.d.comb += [
             move.eq(self.o.ready | ~self.o.valid),
@@ -232,10 +241,14 @@ class _Replay(wiring.Component):
 
     def _walk(self, m: Module) -> Value:
         """Go on with every fetch; returns whether a block ends with the slot that is being fetched."""
-        row, following = Signal.like(self.place.row), Signal.like(self.filled.count, init=1)
+        row = Signal.like(self.place.row)
+        following = Signal.like(self.filled.count, init=1)
         # Whether a block ends at a row is compared one fetch ahead, out of the way of `ready`.
-        begins, compared = Signal(init=1), Signal()
-        ends, bank, replay = Signal(), Signal(), Signal(range(self._replays))
+        begins = Signal(init=1)
+        compared = Signal()
+        ends = Signal()
+        bank = Signal()
+        replay = Signal(range(self._replays))
         last = replay == self._replays - 1
         m.d.comb += [
             ends.eq(Mux(begins, self.filled.empty, compared)),

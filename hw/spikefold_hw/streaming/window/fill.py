@@ -40,7 +40,8 @@ class LineFill(wiring.Component):
         window, event = self._shape, self.i.payload
         cells, channels = window.cells, window.map.channels
         m = Module()
-        cell, base = Signal.like(self.record.addr), Signal.like(self.event.addr)
+        cell = Signal.like(self.record.addr)
+        base = Signal.like(self.event.addr)
         taken = self.i.valid & self.i.ready
         address, within = self._place(m, taken, base)
         m.d.comb += [

@@ -75,7 +75,8 @@ class LineGather(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.walk = walk = WindowWalk(self._shape)
-        advance, shift = Signal(), Signal()
+        advance = Signal()
+        shift = Signal()
         m.d.comb += [
             walk.written.eq(self.written),
             walk.shift.eq(shift),
@@ -92,7 +93,8 @@ class LineGather(wiring.Component):
 
         Returns a tap, and the record of the cell it reads.
         """
-        fetched, tap = Signal(_Tap(self._shape)), Signal(_Tap(self._shape))
+        fetched = Signal(_Tap(self._shape))
+        tap = Signal(_Tap(self._shape))
         # Not reset, so that synthesis may use the register inside the block RAM.
         record = Signal(CellRecord(self._shape), reset_less=True)
         with m.If(shift):
@@ -103,9 +105,14 @@ class LineGather(wiring.Component):
     def _hand_out(self, m: Module, tap: data.View, record: data.View, advance: Signal, shift: Signal) -> None:
         """One stage that counts a tap's events, two for the memory's output, one for the event."""
         window = self._shape
-        valid, last, ends, some = Signal(), Signal(), Signal(), Signal()
-        more, address = Signal(window.channels.bit_length()), Signal.like(self.event.addr)
-        offset, released = Signal.like(tap.offset), Signal.like(tap.released)
+        valid = Signal()
+        last = Signal()
+        ends = Signal()
+        some = Signal()
+        more = Signal(window.channels.bit_length())
+        address = Signal.like(self.event.addr)
+        offset = Signal.like(tap.offset)
+        released = Signal.like(tap.released)
         starts = Array(
             Const(g * window.channels, index_bits(window.map.channels)) for g in range(window.groups)
         )

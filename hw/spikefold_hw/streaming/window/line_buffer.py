@@ -28,6 +28,8 @@ class LineBuffer(wiring.Component):
     taps
         Whether the index of a gathered event counts its place under the kernel too: (row, column,
         channel of the group). Without, it is the channel.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -40,7 +42,8 @@ class LineBuffer(wiring.Component):
     latency = WindowWalk.available_latency + LineGather.tap_latency + LineGather.event_latency
     """Cycles from the handshake of the last mark a window needs to the window's first tap on the output."""
 
-    def __init__(self, window: WindowShape, taps: bool = True):
+    def __init__(self, window: WindowShape, taps: bool = True, name: str = ""):
+        self._name = name
         self._shape = window
         self._taps = taps
         self._fill, self._gather = LineFill(window), LineGather(window, taps)
@@ -82,8 +85,10 @@ class LineBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         window = self._shape
         m = Module()
-        m.submodules.event_memory = events = Ram(EventRecord(window), event_rows(window))
-        m.submodules.cell_memory = records = Ram(CellRecord(window), window.cells)
+        m.submodules.event_memory = events = Ram(
+            EventRecord(window), event_rows(window), f"{self._name}_line_events"
+        )
+        m.submodules.cell_memory = records = Ram(CellRecord(window), window.cells, f"{self._name}_line_cells")
         m.submodules.fill, m.submodules.gather = fill, gather = self._fill, self._gather
         connect(m, wiring.flipped(self.i), fill.i)
         connect(m, gather.o, wiring.flipped(self.o))

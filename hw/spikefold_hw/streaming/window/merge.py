@@ -30,7 +30,8 @@ class ProjectionMerge(wiring.Component):
         turn = Signal(range(self._count))
         inputs = [getattr(self, f"i{k}") for k in range(self._count)]
         last = turn == self._count - 1
-        flush, swallowed = Signal(), Signal()
+        flush = Signal()
+        swallowed = Signal()
         payload = self.o.payload
         valid = Array(i.valid for i in inputs)[turn]
         m.d.comb += [

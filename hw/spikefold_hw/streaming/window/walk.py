@@ -70,7 +70,9 @@ class WindowWalk(wiring.Component):
         m = Module()
         upcoming = _NextWindow(self._shape)
         # A begin moves the counters; from them `need` is summed in a second cycle, and compared in a third.
-        begin, counters_new, need_new = Signal(), Signal(), Signal()
+        begin = Signal()
+        counters_new = Signal()
+        need_new = Signal()
         m.d.sync += [counters_new.eq(begin), need_new.eq(counters_new)]
         available = self._available(m, begin, upcoming)
         m.d.comb += begin.eq(self.shift & ~self.valid & available & ~counters_new & ~need_new)
@@ -118,8 +120,10 @@ class WindowWalk(wiring.Component):
         bits = (2 * (cells + self._cells)).bit_length() + 1
         rows = (geometry.rows()[1] - 1) * window.map.width * window.steps
         columns = (geometry.columns()[1] - 1) * window.steps
-        down, across = Signal(range(cells), init=int(rows[0])), Signal(range(cells), init=int(columns[0]))
-        front, need = Signal(signed(bits)), Signal(signed(bits), init=int(rows[0] + columns[0]))
+        down = Signal(range(cells), init=int(rows[0]))
+        across = Signal(range(cells), init=int(columns[0]))
+        front = Signal(signed(bits))
+        need = Signal(signed(bits), init=int(rows[0] + columns[0]))
         available = Signal()
         ends_map = begin & upcoming.ends_row & upcoming.last_row
         m.d.sync += [
@@ -139,7 +143,8 @@ class WindowWalk(wiring.Component):
         """Walk the taps of the present window."""
         window = self._shape
         kernel_rows, kernel_columns = window.kernel
-        row, column = Signal(range(kernel_rows)), Signal(range(kernel_columns))
+        row = Signal(range(kernel_rows))
+        column = Signal(range(kernel_columns))
         first, freed = Signal.like(self.cell, name="first"), Signal.like(self.released, name="freed")
         below, row_ends = Signal.like(self.cell, name="below_tap"), column == kernel_columns - 1
         m.d.comb += [
@@ -205,8 +210,10 @@ class _NextWindow:
         rows, columns = window.padding
         first = -(rows * window.map.width + columns) * window.steps % cells
         self.start = Signal(index_bits(cells), init=first, name="start")
-        self.group, self.step = Signal(range(window.groups)), Signal(range(window.steps))
-        self.column, self.row = Signal(range(geometry.width)), Signal(range(geometry.height))
+        self.group = Signal(range(window.groups))
+        self.step = Signal(range(window.steps))
+        self.column = Signal(range(geometry.width))
+        self.row = Signal(range(geometry.height))
         self.ends_step = self.group == window.groups - 1
         self.ends_position = self.ends_step & (self.step == window.steps - 1)
         self.ends_row = self.ends_position & (self.column == geometry.width - 1)

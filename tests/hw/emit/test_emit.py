@@ -1,10 +1,13 @@
-"""The Verilog: the same bytes every time, no multiplier, ports as documented, and no X in Icarus."""
+"""The Verilog: the same bytes every time, no multiplier, ports and header as documented, no X in Icarus."""
 
 import hashlib
+import json
 import os
 import re
 import subprocess
 import sys
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ from layer_samples import contents_of, random_network, run_network
 
 from spikefold.ir import Dense, Input, Network, Neuron, Population, ShiftSum
 from spikefold_hw.emit import count_multipliers, emit, top_name
-from spikefold_hw.parts.images import memory_images
+from spikefold_hw.streaming.architecture import ARCHITECTURE
 from spikefold_hw.streaming.network import NetworkTop
 from spikefold_hw.streaming.planning import plan_of
 
@@ -22,7 +25,7 @@ MULTIPLIERS = re.compile(r"cell \$(mul|div|mod|divfloor|modfloor|pow|macc)")
 
 
 def featured_network(seed=0):
-    """Two steps, leak, reset factor, cap, weight sets; every seed gives the same profile."""
+    """Two steps, leak, reset factor, cap, weight sets; every seed gives the same plan."""
     rng = np.random.default_rng(seed)
 
     def rows(low, high, shape):
@@ -50,34 +53,56 @@ def featured_network(seed=0):
     )
 
 
-def featured_profile(seed=0):
+def featured_plan(seed=0):
     network = featured_network(seed)
     return plan_of(network, {"hidden": 4, "second": 5, "readout": 2}, {"input": "naf", "hidden": "unary"})
 
 
+def emitted(plan):
+    """The Verilog files of a plan by name."""
+    return emit(NetworkTop(plan), plan.name, ARCHITECTURE.describe(plan)).verilog
+
+
 @pytest.fixture(scope="module")
 def files():
-    return emit(featured_profile())
+    return emitted(featured_plan())
+
+
+def shapes_in(texts):
+    """Modules of memories that the core instantiates."""
+    return set(re.findall(r"^  (spikefold_r[oa]m_\w+) ", texts["featured_core.v"], re.MULTILINE))
 
 
 def test_files_and_names(files):
-    assert sorted(files) == ["featured_core.v", "featured_top.v", "spikefold_ram.v", "spikefold_rom.v"]
-    assert top_name(featured_profile()) == "featured_top"
+    assert top_name("featured") == "featured_top"
+    assert set(files) == {"featured_top.v", "featured_core.v"} | {f"{name}.v" for name in shapes_in(files)}
     for name, text in files.items():
-        assert re.search(rf"^module {name.removesuffix('.v')} #\($", text, re.MULTILINE) or "_core" in name
+        assert re.search(rf"^module {name.removesuffix('.v')} ?#?\(", text, re.MULTILINE)
+        assert text.startswith("// ")
+
+
+def test_one_module_for_all_memories_of_a_shape(files):
+    plan = featured_plan()
+    memories = ARCHITECTURE.cost(plan).memories
+    images = {size.name for stage in plan.stages for size in stage.image_sizes()}
+    kinds = {name: "rom" if name in images else "ram" for name in memories}
+    assert shapes_in(files) == {f"spikefold_{kinds[n]}_{w}x{rows}" for n, (w, rows) in memories.items()}
+    used = re.findall(r"^  spikefold_r[oa]m_\w+ ", files["featured_core.v"], re.MULTILINE)
+    assert len(used) == len(memories) > len(shapes_in(files))
+    assert "memory" not in "".join(re.findall(r"^module .*", files["featured_core.v"], re.MULTILINE))
 
 
 def test_text_is_the_same_in_every_process(files):
     """Also with another order of hashes."""
     script = (
-        "import hashlib, sys; sys.path.insert(0, sys.argv[1]); import test_verilog as t\n"
-        "for name, text in sorted(t.emit(t.featured_profile()).items()):\n"
+        "import hashlib, sys; sys.path[:0] = sys.argv[1:]; import test_emit as t\n"
+        "for name, text in sorted(t.emitted(t.featured_plan()).items()):\n"
         "    print(name, hashlib.sha256(text.encode()).hexdigest())"
     )
-    folder = __file__.rpartition("/")[0]
+    here = Path(__file__).parent
     for hash_seed in ("1", "2", "3"):
         result = subprocess.run(
-            [sys.executable, "-c", script, folder],
+            [sys.executable, "-c", script, str(here), str(here.parent)],
             env=os.environ | {"PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
@@ -89,47 +114,89 @@ def test_text_is_the_same_in_every_process(files):
 
 
 def test_text_does_not_depend_on_the_weights(files):
-    other = featured_network(1)
-    profile = featured_profile(1)
-    assert profile == featured_profile(0)
-    assert contents_of(other, profile) != contents_of(featured_network(0), profile)
-    assert emit(profile) == files
+    other, plan = featured_network(1), featured_plan(1)
+    assert plan == featured_plan(0)
+    assert contents_of(other, plan) != contents_of(featured_network(0), plan)
+    assert emitted(plan) == files
 
 
 def test_every_memory_reads_its_own_file(files):
-    profile = featured_profile()
-    names = {
-        name: (image.width, len(image.data))
-        for layer in profile.layers
-        for name, image in memory_images(featured_network(), layer).items()
-    }
+    plan = featured_plan()
+    sizes = {(s.name, s.width, s.depth) for stage in plan.stages for s in stage.image_sizes()}
     core = files["featured_core.v"]
-    roms = re.findall(r"spikefold_rom #\((.*?)\) rom \(", core, re.DOTALL)
-    found = {}
-    for text in roms:
-        values = dict(re.findall(r"\.(\w+)\((?:32'd)?(.*?)\)", text))
+    found = set()
+    for width, depth, text in re.findall(r"spikefold_rom_(\d+)x(\d+) #\((.*?)\n  \)", core, re.DOTALL):
+        values = dict(re.findall(r"\.(\w+)\((.*?)\)", text))
         assert values["MEM_DIR"] == "MEM_DIR"
-        found[values["FILE"].strip('"').removesuffix(".mem")] = (int(values["WIDTH"]), int(values["DEPTH"]))
-    assert found == names
+        found.add((values["FILE"].strip('"').removesuffix(".mem"), int(width), int(depth)))
+    assert found == sizes
     assert "@MEM_DIR@" not in core
 
 
-def test_folder_of_the_images_reaches_every_module(files):
+def test_folder_of_the_images_reaches_every_module_that_needs_it(files):
     core = files["featured_core.v"]
-    modules = re.findall(r"^module (\w+)", core, re.MULTILINE)
-    assert len(modules) == len(
-        re.findall(r'^module \w+ #\(parameter MEM_DIR = "mem"\) \(', core, re.MULTILINE)
-    )
-    used = re.findall(rf"^\s+({'|'.join(modules)}) #\(\.MEM_DIR\(MEM_DIR\)\) \S+ \(", core, re.MULTILINE)
-    assert sorted(used) == sorted(set(modules) - {"featured_core"})
+    modules = {text.split("(")[0].split(" ")[0]: text for text in re.split(r"(?m)^module ", core)[1:]}
+    with_parameter = {
+        name for name, text in modules.items() if text.startswith(f"{name} #(parameter MEM_DIR")
+    }
+    handed = set(re.findall(r"^  (featured_\w+) #\(\.MEM_DIR\(MEM_DIR\)\) \w+ \(", core, re.MULTILINE))
+    assert with_parameter == handed | {"featured_core"} < set(modules)
+    for name, text in modules.items():
+        needs = ".FILE(" in text or any(f"  {below} #(.MEM_DIR" in text for below in with_parameter)
+        assert needs == (name in with_parameter), name
     top = files["featured_top.v"]
     assert 'parameter MEM_DIR = "mem"' in top
     assert "featured_core #(.MEM_DIR(MEM_DIR)) core (" in top
 
 
+def test_no_name_is_escaped_and_no_wire_is_empty(files):
+    for text in files.values():
+        assert "\\" not in text
+        assert "[-1:0]" not in text
+
+
+def test_registers_have_the_names_of_the_source(files):
+    """Also those that two assignments in one line once left without."""
+    core = files["featured_core.v"]
+    for name in ("started", "cycles", "block", "pointer", "ahead", "leaving", "word"):
+        assert re.search(rf"^  reg (\[\d+:0\] )?{name} = ", core, re.MULTILINE), name
+    assert "signal" not in core
+
+
+def test_nothing_waits_for_a_first_change(files):
+    """`always @*` does not run at time 0 where no input changes: Icarus would leave its outputs X."""
+    for text in files.values():
+        assert "@*" not in text.replace(" ", "")
+
+
+def test_header_tells_design_plan_parameters_and_counters(files):
+    plan = featured_plan()
+    lines = files["featured_top.v"].split("module ")[0].splitlines()
+    assert all(line.startswith("//") and len(line) <= 110 for line in lines)
+    header = " ".join(line.removeprefix("//").strip() for line in lines)
+    text = json.dumps(ARCHITECTURE.to_json(plan), sort_keys=True)
+    for part in (
+        "featured_top: a spiking neural network from 7x1x1 inputs to 3 classes in 2 time steps",
+        "Architecture: streaming",
+        f"Plan (SHA-256): {hashlib.sha256(text.encode()).hexdigest()}",
+        f"Written by spikefold {metadata.version('spikefold')}",
+        "MEM_DIR: folder of the memory images",
+        "X__valid and X__ready are both 1 at the rising edge",
+        "0: cycles 1: samples 2: events_input 3: events_hidden 4: events_second 5: saturations_hidden",
+    ):
+        assert part in header
+    assert not re.search(r"/(home|tmp|work|usr)/|20\d\d-\d\d", "".join(files.values()))
+
+
+def test_every_port_says_what_it_means(files):
+    top = files["featured_top.v"]
+    ports = re.findall(r"^  (?:input|output) wire [^/]*?(\w+),? *(//.*)?$", top, re.MULTILINE)
+    assert {name for name, meaning in ports if not meaning} == {"i__ready", "o__ready"}
+
+
 def test_ports_of_the_top(files):
-    ports = re.findall(r"^  ((?:input|output) wire .*?),?$", files["featured_top.v"], re.MULTILINE)
-    bits = featured_profile().layers[-1].widths.membrane
+    ports = re.findall(r"^  ((?:input|output) wire .*?),? *(?://.*)?$", files["featured_top.v"], re.MULTILINE)
+    bits = featured_plan().layers[-1].widths.membrane
     assert ports == [
         "input wire clk",
         "input wire rst",
@@ -153,16 +220,16 @@ def test_ports_of_the_top(files):
 
 def test_design_holds_no_multiplication(files):
     assert count_multipliers(files) == 0
-    assert not MULTIPLIERS.search(rtlil.convert(NetworkTop(featured_profile()), emit_src=False))
+    assert not MULTIPLIERS.search(rtlil.convert(NetworkTop(featured_plan()), emit_src=False))
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_random_design_holds_no_multiplication(seed):
     rng = np.random.default_rng(seed)
     network = random_network(rng, steps=1 + seed % 2, static=True)
-    profile = plan_of(network, dict.fromkeys(("layer0", "layer1", "readout"), 3), {"input": "naf"})
-    assert count_multipliers(emit(profile)) == 0
-    assert not MULTIPLIERS.search(rtlil.convert(NetworkTop(profile), emit_src=False))
+    plan = plan_of(network, dict.fromkeys(("layer0", "layer1", "readout"), 3), {"input": "naf"})
+    assert count_multipliers(emitted(plan)) == 0
+    assert not MULTIPLIERS.search(rtlil.convert(NetworkTop(plan), emit_src=False))
 
 
 @pytest.mark.parametrize("operation", ["*", "//", "%"])
@@ -196,13 +263,13 @@ def smallest_network(steps):
 
 @pytest.mark.parametrize("steps", [1, 2])
 def test_memories_of_one_row_have_an_address(steps):
-    profile = plan_of(smallest_network(steps), {"hidden": 1, "readout": 1}, {})
-    core = emit(profile)["network_core.v"]
-    instances = re.findall(r"spikefold_(rom|ram) #\((.*?)\n  \);", core, re.DOTALL)
+    files = emitted(plan_of(smallest_network(steps), {"hidden": 1, "readout": 1}, {}))
+    core = files["network_core.v"]
+    instances = re.findall(r"  (spikefold_(rom|ram)_\w+) (.*?)\n  \);", core, re.DOTALL)
     assert len(instances) == 6 + 3 * (steps > 1)
-    for kind, text in instances:
-        assert ".ADDRESS(32'd0)" not in text
-        assert len(re.findall(r"\.\w*address\(\S", text)) == (1 if kind == "rom" else 2)
+    for module, kind, text in instances:
+        assert len(re.findall(r"\.\w*address\([^)]", text)) == (1 if kind == "rom" else 2)
+        assert not re.search(r"\[-1:0\]", files[f"{module}.v"])
 
 
 BENCH = """\
@@ -230,11 +297,11 @@ endmodule
 @pytest.mark.parametrize("steps", [1, 2])
 def test_smallest_network_runs_in_icarus_without_x(tmp_path, steps, standard):
     network = smallest_network(steps)
-    profile = plan_of(network, {"hidden": 1, "readout": 1}, {})
-    for name, words in contents_of(network, profile).items():
+    plan = plan_of(network, {"hidden": 1, "readout": 1}, {})
+    for name, words in contents_of(network, plan).items():
         (tmp_path / "mem").mkdir(exist_ok=True)
         (tmp_path / "mem" / f"{name}.mem").write_text("".join(f"{word:x}\n" for word in words))
-    files = {**emit(profile), "bench.v": BENCH.format(bits=profile.layers[-1].widths.membrane - 1)}
+    files = {**emitted(plan), "bench.v": BENCH.format(bits=plan.layers[-1].widths.membrane - 1)}
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     subprocess.run(["iverilog", standard, "-s", "bench", "-o", "bench", *files], cwd=tmp_path, check=True)
