@@ -9,6 +9,7 @@ happened. Cycle 0 is the first rising clock edge without reset.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,15 +136,16 @@ class RunLog:
     @classmethod
     def from_words(cls, data: NDArray[np.uint64]) -> "RunLog":
         """Inverse of `to_words`; the native engine writes the same array as little-endian bytes."""
-        scalars, rest = data[: cls._SCALARS].tolist(), data[cls._SCALARS :]
+        scalars: list[Any] = data[: cls._SCALARS].tolist()
+        rest = data[cls._SCALARS :]
         lists = []
         for _ in range(2):
             count = int(rest[0])
             lists.append(tuple(rest[1 : 1 + count].tolist()))
             rest = rest[1 + count :]
         pairs = rest.reshape(-1, 2)
-        first, second = lists
-        return cls(*scalars, first, second, pairs[:, 0], pairs[:, 1])
+        fields = (*scalars, *lists, pairs[:, 0], pairs[:, 1])
+        return cls(*fields)
 
     def by_source(self, sources: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint64]]]:
         """Cycles and payloads of the entries of source 0, 1, .. `sources - 1`."""

@@ -131,7 +131,7 @@ class Streaming(Architecture[Plan, Config]):
 
 def _reads(layer: LayerShape) -> list[dict[str, Any]]:
     """What a layer reads: source, how its levels are taken apart, bits of a weight."""
-    rows = [(p.source, p.coding, p.weight_bits) for p in layer.projections]
+    rows: list[tuple[str, str, int]] = [(p.source, p.coding, p.weight_bits) for p in layer.projections]
     rows += [(skip.source, "identity", skip.weight_bits) for skip in layer.skips]
     return [{"source": source, "digits": digits, "weight_bits": bits} for source, digits, bits in rows]
 

@@ -12,7 +12,7 @@ from spikefold_hw.parts.load import LoadChain
 from spikefold_hw.parts.memory import Contents
 from spikefold_hw.streaming.plan import Plan
 from spikefold_hw.streams import Event, Logit, connect, index_bits
-from spikefold_hw.typed import Component
+from spikefold_hw.typed import Component, Stream
 
 COUNTER_BITS = 32
 
@@ -106,7 +106,7 @@ class NetworkTop(Component):
         self._count(m)
         return m
 
-    def _gated(self, m: Module) -> stream.Interface:
+    def _gated(self, m: Module) -> Stream:
         """The input, held back after a reset until all memories are loaded or cleared."""
         waits = [core.cleared for core in self.stages.values() if core.cleared is not None]
         if self._chain is not None:
@@ -126,13 +126,11 @@ class NetworkTop(Component):
         ]
         return source
 
-    def _join(
-        self, m: Module, name: str, source: stream.Interface, targets: Sequence[stream.Interface]
-    ) -> None:
+    def _join(self, m: Module, name: str, source: Stream, targets: Sequence[stream.Interface]) -> None:
         if len(targets) == 1:
             connect(m, source, targets[0])
             return
-        m.submodules[f"fork_{name}"] = fork = Fork(targets[0].signature.flip(), len(targets))
+        m.submodules[f"fork_{name}"] = fork = Fork(stream.Signature(source.payload.shape()), len(targets))
         connect(m, source, fork.i)
         for k, target in enumerate(targets):
             connect(m, getattr(fork, f"o{k}"), target)
@@ -159,7 +157,8 @@ class NetworkTop(Component):
 
 
 def _event(source: stream.Interface) -> Value:
-    return source.valid & source.ready & (source.payload.level != 0)
+    fires: Value = source.valid & source.ready & (source.payload.level != 0)
+    return fires
 
 
 def _probe(m: Module, name: str, source: stream.Interface) -> None:

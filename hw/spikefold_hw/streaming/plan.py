@@ -61,7 +61,8 @@ class Plan:
     @property
     def layers(self) -> tuple[LayerShape, ...]:
         """The stages with lanes: populations, the readout last."""
-        return tuple(stage for stage in self.stages if isinstance(stage, LayerShape))
+        stages: tuple[object, ...] = self.stages
+        return tuple(stage for stage in stages if isinstance(stage, LayerShape))
 
     @property
     def readout(self) -> LayerShape:

@@ -100,7 +100,7 @@ class DrainClock:
         if self._units == 1:
             first = int(counts.argmax())
             return [first if counts[first] else self._words - 1]
-        beats = counts.tolist()
+        beats: list[int] = counts.tolist()
         beats[-1] = max(beats[-1], 1)
         return beats
 

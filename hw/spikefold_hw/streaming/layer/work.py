@@ -3,6 +3,7 @@
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikefold.ir.neuron import Integers
 from spikefold_hw.parts.lanes import accumulate_latency
@@ -60,7 +61,7 @@ class LayerWork(Work):
         return slowest
 
     @cached_property
-    def _fires(self) -> Integers:
+    def _fires(self) -> NDArray[np.bool_]:
         """Which neurons send an event, (cells, channels)."""
         layer = self._layer
         return layer.time.in_cells(self._levels[layer.name], layer.map) > 0
@@ -78,4 +79,5 @@ class LayerWork(Work):
         if steps > 1 and (layer.time.order == "position_major" or layer.map.positions == 1):
             # A membrane is read again when it has been written.
             cells = np.maximum(cells, state_latency(layer.drain_shape))
-        return cells.reshape(currents, layer.repeats).sum(axis=1)
+        drained: Integers = cells.reshape(currents, layer.repeats).sum(axis=1)
+        return drained

@@ -11,7 +11,7 @@ from spikefold_hw.parts.digits import lowest, without_lowest
 from spikefold_hw.parts.shapes import WeightsShape
 from spikefold_hw.streaming.window.event_buffer import Slot
 from spikefold_hw.streams import Digit
-from spikefold_hw.typed import Component
+from spikefold_hw.typed import Component, view_signal
 
 
 class DigitIssuer(Component):
@@ -57,7 +57,7 @@ class DigitIssuer(Component):
     def elaborate(self, platform: object) -> Module:
         weights, digit = self._weights, self.o.payload
         m = Module()
-        slot = Signal(Slot(weights), reset_less=True)
+        slot = view_signal(Slot(weights), reset_less=True)
         single = Signal()
         base = Signal(range(self._rows + weights.inputs))
         pending, arriving = slot.event.digits.pending, self.i.payload

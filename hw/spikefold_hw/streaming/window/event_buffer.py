@@ -10,7 +10,7 @@ from spikefold_hw.parts.digits import PendingDigits, encode
 from spikefold_hw.parts.memory import Ram
 from spikefold_hw.parts.shapes import WeightsShape
 from spikefold_hw.streams import Event, connect, index_bits
-from spikefold_hw.typed import Component
+from spikefold_hw.typed import Component, view_signal
 
 BANKS = 2
 
@@ -235,7 +235,7 @@ class _Replay(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # Not reset, so that synthesis may use the register inside the block RAM.
-        slot = Signal(Slot(self._weights), reset_less=True)
+        slot = view_signal(Slot(self._weights), reset_less=True)
         valid = Signal()
         move = Signal()
         flush = Signal(reset_less=True)

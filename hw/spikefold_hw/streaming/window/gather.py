@@ -11,7 +11,7 @@ from spikefold_hw.streaming.window.records import CellRecord, EventRecord, event
 from spikefold_hw.streaming.window.shape import WindowShape
 from spikefold_hw.streaming.window.walk import WindowWalk
 from spikefold_hw.streams import Event, index_bits
-from spikefold_hw.typed import Component
+from spikefold_hw.typed import Component, View, view_signal
 
 
 class _Tap(data.StructLayout):
@@ -97,21 +97,23 @@ class LineGather(Component):
         self._hand_out(m, tap, record, advance, shift)
         return m
 
-    def _fetch(self, m: Module, walk: WindowWalk, shift: Signal) -> tuple[data.View, data.View]:
+    def _fetch(self, m: Module, walk: WindowWalk, shift: Signal) -> tuple[View, View]:
         """Two stages: the memory's output, and a plain register, since block RAM is slow to answer.
 
         Returns a tap, and the record of the cell it reads.
         """
-        fetched = Signal(_Tap(self._shape))
-        tap = Signal(_Tap(self._shape))
+        fetched, tap = (
+            view_signal(_Tap(self._shape), name="fetched"),
+            view_signal(_Tap(self._shape), name="tap"),
+        )
         # Not reset, so that synthesis may use the register inside the block RAM.
-        record = Signal(CellRecord(self._shape), reset_less=True)
+        record = view_signal(CellRecord(self._shape), reset_less=True)
         with m.If(shift):
-            m.d.sync += [fetched[name].eq(getattr(walk, name)) for name in fetched.shape().members]
+            m.d.sync += [fetched[name].eq(getattr(walk, name)) for name in _Tap(self._shape).members]
             m.d.sync += [tap.eq(fetched), record.eq(self.record.data)]
         return tap, record
 
-    def _hand_out(self, m: Module, tap: data.View, record: data.View, advance: Signal, shift: Signal) -> None:
+    def _hand_out(self, m: Module, tap: View, record: View, advance: Signal, shift: Signal) -> None:
         """One stage that counts a tap's events, two for the memory's output, one for the event."""
         window = self._shape
         valid = Signal()

@@ -247,9 +247,9 @@ class _NextWindow:
         released = np.diff(geometry.released, prepend=0).reshape(geometry.height, geometry.width)
         inner, ends = released[:, :-1], released[:, -1]
         # Rows that the next row of outputs starts at too are kept whole.
-        moving = inner.any(axis=1)
+        moving = np.asarray(inner.any(axis=1))
         pattern = inner[moving.argmax()] if moving.any() else np.zeros(geometry.width - 1, np.int64)
-        within = Mux(_choose(self.row, moving.astype(np.int64)), _choose(self.column, pattern), 0)
+        within = Mux(_choose(self.row, moving.tolist()), _choose(self.column, pattern), 0)
         return Mux(self.column == geometry.width - 1, _choose(self.row, ends), within)
 
 
