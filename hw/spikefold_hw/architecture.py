@@ -68,7 +68,7 @@ class Architecture(ABC, Generic[P, C]):
         """
 
     @abstractmethod
-    def top(self, plan: P, contents: Contents | None = None) -> wiring.Component:
+    def top(self, plan: P, contents: Contents | None = None) -> "wiring.Component[Any]":
         """The gateware; `contents` are rows of its memories, for Amaranth's own simulator."""
 
     @abstractmethod

@@ -1,11 +1,13 @@
 """One stream for several readers."""
 
 from amaranth.hdl import Cat, Module
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
+from spikefold_hw.typed import Component
 
-class Fork(wiring.Component):
+
+class Fork(Component):
     """Hands every beat of one stream to several readers at once, when all of them are ready.
 
     Members
@@ -15,6 +17,8 @@ class Fork(wiring.Component):
     o0, o1, .. : Out(stream)
         The readers. Their `ready` must not wait for `valid`.
     """
+
+    i: stream.Interface
 
     def __init__(self, signature: stream.Signature, count: int):
         self._count = count

@@ -1,9 +1,10 @@
 """The streams that join the blocks, and a connect that checks shapes."""
 
-from amaranth.hdl import Module, Shape, ShapeCastable, signed, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module, ShapeLike, signed, unsigned
+from amaranth.lib import data, wiring
 
 from spikefold.errors import InputError
+from spikefold_hw.typed import Stream
 
 
 def index_bits(count: int) -> int:
@@ -62,7 +63,7 @@ class Logit(data.StructLayout):
         )
 
 
-def connect(m: Module, source: stream.Interface, sink: stream.Interface) -> None:
+def connect(m: Module, source: Stream, sink: Stream) -> None:
     """Connect two streams whose payloads have the same shape, signedness and fields included.
 
     Raises
@@ -76,5 +77,6 @@ def connect(m: Module, source: stream.Interface, sink: stream.Interface) -> None
     wiring.connect(m, source, sink)
 
 
-def _shape(interface: stream.Interface) -> Shape | ShapeCastable:
-    return interface.signature.members["payload"].shape
+def _shape(interface: Stream) -> ShapeLike:
+    shape: ShapeLike = interface.signature.members["payload"].shape
+    return shape

@@ -74,20 +74,20 @@ def late(cycles):
 def test_another_network_fits_a_toy_or_is_refused():
     fitted = spikefold.compile(network(5), fit_to=compiled(guard=8))
     assert fitted.plan == compiled(guard=8).plan
-    with pytest.raises(ModelError, match="^The toy must have one dense readout"):
+    with pytest.raises(ModelError, match=r"^The toy must have one dense readout"):
         spikefold.compile(network(steps=2), architecture="toy")
 
 
 def test_choices_are_those_of_the_architecture():
-    with pytest.raises(InputError, match="^Choice 'lanes' of compile is unknown; known: weight_bits"):
+    with pytest.raises(InputError, match=r"^Choice 'lanes' of compile is unknown; known: weight_bits"):
         compiled(lanes=4)
-    with pytest.raises(InputError, match="^Choice 'gard' of compile is unknown; did you mean 'guard'[?]$"):
+    with pytest.raises(InputError, match=r"^Choice 'gard' of compile is unknown; did you mean 'guard'[?]$"):
         compiled(gard=4)
     assert config_of("toy")(guard=1) == find_architecture("toy").config(guard=1)
 
 
 def test_unknown_architectures_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="^Architecture must be one of streaming, toy, not 'none'$"):
+    with pytest.raises(InputError, match=r"^Architecture must be one of streaming, toy, not 'none'$"):
         spikefold.compile(network(), architecture="none")
     compiled().write(tmp_path / "build")
     monkeypatch.delitem(ARCHITECTURES, "toy")

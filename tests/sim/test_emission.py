@@ -1,26 +1,22 @@
 """The Verilog as it is shipped: no warning of Verilator, and right whatever was chosen for memories."""
 
-import subprocess
 from dataclasses import replace
 
 import pytest
 from random_designs import random_design, random_graph_design
 
+from spikefold.flow.run import run
+from spikefold.flow.tools import find_tool
 from spikefold_hw.emit import LINT
 from spikefold_hw.memory_choice import choose_memories
-from spikefold_sim.toolchain import find_verilator
 
 
 def lint(design, folder):
     """What `verilator --lint-only -Wall` says of a design with its waivers."""
     design.write(folder)
-    tools = find_verilator()
     files = sorted(str(path.relative_to(folder)) for path in (folder / "rtl").iterdir())
-    command = [tools.executable, "--lint-only", "-Wall", LINT, "--top-module", f"{design.name}_top", *files]
-    done = subprocess.run(
-        command, cwd=folder, env=tools.environment(), capture_output=True, text=True, check=False
-    )
-    return done.stdout + done.stderr
+    arguments = ("--lint-only", "-Wall", LINT, "--top-module", f"{design.name}_top", *files)
+    return run(find_tool("verilator"), arguments, folder, timeout=300, check=False).output
 
 
 def plain(seed, make):
@@ -63,6 +59,7 @@ def chosen(design, styles, macros):
     return replace(design, plan=replace(plan, memories=memories))
 
 
+@pytest.mark.icarus
 @pytest.mark.parametrize("make", [plain, loaded])
 def test_choices_and_macros_change_nothing_but_the_text(make):
     """Macros run as their stand-ins, which are behavioural."""

@@ -55,10 +55,12 @@ def test_graph_under_stalls(seed):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "simulator", ["native", "verilator", pytest.param("icarus", marks=pytest.mark.icarus)]
+)
 @pytest.mark.parametrize("seed", range(2000, 2005))
-def test_graph_in_verilator_and_icarus(seed):
-    for simulator in ("native", "verilator", "icarus"):
-        _check(seed, simulator, 0.3 if simulator == "verilator" else 0.0, random_graph_design)
+def test_graph_in_verilator_and_icarus(seed, simulator):
+    _check(seed, simulator, 0.3 if simulator == "verilator" else 0.0, random_graph_design)
 
 
 @pytest.mark.slow

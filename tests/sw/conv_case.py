@@ -7,10 +7,6 @@ from random_networks import random_weight
 
 from spikefold.golden import Golden
 from spikefold.ir import Add, Conv, Dense, Identity, Input, Network, Neuron, Pool, Population
-from spikefold_hw.streaming.choose.goal import Goal
-from spikefold_hw.streaming.choose.search import choose, with_stages
-from spikefold_hw.streaming.config import Config
-from spikefold_hw.streaming.planning import plan_of
 
 CLASSES = 5
 
@@ -56,15 +52,3 @@ def levels_of(network, samples=3, seed=1, density=0.7):
     x = rng.integers(0, network.input.levels + 1, shape) * (rng.random(shape) < density)
     x = network.input.encode(x, network.steps)
     return {"input": x, **Golden(network).run(x, record=True).levels}
-
-
-def plain_plan(network, lanes=1, **options):
-    return plan_of(network, {p.name: lanes for p in network.populations}, **options)
-
-
-def chosen(network, levels, lanes=None, units=None, config=None, **options):
-    """What `choose` takes, and the plan with it."""
-    lanes, units = lanes or {}, units or {}
-    plan = plan_of(network, {p.name: 1 for p in network.populations} | lanes, **options)
-    found = choose(plan, network, levels, lanes, units, Goal(config or Config()))
-    return found, with_stages(plan, found)

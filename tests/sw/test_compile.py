@@ -149,14 +149,14 @@ def test_fitted_network_has_a_pipeline_too():
 BAD_HARDWARE = {
     "order": (
         {"order": "outermost"},
-        r"^Order of time must be auto, innermost or step-major, not 'outermost'$",
+        r"^Order of time must be auto, position-major or step-major, not 'outermost'$",
     ),
     "weights": ({"weights": "flash"}, r"^Weights must be rom or loaded, not 'flash'$"),
     "units": (
         {"units": {"layer0": 3}},
         r"^Units of 'layer0' must divide the 10 channels of a group, not be 3$",
     ),
-    "units zero": ({"units": 0}, r"^Units count of 'layer0' must be a positive integer, not 0$"),
+    "units zero": ({"units": 0}, r"^Unit count of 'layer0' must be a positive integer, not 0$"),
     "units layer": ({"units": {"x": 1}}, r"^Units must name one of layer0, readout, not 'x'$"),
     "pooling": ({"pooling": "max"}, r"^Pooling must be auto, unit or compose, not 'max'$"),
     "identity bits": ({"identity_bits": 9}, r"^Identity bits must be 1\.\.8, not 9$"),

@@ -10,7 +10,7 @@ from spikefold_hw.emit.memories import VerilogPlatform
 from spikefold_hw.emit.multipliers import count_multipliers
 from spikefold_hw.emit.top import top_name, top_verilog
 from spikefold_hw.memory_choice import MemoryChoice
-from spikefold_hw.parts.component import AnyComponent
+from spikefold_hw.typed import Component
 
 LINT = "lint.vlt"
 """Name of the file with Verilator's waivers."""
@@ -39,7 +39,7 @@ _NOTHING = Description()
 
 
 def emit(
-    component: AnyComponent,
+    component: Component,
     name: str,
     description: Description = _NOTHING,
     memories: Iterable[MemoryChoice] = (),

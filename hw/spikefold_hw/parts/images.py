@@ -1,11 +1,10 @@
 """Contents of memories: rows of packed values, as files and as bytes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from spikefold.ir.neuron import Integers
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Image:
     data: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, columns: list[tuple[Integers, int]]) -> "Image":
+    def of(cls, columns: Sequence[tuple[NDArray[np.integer], int]]) -> "Image":
         """Pack columns of values, each (rows,) with its width in bits, into words; the first one lowest.
 
         Raises

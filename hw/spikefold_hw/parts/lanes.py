@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.neuron import Integers
@@ -12,6 +12,7 @@ from spikefold_hw.parts.load import Images, image_memory
 from spikefold_hw.parts.shapes import LanesShape
 from spikefold_hw.parts.weights import weight_lanes, weight_sizes
 from spikefold_hw.streams import Digit
+from spikefold_hw.typed import Component, view_signal
 
 
 def accumulate_latency(shape: LanesShape) -> int:
@@ -30,7 +31,7 @@ def digit_of(shape: LanesShape) -> Digit:
     return Digit(rows, max(weights.shifts for weights in shape.weights), len(shape.weights))
 
 
-class AccumulateCore(wiring.Component):
+class AccumulateCore(Component):
     """P accumulators, fed with digits, drained Q at a time while the next block accumulates.
 
     A flush copies the sums to the holding registers and clears the accumulators. It is accepted
@@ -51,6 +52,9 @@ class AccumulateCore(wiring.Component):
     o : Out(stream(ArrayLayout(signed, Q)))
         The sums, channel by channel in words of Q.
     """
+
+    i: stream.Interface
+    o: stream.Interface
 
     def __init__(self, shape: LanesShape, contents: Images | None = None):
         self._shape = shape
@@ -164,7 +168,7 @@ class AccumulateCore(wiring.Component):
         active = Signal()
         move = Signal()
         last = Signal()
-        moved = Signal(self.o.payload.shape(), reset_less=True)
+        moved = view_signal(self.o.payload.shape(), reset_less=True)
         short = (blocks.group_channels - 1) % blocks.lanes // units
         last_block = block == blocks.group_blocks - 1
         m.d.comb += [
@@ -201,11 +205,10 @@ def _chosen(m: Module, weights: list[list[Value]], window: Value) -> list[Value]
 
 
 def _delay(m: Module, value: Value, cycles: int, name: str, reset_less: bool = False) -> Signal:
-    for k in range(cycles):
-        register = Signal(value.shape(), name=f"{name}{k + 1}", reset_less=reset_less)
-        m.d.sync += register.eq(value)
-        value = register
-    return value
+    stages = [Signal(value.shape(), name=f"{name}{k + 1}", reset_less=reset_less) for k in range(cycles)]
+    for before, register in zip([value, *stages], stages, strict=False):
+        m.d.sync += register.eq(before)
+    return stages[-1]
 
 
 def _shifted(weight: Value, shift: Value, shifts: int) -> Value:

@@ -1,32 +1,39 @@
 """Levels that wait for another path: a stream of events in, dense words of Q levels out."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold.errors import ModelError
 from spikefold_hw.parts.arithmetic import divide
-from spikefold_hw.parts.memory import Ram, ring_next
+from spikefold_hw.parts.cell_memory import CellMemory, CellRows
+from spikefold_hw.parts.memory import ring_next
 from spikefold_hw.parts.occupancy import Occupancy
 from spikefold_hw.parts.pipeline import Pipeline
 from spikefold_hw.streams import Event
+from spikefold_hw.typed import Component, View
 
 _CHUNK_BITS = 5
 _CHUNK = 1 << _CHUNK_BITS
 """Presence bits in a memory row: as many as a block RAM is wide."""
 
 
-def level_memories(channels: int, units: int, levels: int, depth: int) -> dict[str, tuple[int, int]]:
-    """`(word width, rows)` of the memories of a `LevelBuffer`, by name."""
+def _cell_rows(channels: int, units: int, levels: int) -> dict[str, CellRows]:
     words = channels // units
     chunks = -(-words // _CHUNK)
-    sizes = {"levels": (units * levels.bit_length(), depth * words)}
+    rows = {"levels": CellRows(words, units, levels.bit_length())}
     if chunks > 1:
-        sizes["chunks"] = (_CHUNK, depth * chunks)
-    return sizes | {"cells": (chunks if chunks > 1 else words, depth)}
+        return rows | {"chunks": CellRows(chunks, _CHUNK, 1), "cells": CellRows(1, chunks, 1)}
+    return rows | {"cells": CellRows(1, words, 1)}
 
 
-class LevelBuffer(wiring.Component):
+def level_memories(channels: int, units: int, levels: int, depth: int) -> dict[str, tuple[int, int]]:
+    """`(word width, rows)` of the memories of a `LevelBuffer`, by name."""
+    cells = _cell_rows(channels, units, levels)
+    return {name: (cell.width, depth * cell.rows) for name, cell in cells.items()}
+
+
+class LevelBuffer(Component):
     """Keeps cells (a position's levels at one time step) until they are read, word by word.
 
     A beat on `i` is written into its word, a word without an event is not written: presence bits, one
@@ -54,6 +61,8 @@ class LevelBuffer(wiring.Component):
         The source's largest level.
     depth
         Cells that are kept.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -74,6 +83,12 @@ class LevelBuffer(wiring.Component):
         If the units do not divide the channels, or no cell is kept.
     """
 
+    i: stream.Interface
+    available: Signal
+    advance: Signal
+    next: Signal
+    levels: View
+
     latency = 3
     """Moves from `next` to the word on `levels`."""
 
@@ -90,7 +105,7 @@ class LevelBuffer(wiring.Component):
         self._units = units
         self._depth = depth
         self._words = channels // units
-        self._memories = level_memories(channels, units, levels, depth)
+        self._rows = _cell_rows(channels, units, levels)
         bits = levels.bit_length()
         super().__init__(
             {
@@ -105,10 +120,11 @@ class LevelBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         memories = {
-            name: Ram(width, rows, f"{self._name}_{name}") for name, (width, rows) in self._memories.items()
+            name: CellMemory(cell, self._depth, at_end=name == "cells", name=f"{self._name}_{name}")
+            for name, cell in self._rows.items()
         }
         for name, memory in memories.items():
-            m.submodules[f"{name}_memory"] = memory
+            m.submodules[name] = memory
         stored = self._store(m, memories)
         freed = self._read(m, memories)
         inside = Signal()
@@ -120,102 +136,58 @@ class LevelBuffer(wiring.Component):
             m.d.sync += inside.eq(~self.i.payload.end_position)
         return m
 
-    def _bases(self, m: Module, side: str, end: Value) -> dict[str, Signal]:
-        """First row of the present cell in every memory; `end` goes on to the next cell."""
-        bases = {}
-        for name, (_, rows) in self._memories.items():
-            bases[name] = base = Signal(range(rows), name=f"{side}_{name}")
-            with m.If(end):
-                m.d.sync += base.eq(ring_next(base, rows, rows // self._depth))
-        return bases
-
-    def _store(self, m: Module, memories: dict[str, Ram]) -> Value:
+    def _store(self, m: Module, memories: dict[str, CellMemory]) -> Value:
         """Write a beat in the cycle after it was taken; returns the strobe of a cell's last write."""
         event = self.i.payload
-        valid = Signal()
-        mark = Signal(reset_less=True)
-        level = Signal.like(event.level, reset_less=True)
-        word = Signal(range(self._words), reset_less=True)
-        place = Signal(range(self._units), reset_less=True)
-        quotient, rest = divide(event.index, self._units, self._channels)
-        m.d.sync += [
-            valid.eq(self.i.valid & self.i.ready),
-            Cat(mark, level).eq(Cat(event.end_position, event.level)),
-            Cat(word, place).eq(Cat(quotient[: len(word)], rest[: len(place)])),
-        ]
+        word, place = divide(event.index, self._units, self._channels)
+        p = Pipeline(m, Const(1), self.i.valid & self.i.ready)
+        p.stage(
+            mark=event.end_position,
+            level=event.level,
+            word=word[: (self._words - 1).bit_length()],
+            place=place[: (self._units - 1).bit_length()],
+        )
         fires = Signal()
         ends = Signal()
-        m.d.comb += [fires.eq(valid & (level != 0)), ends.eq(valid & mark)]
-        bases = self._bases(m, "write", ends)
-
-        def write(name: str, enable: Value, row: ValueLike, bits: Value) -> None:
-            port = memories[name].write_port()
-            m.d.comb += [port.en.eq(enable), port.addr.eq(bases[name] + row), port.data.eq(bits)]
-
-        def gather(key: Value, place: Value, value: Value, count: int, keep: Value) -> Value:
-            return _gather(m, fires, ends, key, place, value, count, keep)
-
-        write("levels", fires, word, gather(word, place, level, self._units, Const(0)))
-        place = word
-        if "chunks" in memories:
-            chunk = word[_CHUNK_BITS:]
-            write("chunks", fires, chunk, gather(chunk, word[:_CHUNK_BITS], Const(1), _CHUNK, Const(0)))
-            place = chunk
-        write("cells", ends, 0, gather(Const(0), place, Const(1), self._memories["cells"][0], ~fires))
+        m.d.comb += [fires.eq(p.valid & (p.level != 0)), ends.eq(p.valid & p.mark)]
+        chunk, bit = self._chunk(p.word)
+        # Of each memory the row, the place in it, and the value.
+        values = {
+            "levels": (p.word, p.place, p.level),
+            "chunks": (chunk, bit, Const(1)),
+            "cells": (Const(0), chunk, Const(1)),
+        }
+        for name, memory in memories.items():
+            places = zip((memory.row, memory.place, memory.value), values[name], strict=True)
+            m.d.comb += [memory.put.eq(fires), memory.end.eq(ends), *(port.eq(v) for port, v in places)]
         return ends
 
-    def _read(self, m: Module, memories: dict[str, Ram]) -> Value:
+    def _chunk(self, word: Value) -> tuple[Value, Value]:
+        """Row of a word's presence bit and its place there; without chunks the word is its own row."""
+        return (word[_CHUNK_BITS:], word[:_CHUNK_BITS]) if "chunks" in self._rows else (word, Const(0))
+
+    def _read(self, m: Module, memories: dict[str, CellMemory]) -> Value:
         """Read all memories at the next word; returns the strobe of a cell's last word."""
         word = Signal(range(self._words))
         freed = Signal()
         m.d.comb += freed.eq(self.next & (word == self._words - 1))
-        bases = self._bases(m, "read", freed)
         with m.If(self.next):
             m.d.sync += word.eq(ring_next(word, self._words))
-
-        def read(name: str, row: ValueLike) -> Value:
-            port = memories[name].read_port()
-            m.d.comb += [port.en.eq(self.advance), port.addr.eq(bases[name] + row)]
-            return port.data
-
-        place, present = word, Const(1)
-        rows = {"levels": read("levels", word), "cells": read("cells", 0)}
-        if "chunks" in memories:
-            place = word[_CHUNK_BITS:]
-            rows["chunks"] = read("chunks", place)
+        chunk, bit = self._chunk(word)
+        rows = {"levels": word, "chunks": chunk, "cells": Const(0)}
+        for name, memory in memories.items():
+            m.d.comb += [
+                memory.read.eq(self.advance),
+                memory.read_row.eq(rows[name]),
+                memory.read_end.eq(freed),
+            ]
         # Registered by themselves: block RAM is slow to answer.
         p = Pipeline(m, self.advance, Const(1))
-        p.stage(word=word, place=place)
-        p.stage(**rows)
-        present = p.cells.bit_select(p.place, 1)
+        p.stage(chunk=chunk, bit=bit)
+        p.stage(**{name: memory.read_data for name, memory in memories.items()})
+        present = p.cells.bit_select(p.chunk, 1)
         if "chunks" in memories:
-            present &= p.chunks.bit_select(p.word[:_CHUNK_BITS], 1)
+            present &= p.chunks.bit_select(p.bit, 1)
         p.stage(word_levels=Mux(present, p.levels, 0))
         m.d.comb += Value.cast(self.levels).eq(p.word_levels)
         return freed
-
-
-def _gather(
-    m: Module,
-    fires: Value,
-    ends: Value,
-    key: Value,
-    place: Value,
-    value: Value,
-    count: int,
-    keep: Value,
-) -> Value:
-    """Put `value` at its `place` among `count` values, beside those stored in this cell under the same key.
-
-    With `keep` it is not put there.
-    """
-    kept = Signal(data.ArrayLayout(len(value), count))
-    last = Signal.like(key, reset_less=True)
-    merged = [
-        Mux((place == k) & ~keep, value, Mux(key == last, Value.cast(kept[k]), 0)) for k in range(count)
-    ]
-    with m.If(fires):
-        m.d.sync += [Value.cast(kept).eq(Cat(merged)), last.eq(key)]
-    with m.If(ends):
-        m.d.sync += Value.cast(kept).eq(0)
-    return Cat(merged)

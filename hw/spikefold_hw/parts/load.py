@@ -10,15 +10,15 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.errors import InputError
-from spikefold_hw.parts.component import AnyComponent
 from spikefold_hw.parts.images import ImageSize
 from spikefold_hw.parts.memory import AnyMemory, Contents, Rom
+from spikefold_hw.typed import Component
 
 _FAN_OUT = 32
 """Memories that share a segment's data and address registers."""
 
 
-class LoadSegment(AnyComponent):
+class LoadSegment(Component):
     """Fills a few memories of one size, one after another, and passes all later bytes on.
 
     They share data and address; a token, one flip-flop per memory, says whose turn it is.
@@ -103,7 +103,7 @@ class LoadPort:
     enable: Value
 
 
-class LoadChain(AnyComponent):
+class LoadChain(Component):
     """Takes the bytes of all images, one per cycle, and hands each to its memory.
 
     A chain of segments with a register between them: however many memories there are, no path gets

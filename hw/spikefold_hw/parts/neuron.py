@@ -3,20 +3,23 @@
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Mux, Value, signed
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold.errors import ModelError
 from spikefold.ir.network import Population
 from spikefold.ir.neuron import Integers, ShiftSum, ladder_weights
-from spikefold_hw.parts.drain import DrainSequence, entry_latency, skip_streams, with_skips
+from spikefold_hw.parts.drain import DrainSequence, entry_latency, skip_streams, skips_of, with_skips
 from spikefold_hw.parts.lanes import sums_layout
 from spikefold_hw.parts.load import Images
 from spikefold_hw.parts.pipeline import Pipeline
 from spikefold_hw.parts.serializer import Serializer
 from spikefold_hw.parts.shapes import DrainShape, NeuronShape
 from spikefold_hw.streams import Event
+from spikefold_hw.typed import Component
+
+_FLAGS = data.StructLayout({"last_word": 1, "last_position": 1, "last_step": 1})
 
 
 def ladder_latency(shape: DrainShape) -> int:
@@ -49,7 +52,7 @@ def _neuron_of(shape: DrainShape) -> NeuronShape:
     return shape.neuron
 
 
-class NeuronUnit(wiring.Component):
+class NeuronUnit(Component):
     """Turns sums into levels (docs/numerics.md): every reset, rounding, leak and D.
 
     A rigid pipeline: identities, shift and bias, leak, reset factor, saturation, then the ladder
@@ -78,6 +81,10 @@ class NeuronUnit(wiring.Component):
     saturated : Out
         How many membranes were clipped in this cycle.
     """
+
+    i: stream.Interface
+    o: stream.Interface
+    saturated: Signal
 
     def __init__(self, shape: DrainShape, contents: Images | None = None):
         self._shape = shape
@@ -119,10 +126,10 @@ class NeuronUnit(wiring.Component):
         serializer = None
         if blocks.units > 1:
             m.submodules.serializer = serializer = Serializer(
-                blocks.words, blocks.units, self._neuron.levels.bit_length(), 3
+                blocks.words, blocks.units, self._neuron.levels.bit_length(), _FLAGS
             )
         advance = ~self.o.valid | self.o.ready if serializer is None else serializer.i.ready
-        pipelines = sequence.open(m, self, advance)
+        pipelines = sequence.open(m, self.i, skips_of(self, shape), advance)
         clipped = []
         for p in pipelines:
             self._charge(p)
@@ -155,15 +162,17 @@ class NeuronUnit(wiring.Component):
             word.send.eq(Cat(p.fires for p in pipelines)),
             word.word.eq(first.word),
             word.bare.eq(first.last_word),
-            word.flags.eq(Cat(first.last_word, first.last_position, first.last_step)),
+            word.flags.last_word.eq(first.last_word),
+            word.flags.last_position.eq(first.last_position),
+            word.flags.last_step.eq(first.last_step),
             self.o.valid.eq(serializer.o.valid),
             self.o.payload.index.eq(beat.index),
             self.o.payload.level.eq(beat.value),
             serializer.o.ready.eq(self.o.ready),
         ]
         m.d.comb += [word.values[k].eq(p.level) for k, p in enumerate(pipelines)]
-        last_word, last_position, last_step = beat.flags
-        self._mark(m, beat.last & last_word, last_position, last_step)
+        flags = beat.flags
+        self._mark(m, beat.last & flags.last_word, flags.last_position, flags.last_step)
 
     def _mark(self, m: Module, ends: Value, last_position: Value, last_step: Value) -> None:
         m.d.comb += [
@@ -225,7 +234,8 @@ class NeuronUnit(wiring.Component):
         else:
             p.let(r=p.u)
         allowed = p.u >= p.fire_floor if neuron.fire_floor else Const(1)
-        level, fires = Const(0), Const(0)
+        level: Value = Const(0)
+        fires: Value = Const(0)
         weights = ladder_weights(neuron.levels)
         for k, weight in enumerate(weights):
             multiple = p.top if k == 0 and neuron.stores_top else p.threshold << (weight.bit_length() - 1)

@@ -4,18 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 from amaranth.hdl import Module, Signal, Value, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.network import Population
 from spikefold.ir.neuron import Integers
-from spikefold_hw.parts.drain import DrainSequence, entry_latency, skip_streams, with_skips
+from spikefold_hw.parts.drain import DrainSequence, entry_latency, skip_streams, skips_of, with_skips
 from spikefold_hw.parts.lanes import sums_layout
 from spikefold_hw.parts.load import Images
 from spikefold_hw.parts.pipeline import Pipeline
 from spikefold_hw.parts.serializer import Serializer
 from spikefold_hw.parts.shapes import DrainShape
 from spikefold_hw.streams import Logit
+from spikefold_hw.typed import Component
 
 
 def logit_latency(shape: DrainShape) -> int:
@@ -28,7 +29,7 @@ def readout_latency(shape: DrainShape) -> int:
     return logit_latency(shape) + 1 + (Serializer.latency if shape.blocks.units > 1 else 0)
 
 
-class Readout(wiring.Component):
+class Readout(Component):
     """Adds up `(sum << F) + b` per class; after the last step it sends logits and the argmax.
 
     The lowest class wins a tie.
@@ -50,6 +51,9 @@ class Readout(wiring.Component):
     o : Out(stream(Logit))
         One beat per class and sample.
     """
+
+    i: stream.Interface
+    o: stream.Interface
 
     def __init__(self, shape: DrainShape, contents: Images | None = None):
         self._shape = shape
@@ -86,7 +90,8 @@ class Readout(wiring.Component):
             m.submodules.serializer = serializer = Serializer(
                 blocks.words, blocks.units, signed(bits), flags=1
             )
-        pipelines = sequence.open(m, self, move if serializer is None else serializer.i.ready)
+        advance = move if serializer is None else serializer.i.ready
+        pipelines = sequence.open(m, self.i, skips_of(self, self._shape), advance)
         for p in pipelines:
             self._sum(p)
         sequence.store(m, pipelines)

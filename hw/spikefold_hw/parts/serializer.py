@@ -1,15 +1,18 @@
 """From a word of neurons to one beat per cycle."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold_hw.parts.arithmetic import select, times
 from spikefold_hw.parts.digits import without_lowest
 from spikefold_hw.streams import index_bits
+from spikefold_hw.typed import Component, view_signal
 
 
-class Serializer(wiring.Component):
+class Serializer(Component):
     """Sends the values of a word that are marked for it, one per cycle, lowest first.
 
     A word stays until all of its values were sent: k of them take max(1, k) cycles. A word without any
@@ -25,7 +28,7 @@ class Serializer(wiring.Component):
     shape
         Shape of a value.
     flags
-        Bits that go with a word.
+        Shape of what goes with a word.
 
     Members
     -------
@@ -35,10 +38,13 @@ class Serializer(wiring.Component):
         `index`, `value`, whether it is the `last` of its word, and the word's `flags`.
     """
 
+    i: stream.Interface
+    o: stream.Interface
+
     latency = 2
     """Cycles from a word's handshake to its first value on the output."""
 
-    def __init__(self, words: int, units: int, shape: ShapeLike, flags: int):
+    def __init__(self, words: int, units: int, shape: ShapeLike, flags: ShapeLike):
         self._units = units
         word = {
             "send": units,
@@ -55,10 +61,19 @@ class Serializer(wiring.Component):
             }
         )
 
+    def model(
+        self, word: int, values: Sequence[int], send: Sequence[bool], bare: bool, flags: int
+    ) -> list[tuple[int, int, bool, int]]:
+        """Beats `(index, value, last, flags)` of a word, for its `units` values and whether each is sent."""
+        places = [k for k, sends in enumerate(send) if sends]
+        if bare and not places:
+            places = [self._units - 1]
+        return [(word * self._units + k, values[k], k == places[-1], flags) for k in places]
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        word = Signal(self.i.payload.shape(), reset_less=True)
-        beat = Signal(self.o.payload.shape(), reset_less=True)
+        word = view_signal(self.i.payload.shape(), reset_less=True)
+        beat = view_signal(self.o.payload.shape(), reset_less=True)
         busy = Signal()
         more = Signal()
         move = Signal()

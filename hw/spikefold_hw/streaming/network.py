@@ -48,7 +48,7 @@ class NetworkTop(wiring.Component):
     Members
     -------
     i : In(stream(Event))
-        Input levels: the cells of every sample, see `spikefold_hw.streaming.plan.Profile.order`.
+        Input levels: the cells of every sample, in the order of `Plan.input.time`.
     o : Out(stream(Logit))
         One beat per class; on the last, `winner` is the class.
     stages : dict

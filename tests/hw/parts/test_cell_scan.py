@@ -6,6 +6,7 @@ import pytest
 from stream_bench import simulate
 
 from spikefold.ir.maps import Map
+from spikefold_hw.order import ORDERS, Time
 from spikefold_hw.parts.cell_scan import CellScan
 
 
@@ -25,7 +26,7 @@ def walk(dut, strobes, void=()):
     return seen
 
 
-@pytest.mark.parametrize("order", ["position_major", "step_major"])
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("map_", [Map(1), Map(3), Map(1, 2, 2), Map(2, 1, 3), Map(4, 2, 1)])
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_scan_names_channels_and_ends(order, map_, steps):
@@ -39,10 +40,10 @@ def test_scan_names_channels_and_ends(order, map_, steps):
             end = last and position == map_.positions - 1
             expected.append((channel, last, end, end and step == steps - 1))
     strobes = [1, 1, 0, 1, 0, 0] * len(expected)
-    assert walk(CellScan(map_, steps, order), strobes) == expected * 3
+    assert walk(CellScan(map_, Time(steps, order)), strobes) == expected * 3
 
 
 def test_void_cells_do_not_count():
-    seen = walk(CellScan(Map(2, 1, 2), 1, "position_major"), [1] * 8, void=range(4))
+    seen = walk(CellScan(Map(2, 1, 2), Time(1, "position_major")), [1] * 8, void=range(4))
     assert [end for _, _, end, _ in seen] == [0, 0, 0, 0, 0, 0, 0, 1]
     assert [channel for channel, *_ in seen] == [0, 1] * 4

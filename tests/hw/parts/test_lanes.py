@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from layer_samples import random_levels, random_weight, sample_layer, sample_of
+from cell_samples import random_levels
+from layer_samples import random_weight, sample_layer, sample_of
 from stream_bench import STALLS, stream_run
 
 from spikefold.ir import Conv, Dense, Identity, Input, Network, Neuron, Population
@@ -21,10 +22,10 @@ def projections_of(sample):
 def kernels_of(sample):
     """Weights of each window as (sets, targets, rows, columns, channels of a group)."""
     kernels = []
-    for projection, window in zip(projections_of(sample), sample.profile.windows, strict=True):
+    for projection, window in zip(projections_of(sample), sample.layer.windows, strict=True):
         weight = projection.weight
         if isinstance(projection, Dense):
-            weight = weight.reshape(*weight.shape[:2], *window.scan.map)
+            weight = weight.reshape(*weight.shape[:2], *window.map)
         kernels.append(weight.transpose(0, 1, 3, 4, 2))
     return kernels
 
@@ -32,26 +33,26 @@ def kernels_of(sample):
 def random_cells(rng, sample, count):
     """Levels under each window, (cells, rows, columns, channels); one cell is silent, one full."""
     cells = []
-    for window in sample.profile.windows:
-        shape = (count, *window.scan.kernel, window.scan.map.channels)
+    for window in sample.layer.windows:
+        shape = (count, *window.kernel, window.map.channels)
         levels = random_levels(rng, window.levels, (count, int(np.prod(shape[1:])))).reshape(shape)
         levels[0], levels[1] = 0, window.levels
         cells.append(levels)
     return cells
 
 
-def issue(profile, cells, steps):
+def issue(layer, cells, steps):
     """Digits `(window, row, shift, sign, flush)` of cells in step order, block by block, window by window."""
     digits = []
     for cell in range(len(cells[0])):
-        for block in range(profile.blocks):
-            for port, (window, levels) in enumerate(zip(profile.windows, cells, strict=True)):
-                channels, step = window.scan.channels, cell % steps if window.weight_sets > 1 else 0
-                group = block * window.scan.groups // profile.blocks
-                base = (step * profile.blocks + block) * window.inputs
+        for block in range(layer.blocks.count):
+            for port, (projection, levels) in enumerate(zip(layer.projections, cells, strict=True)):
+                window, step = projection.window, cell % steps if projection.weight_sets > 1 else 0
+                group, channels = block * window.groups // layer.blocks.count, window.channels
+                base = (step * layer.blocks.count + block) * window.inputs
                 seen = levels[cell][..., group * channels : (group + 1) * channels].ravel()
                 for index in seen.nonzero()[0]:
-                    found = digits_of(int(seen[index]), window.coding)
+                    found = digits_of(int(seen[index]), projection.coding)
                     digits += [(port, base + int(index), shift, sign, False) for shift, sign in found]
             digits.append(FLUSH)
     return digits
@@ -59,7 +60,7 @@ def issue(profile, cells, steps):
 
 def products(sample, cells, steps):
     """What the layer's windows must sum up to, channel by channel and cell by cell."""
-    total = np.zeros((len(cells[0]), sample.profile.channels), int)
+    total = np.zeros((len(cells[0]), sample.layer.channels), int)
     for kernel, levels in zip(kernels_of(sample), cells, strict=True):
         reach = kernel.shape[-1]
         per_group = len(total[0]) * reach // levels.shape[-1]
@@ -78,17 +79,17 @@ def beats_of(digits):
 
 
 def run_core(sample, digits, **options):
-    core, drain = AccumulateCore(sample.profile, sample.contents), sample.profile.drain
+    core, units = AccumulateCore(sample.lanes_shape, sample.contents), sample.layer.units
     kernels = [kernel.reshape(*kernel.shape[:2], -1) for kernel in kernels_of(sample)]
     sums = core.model(kernels, digits)
-    record = stream_run(core, beats_of(digits), len(sums) // drain, **options)
-    assert [beat[k] for beat in record.beats for k in range(drain)] == sums
+    record = stream_run(core, beats_of(digits), len(sums) // units, **options)
+    assert [beat[k] for beat in record.beats for k in range(units)] == sums
     return record, sums
 
 
 def check_cells(sample, cells, steps=1, **options):
     """The gateware must give what the model gives, and the model the sums of products."""
-    digits = issue(sample.profile, cells, steps)
+    digits = issue(sample.layer, cells, steps)
     record, sums = run_core(sample, digits, **options)
     assert sums == products(sample, cells, steps)
     return record
@@ -104,7 +105,7 @@ def test_sums_of_any_weight_width(coding, bits):
 
 @pytest.mark.parametrize("stalls", STALLS)
 @pytest.mark.parametrize(
-    ("channels", "lanes", "drain"),
+    ("channels", "lanes", "units"),
     [
         (1, 1, 1),
         (5, 1, 1),
@@ -123,23 +124,23 @@ def test_sums_of_any_weight_width(coding, bits):
         (2, 8, 2),
     ],
 )
-def test_sums_of_any_lanes(channels, lanes, drain, stalls):
+def test_sums_of_any_lanes(channels, lanes, units, stalls):
     rng = np.random.default_rng(channels)
-    sample = sample_layer(random_weight(rng, 4, (1, channels, 4)), 4, levels=7, lanes=lanes, drain=drain)
-    assert sample.profile.lanes == min(lanes, channels)
+    sample = sample_layer(random_weight(rng, 4, (1, channels, 4)), 4, levels=7, lanes=lanes, units=units)
+    assert sample.layer.lanes == min(lanes, channels)
     check_cells(sample, random_cells(rng, sample, 4), stalls=stalls, tail=60)
 
 
 @pytest.mark.parametrize("sets", [1, 3])
-@pytest.mark.parametrize(("lanes", "drain"), [(2, 1), (5, 5)])
-def test_sums_of_weight_sets(lanes, drain, sets):
+@pytest.mark.parametrize(("lanes", "units"), [(2, 1), (5, 5)])
+def test_sums_of_weight_sets(lanes, units, sets):
     rng = np.random.default_rng(sets)
     weight = random_weight(rng, 5, (sets, 5, 3))
-    sample = sample_layer(weight, 5, levels=6, steps=3, static=False, lanes=lanes, drain=drain)
+    sample = sample_layer(weight, 5, levels=6, steps=3, static=False, lanes=lanes, units=units)
     check_cells(sample, random_cells(rng, sample, 6), 3, stalls=(0.3, 0.3))
 
 
-def several_windows(rng, windows, channels, lanes, drain, steps=1):
+def several_windows(rng, windows, channels, lanes, units, steps=1):
     """A layer that reads the input and two populations, each `(bits, coding, kernel, groups, sets)`."""
     sources, projections, stages = ("input", "first", "second"), [], []
     for source in sources[1:]:
@@ -155,12 +156,12 @@ def several_windows(rng, windows, channels, lanes, drain, steps=1):
     stages.append(Population("readout", (readout,), np.zeros((1, 1), int)))
     network = Network(Input((6, 3, 3), 9, False), steps, tuple(stages))
     coding = {source: window[1] for source, window in zip(sources, windows, strict=False)}
-    return sample_of(network, "layer", lanes, drain, coding)
+    return sample_of(network, "layer", lanes, units, coding)
 
 
 @pytest.mark.parametrize("stalls", STALLS[::3])
 @pytest.mark.parametrize(
-    ("windows", "lanes", "drain"),
+    ("windows", "lanes", "units"),
     [
         ([(4, "binary", 3, 1, 1), (4, "binary", 1, 1, 1)], 4, 1),
         ([(8, "naf", 3, 1, 1), (2, "binary", 1, 1, 1)], 8, 4),
@@ -173,10 +174,10 @@ def several_windows(rng, windows, channels, lanes, drain, steps=1):
         ([(4, "binary", 3, 6, 1)], 2, 2),
     ],
 )
-def test_sums_of_several_windows_and_groups(windows, lanes, drain, stalls):
+def test_sums_of_several_windows_and_groups(windows, lanes, units, stalls):
     rng = np.random.default_rng(len(windows))
     steps = max(window[4] for window in windows)
-    sample = several_windows(rng, windows, 12, lanes, drain, steps)
+    sample = several_windows(rng, windows, 12, lanes, units, steps)
     check_cells(sample, random_cells(rng, sample, 2 + 2 * steps), steps, stalls=stalls)
 
 
@@ -185,7 +186,7 @@ def test_a_sign_acts_for_signed_digits_only():
     sample = several_windows(rng, [(4, "binary", 1, 1, 1), (4, "naf", 1, 1, 1)], 4, 4, 1)
     plain, signed = (kernel[0, :, 0, 0, 2] for kernel in kernels_of(sample))
     for port, sums in ((0, plain), (1, -signed)):
-        core = AccumulateCore(sample.profile, sample.contents)
+        core = AccumulateCore(sample.lanes_shape, sample.contents)
         record = stream_run(core, beats_of([(port, 2, 0, -1, False), FLUSH]), 4)
         assert [beat[0] for beat in record.beats] == sums.tolist()
 
@@ -207,7 +208,7 @@ def test_sum_may_wrap_on_the_way(coding):
     up, down = (0, 0, 1, 1, False), (0, 1, 1, 1, False)
     if coding == "naf":
         down = (0, 0, 1, -1, False)
-    limit = 1 << (sample.profile.widths.accumulator - 1)
+    limit = 1 << (sample.layer.widths.accumulator - 1)
     count = limit // 14 + 3
     for first, then in ((up, down), (down, up)):
         digits = [first] * count + [then] * (count - 1) + [FLUSH]
@@ -224,39 +225,39 @@ def test_blocks_do_not_mix_when_the_next_one_starts_at_once():
 
 
 @pytest.mark.parametrize(
-    ("channels", "lanes", "drain"), [(1, 1, 1), (12, 4, 1), (10, 4, 1), (12, 8, 4), (9, 6, 3)]
+    ("channels", "lanes", "units"), [(1, 1, 1), (12, 4, 1), (10, 4, 1), (12, 8, 4), (9, 6, 3)]
 )
-def test_latency_from_flush_to_sums(channels, lanes, drain):
+def test_latency_from_flush_to_sums(channels, lanes, units):
     rng = np.random.default_rng(6)
-    sample = sample_layer(random_weight(rng, 4, (1, channels, 16)), 4, levels=1, lanes=lanes, drain=drain)
-    assert accumulate_latency(sample.profile) == 6
+    sample = sample_layer(random_weight(rng, 4, (1, channels, 16)), 4, levels=1, lanes=lanes, units=units)
+    assert accumulate_latency(sample.lanes_shape) == 6
     check_latency(sample, [np.ones((2, 1, 1, 16), int)])
 
 
 def test_latency_with_several_windows():
     rng = np.random.default_rng(6)
     sample = several_windows(rng, [(4, "binary", 3, 1, 1), (4, "binary", 1, 1, 1)], 6, 4, 2)
-    assert accumulate_latency(sample.profile) == 7
+    assert accumulate_latency(sample.lanes_shape) == 7
     check_latency(sample, [np.ones((2, 3, 3, 6), int), np.ones((2, 1, 1, 6), int)])
 
 
 def check_latency(sample, cells):
-    profile = sample.profile
-    digits = issue(profile, cells, 1)
+    blocks = sample.layer.blocks
+    digits = issue(sample.layer, cells, 1)
     record, _ = run_core(sample, digits)
     flushes = [cycle for cycle, digit in zip(record.taken, digits, strict=True) if digit[4]]
-    words = [len(profile.block_channels(b)) // profile.drain for b in range(profile.blocks)] * 2
-    latency = AccumulateCore(profile, sample.contents).latency
-    assert latency == accumulate_latency(profile)
+    words = [len(blocks.channels_of(b)) // blocks.units for b in range(blocks.count)] * 2
+    latency = AccumulateCore(sample.lanes_shape, sample.contents).latency
+    assert latency == accumulate_latency(sample.lanes_shape)
     assert record.left == [
         flush + latency + k for flush, count in zip(flushes, words, strict=True) for k in range(count)
     ]
 
 
-@pytest.mark.parametrize("drain", [1, 3])
-def test_flush_waits_until_the_sums_have_left(drain):
+@pytest.mark.parametrize("units", [1, 3])
+def test_flush_waits_until_the_sums_have_left(units):
     """Empty blocks come faster than their sums can leave; none is lost."""
-    sample = sample_layer(np.ones((1, 6, 1), int), 2, levels=1, lanes=3, drain=drain)
+    sample = sample_layer(np.ones((1, 6, 1), int), 2, levels=1, lanes=3, units=units)
     digits = [FLUSH] * 6 + [(0, 0, 0, 1, False), FLUSH, (0, 1, 0, 1, False), FLUSH]
     _, sums = run_core(sample, digits, eager=False)
     assert sums == [0] * 18 + [1] * 6

@@ -7,7 +7,6 @@ from stream_bench import event_beats, pack
 
 from spikefold.errors import ModelError
 from spikefold_hw.parts.level_buffer import LevelBuffer, level_memories
-from spikefold_hw.streaming.plan import BufferShape
 
 
 def random_cells(rng, count, channels, levels):
@@ -81,7 +80,7 @@ PAUSES = ((0, 0, 0), (0, 0.5, 0), (0.5, 0.5, 0.5), (0.9, 0, 0), (0, 0.8, 0.3))
 
 @pytest.mark.parametrize("style", ["riding", "bare"])
 @pytest.mark.parametrize(
-    ("channels", "drain", "levels", "depth"),
+    ("channels", "units", "levels", "depth"),
     [
         (1, 1, 1, 1),
         (1, 1, 5, 3),
@@ -97,29 +96,27 @@ PAUSES = ((0, 0, 0), (0, 0.5, 0), (0.5, 0.5, 0.5), (0.9, 0, 0), (0, 0.8, 0.3))
         (96, 1, 1, 2),
     ],
 )
-def test_cells_come_out_as_they_went_in(channels, drain, levels, depth, style):
+def test_cells_come_out_as_they_went_in(channels, units, levels, depth, style):
     for seed, pauses in enumerate(PAUSES if channels < 40 else PAUSES[1:3]):
         rng = np.random.default_rng(seed)
         cells = random_cells(rng, 2 * depth + 5, channels, levels)
-        buffer = LevelBuffer(channels, drain, BufferShape("source", levels, depth))
+        buffer = LevelBuffer(channels, units, levels, depth)
         got = Bench(buffer, cells, pauses=pauses, style=style, seed=seed).run()
         assert (got.reshape(cells.shape) == cells).all()
 
 
-@pytest.mark.parametrize(("channels", "drain"), [(3, 1), (4, 4), (6, 2), (40, 1)])
+@pytest.mark.parametrize(("channels", "units"), [(3, 1), (4, 4), (6, 2), (40, 1)])
 @pytest.mark.parametrize("depth", [1, 2, 5])
-def test_documented_cycles(channels, drain, depth):
+def test_documented_cycles(channels, units, depth):
     """Mark to `available`, last word read to room, and no other pause for the source."""
     rng = np.random.default_rng(depth)
     cells = random_cells(rng, 3 * depth + 4, channels, 3)
     start = 60 + depth * channels
-    bench = Bench(
-        LevelBuffer(channels, drain, BufferShape("source", 3, depth)), cells, seed=1, read_from=start
-    )
+    bench = Bench(LevelBuffer(channels, units, 3, depth), cells, seed=1, read_from=start)
     bench.run()
     counts = np.maximum((cells > 0).sum(axis=1), 1)
     firsts = np.cumsum(counts) - counts
-    taken, asked, words = np.array(bench.taken), np.array(bench.asked), channels // drain
+    taken, asked, words = np.array(bench.taken), np.array(bench.asked), channels // units
     marks, freed = taken[firsts + counts - 1], asked[words - 1 :: words]
     assert bench.available.index(1) == marks[0] + LevelBuffer.fill_latency
     for k, first in enumerate(firsts):
@@ -134,8 +131,8 @@ def test_documented_cycles(channels, drain, depth):
 
 
 def test_memories_have_no_spare_rows():
-    assert level_memories(24, 4, BufferShape("s", 5, 7)) == {"levels": (12, 42), "cells": (6, 7)}
-    assert level_memories(512, 1, BufferShape("s", 4, 5)) == {
+    assert level_memories(24, 4, 5, 7) == {"levels": (12, 42), "cells": (6, 7)}
+    assert level_memories(512, 1, 4, 5) == {
         "levels": (3, 2560),
         "chunks": (32, 80),
         "cells": (16, 5),
@@ -144,13 +141,13 @@ def test_memories_have_no_spare_rows():
 
 @pytest.mark.usefixtures("not_elaborated")
 @pytest.mark.parametrize(
-    ("drain", "depth", "message"),
+    ("units", "depth", "message"),
     [
-        (4, 1, r"^Drain of a level buffer must divide its 6 channels, not be 4$"),
-        (0, 1, r"^Drain of a level buffer must divide its 6 channels, not be 0$"),
+        (4, 1, r"^Units of a level buffer must divide its 6 channels, not be 4$"),
+        (0, 1, r"^Units of a level buffer must divide its 6 channels, not be 0$"),
         (2, 0, r"^Depth of a level buffer must be at least 1, not 0$"),
     ],
 )
-def test_refusals(drain, depth, message):
+def test_refusals(units, depth, message):
     with pytest.raises(ModelError, match=message):
-        LevelBuffer(6, drain, BufferShape("source", 3, depth))
+        LevelBuffer(6, units, 3, depth)

@@ -1,6 +1,5 @@
 """Memories written by a stream of bytes: every row arrives, whatever the sizes and the pauses."""
 
-import shutil
 import subprocess
 
 import numpy as np
@@ -270,7 +269,7 @@ endmodule
 """
 
 
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
+@pytest.mark.icarus
 @pytest.mark.parametrize("single", [(), ("m1",), ("m0", "m1", "m2")])
 def test_rows_arrive_in_the_verilog(tmp_path, single):
     """Whether a memory has one port or two."""

@@ -4,22 +4,22 @@ from itertools import product
 
 import numpy as np
 import pytest
-from cell_samples import cell_beats
-from layer_samples import Fed, clips, random_levels, random_weight, sample_layer
+from layer_samples import Fed
+from neuron_samples import (
+    LEAKS,
+    expected_beats,
+    in_stream_order,
+    skip_beats,
+    stimulus,
+    unit_sample,
+    word_beats,
+)
 from pairwise import pairwise
 from stream_bench import STALLS, stream_run
 
-from spikefold.ir import Identity, Neuron, ShiftSum
+from spikefold_hw.order import ORDERS
 from spikefold_hw.parts.neuron import NeuronUnit, neuron_latency
-from spikefold_hw.streaming.plan import ORDERS
 
-LEAKS = {
-    "zero": ShiftSum(()),
-    "unity": ShiftSum(((1, 0),)),
-    "half": ShiftSum(((1, 1),)),
-    "negative": ShiftSum(((-1, 1),)),
-    "three": ShiftSum(((1, 0), (-1, 3), (1, 7))),
-}
 LEVELS = (1, 2, 3, 4, 5, 7, 15, 16, 100, 255)
 
 OPTIONS = {
@@ -38,161 +38,23 @@ OPTIONS = {
 }
 
 
-def unit_sample(
-    rng,
-    *,
-    reset,
-    rounding,
-    floor,
-    leak,
-    factor,
-    cap,
-    levels,
-    steps,
-    sets,
-    channels,
-    fraction,
-    source=255,
-    drain=1,
-    size=None,
-    order="position_major",
-    skips=(),
-):
-    """A layer whose sums reach -128·source .. 127·source, with thresholds from 1 to beyond their reach."""
-    reach = 127 * source << fraction
-    rows = steps if sets else 1
-    threshold = np.exp(rng.uniform(0, np.log(2.2 * reach), (rows, channels))).astype(np.int64)
-    # The first channel climbs through all levels.
-    threshold[:, 0] = max(1, reach // (2 * levels + 4))
-    neuron = Neuron(
-        levels,
-        np.maximum(threshold, 1),
-        rounding=rounding,
-        reset=reset,
-        leak=LEAKS[leak],
-        factor=LEAKS[factor] if reset == "scale" else None,
-        fire_floor=rng.integers(-reach // 4, reach, channels) if floor else None,
-        membrane_bits={None: None, "tight": reach.bit_length() - 1, "wide": 40}[cap],
-    )
-    weight = np.tile([-128, 127], (1, channels, 1))
-    bias = rng.integers(-reach // 4, reach // 4, (rows, channels))
-    # Weights over their full range, once per step.
-    skips = [(largest, random_weight(rng, width, (steps, channels)), width) for largest, width in skips]
-    return sample_layer(
-        weight,
-        8,
-        levels=source,
-        steps=steps,
-        lanes=drain,
-        drain=drain,
-        order=order,
-        bias=bias,
-        fraction=fraction,
-        neuron=neuron,
-        size=size or ((1, 1) if skips else None),
-        skips=skips,
-    )
-
-
-def potentials(rng, neuron, step, shape):
-    """Values of `u` worth meeting: around multiples of θ, the fire floor and the cap."""
-    theta, half = neuron.at(step)
-    edge = rng.integers(0, neuron.levels + 2, shape) * theta - half
-    if neuron.fire_floor is not None:
-        edge = np.where(rng.random(shape) < 0.3, neuron.fire_floor, edge)
-    if neuron.membrane_bits is not None:
-        limit = 1 << (neuron.membrane_bits - 1)
-        edge = np.where(rng.random(shape) < 0.2, rng.choice([-limit, limit], shape), edge)
-    return edge + rng.integers(-1, 2, shape)
-
-
-def stimulus(rng, sample, steps, count, source):
-    """Sums and levels of the skips, each (samples, steps, positions, channels), and the membranes clipped."""
-    population, neuron, profile = sample.population, sample.population.neuron, sample.profile
-    shape, low, high = (count, profile.map.positions, population.channels), -128 * source, 127 * source
-    identities = [p for p in population.projections if isinstance(p, Identity)]
-    skips = [random_levels(rng, s.buffer.levels, (count, steps, *shape[1:])) for s in profile.skips]
-    v, fired, clipped, sums = np.zeros(shape, np.int64), np.zeros(shape, bool), 0, []
-    for step in range(steps):
-        bias = population.bias_at(step)
-        added = sum(p.at(step) * levels[:, step] for p, levels in zip(identities, skips, strict=True))
-        wanted = potentials(rng, neuron, step, shape) - neuron.leak.apply(v) - bias
-        kind = rng.random(shape)
-        total = (wanted >> population.fraction) - added
-        total = np.where(kind < 0.7, total, rng.integers(low, high + 1, shape))
-        total = np.where(kind > 0.9, rng.choice([low, high], shape), total).clip(low, high)
-        current = ((total + added) << population.fraction) + bias
-        clipped += int(clips(neuron, current, v, fired).sum())
-        _, v, fired = neuron.step(current, v, fired, step)
-        sums.append(total)
-    return np.stack(sums, 1), skips, clipped
-
-
-def in_stream_order(array, order):
-    """Cells (.., channels) of an array (samples, steps, positions, channels) as a stream brings them."""
-    array = array.swapaxes(1, 2) if order == "position_major" else array
-    return array.reshape(-1, array.shape[-1])
-
-
-def ends_of(steps, positions, order, cell):
-    """`(end_step, end_sample)` of a stream's cell."""
-    cell %= steps * positions
-    place = cell // steps if order == "position_major" else cell % positions
-    return int(place == positions - 1), int(cell == steps * positions - 1)
-
-
-def expected_beats(levels, order, drain=1):
-    """Events of levels, (samples, steps, positions, channels), and the index of the word each comes from."""
-    beats, origins = [], []
-    steps, positions, channels = levels.shape[1:]
-    for cell, row in enumerate(in_stream_order(levels, order)):
-        words = channels // drain
-        for word in range(words):
-            events = [k for k in range(word * drain, (word + 1) * drain) if row[k]]
-            if word == words - 1 and not events:
-                events = [channels - 1]
-            beats += [
-                {"index": k, "level": int(row[k]), "end_position": 0, "end_step": 0, "end_sample": 0}
-                for k in events
-            ]
-            origins += [cell * words + word] * len(events)
-        end_step, end_sample = ends_of(steps, positions, order, cell)
-        beats[-1] |= {"end_position": 1, "end_step": end_step, "end_sample": end_sample}
-    return beats, origins
-
-
-def word_beats(cells, drain):
-    """Sums of cells, (cells, channels), in words."""
-    return [{k: int(value) for k, value in enumerate(word)} for word in cells.reshape(-1, drain)]
-
-
-def skip_beats(levels, steps, order):
-    """Events of a skip's levels, (samples, steps, positions, channels)."""
-    cells = in_stream_order(levels, order)
-    return [
-        beat
-        for cell, row in enumerate(cells)
-        for beat in cell_beats(row, *ends_of(steps, levels.shape[2], order, cell))
-    ]
-
-
 def check_unit(seed, *, stalls, amount=240, source=None, **options):
     rng = np.random.default_rng(seed)
     steps, source = options["steps"], source or int(rng.choice([1, 15, 255]))
-    order, drain = options.get("order", "position_major"), options.get("drain", 1)
+    order, units = options.get("order", "position_major"), options.get("units", 1)
     sample = unit_sample(rng, source=source, **options)
-    count = max(3, amount // (steps * options["channels"] * sample.profile.map.positions))
+    count = max(3, amount // (steps * options["channels"] * sample.layer.map.positions))
     sums, skips, clipped = stimulus(rng, sample, steps, count, source)
-    unit = NeuronUnit(sample.profile, steps, order, sample.contents)
+    unit = NeuronUnit(sample.drain_shape, sample.contents)
     levels = [unit.model(sample.population, s, [skip[k] for skip in skips]) for k, s in enumerate(sums)]
-    beats, origins = expected_beats(np.stack(levels), order, drain)
-    words = word_beats(in_stream_order(sums, order), drain)
+    beats, origins = expected_beats(np.stack(levels), order, units)
+    words = word_beats(in_stream_order(sums, order), units)
     fed = Fed(unit, {f"skip{k}": skip_beats(s, steps, order) for k, s in enumerate(skips)}, rng, stalls[0])
     record = stream_run(fed, words, len(beats), stalls=stalls, seed=seed, strobes=["saturated"])
     assert record.beats == beats
     assert record.strobes["saturated"] == clipped
-    assert unit.latency == neuron_latency(sample.profile, steps)
-    if not stalls[1] and drain == 1:
+    assert unit.latency == neuron_latency(sample.drain_shape)
+    if not stalls[1] and units == 1:
         latencies = {left - record.taken[k] for left, k in zip(record.left, origins, strict=True)}
         assert latencies == {unit.latency}
     return record, beats, clipped
@@ -266,16 +128,16 @@ def test_a_word_waits_for_its_own_membranes_only(channels):
     options = PLAIN | {"steps": 5, "channels": channels, "leak": "three"}
     record, *_ = check_unit(5, **options)
     sample = unit_sample(np.random.default_rng(0), **{k: v for k, v in options.items() if k != "stalls"})
-    between = max(0, neuron_latency(sample.profile, 5) + 2 - channels)
+    between = max(0, neuron_latency(sample.drain_shape) + 2 - channels)
     waits = np.diff(record.taken)
     assert (waits[channels - 1 :: channels] == 1 + between).all()
     assert (np.delete(waits, slice(channels - 1, None, channels)) == 1).all()
 
 
 MAPS = [
-    {"order": order, "size": size, "drain": drain, "channels": channels}
+    {"order": order, "size": size, "units": units, "channels": channels}
     for order in ORDERS
-    for size, drain, channels in [
+    for size, units, channels in [
         ((1, 1), 2, 4),
         ((1, 1), 1, 5),
         ((2, 2), 1, 1),
@@ -299,7 +161,7 @@ def test_maps_in_either_order_of_time(options, reset, stalls):
 @pytest.mark.parametrize("stalls", STALLS[::3])
 @pytest.mark.parametrize("skips", [((1, 1),), ((5, 8),), ((255, 3), (2, 8)), ((3, 1), (1, 2), (4, 4))])
 @pytest.mark.parametrize(
-    ("order", "size", "drain", "channels", "steps"),
+    ("order", "size", "units", "channels", "steps"),
     [
         ("position_major", (1, 2), 1, 4, 1),
         ("position_major", (2, 2), 2, 6, 3),
@@ -308,8 +170,8 @@ def test_maps_in_either_order_of_time(options, reset, stalls):
         ("position_major", (1, 1), 1, 1, 4),
     ],
 )
-def test_identities_are_added(order, size, drain, channels, steps, skips, stalls):
-    options = PLAIN | {"order": order, "size": size, "drain": drain, "channels": channels, "steps": steps}
+def test_identities_are_added(order, size, units, channels, steps, skips, stalls):
+    options = PLAIN | {"order": order, "size": size, "units": units, "channels": channels, "steps": steps}
     check_unit(7, **options | {"stalls": stalls, "skips": skips, "fraction": 2}, amount=60)
 
 
@@ -317,7 +179,7 @@ def test_a_cell_waits_for_the_levels_of_its_skip():
     rng = np.random.default_rng(0)
     plain = {name: value for name, value in PLAIN.items() if name != "stalls"}
     sample = unit_sample(rng, **plain | {"size": (1, 1), "skips": ((3, 4),)})
-    unit = NeuronUnit(sample.profile, 1, "position_major", sample.contents)
+    unit = NeuronUnit(sample.drain_shape, sample.contents)
     idle = [None] * 50
     fed = Fed(unit, {"skip0": [*idle, {"index": 3, "level": 2, "end_position": 1}]})
     record = stream_run(fed, word_beats(np.full((1, 4), -(1 << 14)), 1), 1)
@@ -332,7 +194,7 @@ def test_unit_serves_a_sink_that_waits():
 @pytest.mark.parametrize("stalls", STALLS)
 def test_silent_neurons_send_only_the_mark(stalls):
     sample = unit_sample(np.random.default_rng(0), **{k: v for k, v in PLAIN.items() if k != "stalls"})
-    unit = NeuronUnit(sample.profile, 1, "position_major", sample.contents)
+    unit = NeuronUnit(sample.drain_shape, sample.contents)
     beats, _ = expected_beats(np.zeros((5, 1, 1, 4), int), "position_major")
     record = stream_run(unit, word_beats(np.full((5, 4), -128 * 255), 1), 5, stalls=stalls)
     assert record.beats == beats

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from cell_samples import cell_beats
-from layer_samples import Fed, random_levels, random_weight, sample_layer
+from cell_samples import cell_beats, random_levels
+from layer_samples import Fed, random_weight, sample_layer
 from stream_bench import STALLS, stream_run
 
 from spikefold_hw.parts.readout import Readout, readout_latency
 
 
-def readout_sample(channels, steps, bias=None, fraction=0, source=15, drain=1, skips=()):
+def readout_sample(channels, steps, bias=None, fraction=0, source=15, units=1, skips=()):
     """A readout whose sums reach -128·source .. 127·source."""
     weight = np.tile([-128, 127], (1, channels, 1))
     return sample_layer(
@@ -17,8 +17,8 @@ def readout_sample(channels, steps, bias=None, fraction=0, source=15, drain=1, s
         8,
         levels=source,
         steps=steps,
-        lanes=drain,
-        drain=drain,
+        lanes=units,
+        units=units,
         bias=bias,
         fraction=fraction,
         size=(1, 1) if skips else None,
@@ -41,10 +41,9 @@ def expected_beats(unit, population, sums, skips):
 
 
 def check_readout(sample, sums, skips=(), **options):
-    steps, drain = sums.shape[1], sample.profile.drain
-    unit = Readout(sample.profile, steps, "position_major", sample.contents)
+    unit = Readout(sample.drain_shape, sample.contents)
     expected = expected_beats(unit, sample.population, sums, skips)
-    words = [{k: int(value) for k, value in enumerate(word)} for word in sums.reshape(-1, drain)]
+    words = [{k: int(value) for k, value in enumerate(word)} for word in sums.reshape(-1, sample.layer.units)]
     feeds = {
         f"skip{k}": [beat for cell in skip.reshape(-1, skip.shape[-1]) for beat in cell_beats(cell, 1, 0)]
         for k, skip in enumerate(skips)
@@ -55,17 +54,17 @@ def check_readout(sample, sums, skips=(), **options):
     for k, beat in enumerate(record.beats):
         sofar = [b["logit"] for b in record.beats[k - beat["index"] : k + 1]]
         assert beat["winner"] == int(np.argmax(sofar))
-    assert unit.latency == readout_latency(sample.profile, steps)
+    assert unit.latency == readout_latency(sample.drain_shape)
     return unit, record
 
 
 @pytest.mark.parametrize("stalls", STALLS)
 @pytest.mark.parametrize("steps", [1, 3])
-@pytest.mark.parametrize(("channels", "drain"), [(1, 1), (2, 1), (10, 1), (2, 2), (10, 5), (12, 4)])
-def test_logits_and_class(channels, drain, steps, stalls):
+@pytest.mark.parametrize(("channels", "units"), [(1, 1), (2, 1), (10, 1), (2, 2), (10, 5), (12, 4)])
+def test_logits_and_class(channels, units, steps, stalls):
     rng = np.random.default_rng(channels + steps)
     bias = rng.integers(-3000, 3000, (steps, channels))
-    sample = readout_sample(channels, steps, bias, fraction=2, drain=drain)
+    sample = readout_sample(channels, steps, bias, fraction=2, units=units)
     sums = rng.integers(-128 * 15, 127 * 15 + 1, (8, steps, channels))
     sums[0], sums[1] = -128 * 15, 127 * 15
     check_readout(sample, sums, stalls=stalls)
@@ -73,11 +72,11 @@ def test_logits_and_class(channels, drain, steps, stalls):
 
 @pytest.mark.parametrize("stalls", STALLS)
 @pytest.mark.parametrize("steps", [1, 3])
-@pytest.mark.parametrize(("channels", "drain"), [(4, 1), (6, 3)])
-def test_identities_are_added(channels, drain, steps, stalls):
+@pytest.mark.parametrize(("channels", "units"), [(4, 1), (6, 3)])
+def test_identities_are_added(channels, units, steps, stalls):
     rng = np.random.default_rng(channels)
     skips = [(9, random_weight(rng, 8, (steps, channels)), 8), (2, random_weight(rng, 1, (1, channels)), 1)]
-    sample = readout_sample(channels, steps, drain=drain, skips=skips)
+    sample = readout_sample(channels, steps, units=units, skips=skips)
     sums = rng.integers(-1920, 1906, (5, steps, channels))
     levels = [random_levels(rng, largest, sums.shape) for largest, _, _ in skips]
     added = sum(weight * level for (_, weight, _), level in zip(skips, levels, strict=True))
@@ -116,21 +115,21 @@ def test_logits_reach_both_ends_of_their_width():
     sample = readout_sample(3, steps, bias=np.array([[-4096, 0, 4095]]))
     low, high = np.full((1, steps, 3), -1920), np.full((1, steps, 3), 1905)
     _, record = check_readout(sample, np.concatenate([low, high, low, high]))
-    bits = sample.profile.widths.membrane
+    bits = sample.layer.widths.membrane
     assert min(beat["logit"] for beat in record.beats) < -(1 << (bits - 2))
     assert max(beat["logit"] for beat in record.beats) >= 1 << (bits - 2)
 
 
 @pytest.mark.parametrize(
-    ("steps", "channels", "drain"), [(1, 1, 1), (1, 6, 1), (2, 1, 1), (3, 6, 1), (3, 6, 6)]
+    ("steps", "channels", "units"), [(1, 1, 1), (1, 6, 1), (2, 1, 1), (3, 6, 1), (3, 6, 6)]
 )
-def test_latency_of_the_last_step(steps, channels, drain):
+def test_latency_of_the_last_step(steps, channels, units):
     rng = np.random.default_rng(0)
     sums = rng.integers(-1920, 1906, (4, steps, channels))
-    unit, record = check_readout(readout_sample(channels, steps, drain=drain), sums)
-    words = channels // drain
+    unit, record = check_readout(readout_sample(channels, steps, units=units), sums)
+    words = channels // units
     taken = np.array(record.taken).reshape(4, steps, words)[:, -1].reshape(-1)
-    assert (np.array(record.left)[::drain] - taken == unit.latency).all()
+    assert (np.array(record.left)[::units] - taken == unit.latency).all()
 
 
 @pytest.mark.parametrize("steps", [1, 2])

@@ -4,8 +4,6 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 import numpy as np
-from toy_architecture.config import Config
-from toy_architecture.core import ToyCore
 
 from spikefold.codec import decode
 from spikefold.errors import ModelError
@@ -18,6 +16,8 @@ from spikefold_hw.cycles import Cycles, LaneCycles
 from spikefold_hw.interface import EventStream, Interface
 from spikefold_hw.order import Time
 from spikefold_hw.parts.images import Image
+from toy_architecture.config import Config
+from toy_architecture.core import ToyCore
 
 
 @dataclass(frozen=True)

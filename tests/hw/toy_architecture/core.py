@@ -23,6 +23,7 @@ class ToyCore(wiring.Component):
         read, event = memory.read_port(), self.i.payload
         sums = Array(Signal(signed(plan.sum_bits), name=f"sum{k}") for k in range(plan.classes))
         left, ends = Signal.like(event.level), Signal()
+        m.d.comb += read.en.eq(0)  # a port reads unless it is told not to
 
         def add():
             for k, total in enumerate(sums):

@@ -33,6 +33,8 @@ class CurrentRepeater(wiring.Component):
         Of a sum.
     repeats
         How often a position is handed out.
+    name
+        What the names of its memories begin with.
 
     Members
     -------

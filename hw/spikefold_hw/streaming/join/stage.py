@@ -49,7 +49,8 @@ class JoinStage(JoinShape, Stage):
         return {"stages": 1, "line_buffers": 0, "neurons": bits * len(self.buffers)}
 
     def longest_cell(self) -> int:
-        return 64 + 2 * self.map.channels
+        # A cell comes event by event, and then its channels are sent.
+        return AddUnit.latency + 2 * self.map.channels
 
 
 class JoinWork(Work):

@@ -18,6 +18,8 @@ class AddUnit(wiring.Component):
     ----------
     shape
         The sum.
+    name
+        What the names of its memories begin with.
 
     Members
     -------

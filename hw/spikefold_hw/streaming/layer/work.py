@@ -6,8 +6,7 @@ import numpy as np
 
 from spikefold.ir.neuron import Integers
 from spikefold_hw.parts.lanes import accumulate_latency
-from spikefold_hw.parts.neuron import ladder_latency
-from spikefold_hw.parts.readout import logit_latency
+from spikefold_hw.streaming.drain.clock import state_latency
 from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.pace import Pace, Work
 from spikefold_hw.streaming.times import Levels
@@ -78,11 +77,5 @@ class LayerWork(Work):
             cells = np.maximum(events, 1).sum(axis=1)
         if steps > 1 and (layer.time.order == "position_major" or layer.map.positions == 1):
             # A membrane is read again when it has been written.
-            cells = np.maximum(cells, _membrane_latency(layer))
+            cells = np.maximum(cells, state_latency(layer.drain_shape))
         return cells.reshape(currents, layer.repeats).sum(axis=1)
-
-
-def _membrane_latency(layer: LayerShape) -> int:
-    """Cycles from a word's entry into the unit to that of the same word a time step later, at least."""
-    drain = layer.drain_shape
-    return logit_latency(drain) + 1 if layer.neuron is None else ladder_latency(drain) + 2

@@ -37,6 +37,8 @@ class ProjectionCore(wiring.Component):
         The layer's map, its time steps and their order.
     blocks
         How the layer's channels are cut into blocks.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -89,11 +91,11 @@ class ProjectionCore(wiring.Component):
         m.submodules.buffer = self._buffer
         m.submodules.issuer = self._issuer
         if self._front is None:
-            wiring.connect(m, wiring.flipped(self.i), self._buffer.i)
+            connect(m, wiring.flipped(self.i), self._buffer.i)
         else:
             m.submodules.front = self._front
-            wiring.connect(m, wiring.flipped(self.i), self._front.i)
+            connect(m, wiring.flipped(self.i), self._front.i)
             connect(m, self._front.o, self._buffer.i)
         connect(m, self._buffer.o, self._issuer.i)
-        wiring.connect(m, self._issuer.o, wiring.flipped(self.o))
+        connect(m, self._issuer.o, wiring.flipped(self.o))
         return m
