@@ -12,6 +12,7 @@ from spikefold_hw.parts.load import LoadChain
 from spikefold_hw.parts.memory import Contents
 from spikefold_hw.streaming.plan import Plan
 from spikefold_hw.streams import Event, Logit, connect, index_bits
+from spikefold_hw.typed import Component
 
 COUNTER_BITS = 32
 
@@ -32,7 +33,7 @@ def readers(plan: Plan) -> dict[str, list[tuple[str, int]]]:
     return found
 
 
-class NetworkTop(wiring.Component):
+class NetworkTop(Component):
     """A whole network from input events to logits.
 
     Samples stream through back to back: a stage works on one part of a sample while the next works on
@@ -62,6 +63,13 @@ class NetworkTop(wiring.Component):
     loaded : Out(1)
         With `Plan.loaded`: all bytes are there; before that no input is taken.
     """
+
+    counter_select: Signal
+    counter_value: Signal
+    i: stream.Interface
+    load: stream.Interface
+    loaded: Signal
+    o: stream.Interface
 
     def __init__(self, plan: Plan, contents: Contents | None = None):
         self.plan = plan

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold_hw.parts.lanes import sums_layout
 from spikefold_hw.parts.memory import Ram, ring_next
 from spikefold_hw.parts.occupancy import Occupancy
 from spikefold_hw.parts.shapes import Blocks
+from spikefold_hw.typed import Component
 
 BANKS = 2
 
@@ -19,7 +20,7 @@ def repeat_rows(blocks: Blocks) -> int:
     return BANKS * blocks.words
 
 
-class CurrentRepeater(wiring.Component):
+class CurrentRepeater(Component):
     """Keeps the sums of a position and hands them out `repeats` times, one time step after the other.
 
     The first time a word may leave as soon as it came. There is room for two positions, so that the
@@ -46,6 +47,9 @@ class CurrentRepeater(wiring.Component):
 
     latency = 2
     """Cycles from a word's handshake to its first time on the output."""
+
+    i: stream.Interface
+    o: stream.Interface
 
     def __init__(self, blocks: Blocks, bits: int, repeats: int, name: str = ""):
         self._name = name

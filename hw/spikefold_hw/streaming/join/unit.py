@@ -9,9 +9,10 @@ from spikefold_hw.parts.cell_scan import CellScan
 from spikefold_hw.parts.level_buffer import LevelBuffer
 from spikefold_hw.streaming.join.shape import JoinShape
 from spikefold_hw.streams import Event, connect
+from spikefold_hw.typed import Component
 
 
-class AddUnit(wiring.Component):
+class AddUnit(Component):
     """Two buffers of levels, and an adder that goes over the channels of a cell when both hold it.
 
     Parameters
@@ -33,6 +34,10 @@ class AddUnit(wiring.Component):
     """Cycles from the later of a cell's two marks to its first channel on the output."""
 
     cleared = saturated = None
+
+    i0: stream.Interface
+    i1: stream.Interface
+    o: stream.Interface
 
     def __init__(self, shape: JoinShape, name: str = ""):
         channels = shape.map.channels

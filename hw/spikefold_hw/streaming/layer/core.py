@@ -1,6 +1,6 @@
 """A layer: windows, lanes and neuron unit (or readout) of one population."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,9 +14,10 @@ from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.window.core import ProjectionCore
 from spikefold_hw.streaming.window.merge import ProjectionMerge
 from spikefold_hw.streams import connect
+from spikefold_hw.typed import Component
 
 
-class LayerCore(wiring.Component):
+class LayerCore(Component):
     """Computes one population, all of its blocks on the same lanes.
 
     Members
@@ -32,6 +33,9 @@ class LayerCore(wiring.Component):
     """
 
     cleared = None
+
+    o: stream.Interface
+    saturated: Signal
 
     def __init__(self, layer: LayerShape, contents: Images | None = None):
         blocks, bits, drain = layer.blocks, layer.widths.accumulator, layer.drain_shape

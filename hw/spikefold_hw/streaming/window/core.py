@@ -1,7 +1,7 @@
 """From a source's cells to every block's digits."""
 
 from amaranth.hdl import Module
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.coding import digits_of
@@ -15,6 +15,7 @@ from spikefold_hw.streaming.window.flatten import Flatten
 from spikefold_hw.streaming.window.line_buffer import LineBuffer
 from spikefold_hw.streaming.window.shape import ProjectionShape
 from spikefold_hw.streams import connect
+from spikefold_hw.typed import Component
 
 Issued = tuple[int, int, int, bool]
 """`(row, shift, sign, flush)`; row, shift and sign of a flush are 0."""
@@ -26,7 +27,7 @@ def projection_latency(projection: ProjectionShape) -> int:
     return front + EventBuffer.latency + DigitIssuer.latency
 
 
-class ProjectionCore(wiring.Component):
+class ProjectionCore(Component):
     """Everything between a source and the lanes: line buffer (where one is needed), event buffer, digits.
 
     Parameters
@@ -47,6 +48,9 @@ class ProjectionCore(wiring.Component):
     o : Out(stream(Digit))
         Digits with their weight row, and a flush after every block.
     """
+
+    i: stream.Interface
+    o: stream.Interface
 
     def __init__(self, projection: ProjectionShape, map: Map, time: Time, blocks: Blocks, name: str = ""):  # noqa: A002
         self._projection = projection

@@ -1,7 +1,7 @@
 """Taking events apart: one digit per cycle, with the row of weights it adds."""
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.coding import Coding
@@ -11,9 +11,10 @@ from spikefold_hw.parts.digits import lowest, without_lowest
 from spikefold_hw.parts.shapes import WeightsShape
 from spikefold_hw.streaming.window.event_buffer import Slot
 from spikefold_hw.streams import Digit
+from spikefold_hw.typed import Component
 
 
-class DigitIssuer(wiring.Component):
+class DigitIssuer(Component):
     """Takes events apart: every digit of a slot costs one cycle, a flush costs one.
 
     Rows of weights follow each other by weight set and block, so a flush moves on to the next block's
@@ -38,6 +39,9 @@ class DigitIssuer(wiring.Component):
 
     latency = 1
     """Cycles from a slot's handshake to its first digit on the output."""
+
+    i: stream.Interface
+    o: stream.Interface
 
     def __init__(self, weights: WeightsShape, blocks: int, positions: int, time: Time):
         self._weights, self._blocks = weights, blocks

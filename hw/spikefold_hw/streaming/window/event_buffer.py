@@ -1,5 +1,7 @@
 """The event buffer: keeps a window's events and replays them block by block."""
 
+from typing import Any
+
 from amaranth.hdl import Array, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -8,6 +10,7 @@ from spikefold_hw.parts.digits import PendingDigits, encode
 from spikefold_hw.parts.memory import Ram
 from spikefold_hw.parts.shapes import WeightsShape
 from spikefold_hw.streams import Event, connect, index_bits
+from spikefold_hw.typed import Component
 
 BANKS = 2
 
@@ -57,7 +60,7 @@ class _Bank:
         self.filled = Signal(_Filled(weights), name=f"filled{k}")
 
 
-class EventBuffer(wiring.Component):
+class EventBuffer(Component):
     """Two banks of events: one is filled while the other is replayed, once per block.
 
     Zeros are never stored. A bank is free again when its last flush has left.
@@ -81,6 +84,9 @@ class EventBuffer(wiring.Component):
 
     latency = 3
     """Cycles from the mark's handshake to the first slot on the output."""
+
+    i: stream.Interface
+    o: stream.Interface
 
     def __init__(self, weights: WeightsShape, replays: int, name: str = ""):
         self._weights = weights
@@ -121,7 +127,7 @@ class EventBuffer(wiring.Component):
         return m
 
 
-class _Fill(wiring.Component):
+class _Fill(Component):
     """Writes one event per cycle into the bank that is being filled.
 
     Members
@@ -135,6 +141,14 @@ class _Fill(wiring.Component):
     fills, filled : Out
         Strobe: the bank that `place` names is filled, with so much.
     """
+
+    event: Any
+    filled: Any
+    fills: Signal
+    full: Any
+    i: stream.Interface
+    place: Any
+    stores: Signal
 
     def __init__(self, weights: WeightsShape):
         self._weights = weights
@@ -174,7 +188,7 @@ class _Fill(wiring.Component):
         return m
 
 
-class _Replay(wiring.Component):
+class _Replay(Component):
     """Reads slots: the memory's output is one stage, the output a second, since block RAM is slow.
 
     Members
@@ -190,6 +204,16 @@ class _Replay(wiring.Component):
     o : Out(stream(Slot))
         Every event of a window and a flush, for every block.
     """
+
+    event: Any
+    fetched: Any
+    fetches: Signal
+    filled: Any
+    fresh: Any
+    leaving: Signal
+    left: Any
+    o: stream.Interface
+    place: Any
 
     def __init__(self, weights: WeightsShape, replays: int):
         self._weights = weights

@@ -1,15 +1,18 @@
 """The side of a line buffer that takes the cells of a map."""
 
+from typing import Any
+
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold_hw.streaming.window.records import CellRecord, EventRecord, event_rows, write_port
 from spikefold_hw.streaming.window.shape import WindowShape
 from spikefold_hw.streams import Event, index_bits
+from spikefold_hw.typed import Component
 
 
-class LineFill(wiring.Component):
+class LineFill(Component):
     """Writes a cell's events one after another, and at its mark the cell's record.
 
     Members
@@ -23,6 +26,12 @@ class LineFill(wiring.Component):
     released : In
         Positions that are given free.
     """
+
+    event: Any
+    i: stream.Interface
+    record: Any
+    released: Signal
+    written: Signal
 
     def __init__(self, window: WindowShape):
         self._shape = window

@@ -1,7 +1,9 @@
 """The side of a line buffer that sends windows."""
 
+from typing import Any
+
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold_hw.parts.pipeline import Pipeline
@@ -9,6 +11,7 @@ from spikefold_hw.streaming.window.records import CellRecord, EventRecord, event
 from spikefold_hw.streaming.window.shape import WindowShape
 from spikefold_hw.streaming.window.walk import WindowWalk
 from spikefold_hw.streams import Event, index_bits
+from spikefold_hw.typed import Component
 
 
 class _Tap(data.StructLayout):
@@ -27,7 +30,7 @@ class _Tap(data.StructLayout):
         )
 
 
-class LineGather(wiring.Component):
+class LineGather(Component):
     """Walks the windows tap by tap, and each tap's events one per cycle.
 
     Three stages fetch a tap's record, one hands out its events, three fetch them. All stand still while
@@ -56,6 +59,12 @@ class LineGather(wiring.Component):
 
     event_latency = 3
     """Moves from an event being handed out to its handshake."""
+
+    event: Any
+    o: stream.Interface
+    record: Any
+    released: Signal
+    written: Signal
 
     def __init__(self, window: WindowShape, taps: bool):
         self._shape = window

@@ -1,7 +1,7 @@
 """The line buffer: keeps the last positions of a map and gathers the events under a sliding window."""
 
 from amaranth.hdl import Module
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.neuron import Integers
@@ -12,9 +12,10 @@ from spikefold_hw.streaming.window.records import CellRecord, EventRecord, event
 from spikefold_hw.streaming.window.shape import WindowShape
 from spikefold_hw.streaming.window.walk import WindowWalk
 from spikefold_hw.streams import connect
+from spikefold_hw.typed import Component
 
 
-class LineBuffer(wiring.Component):
+class LineBuffer(Component):
     """Turns a map's cells into windows: for each output position, step and group one cell of events.
 
     A ring keeps the last `window.depth` positions. A window is gathered as soon as its last position is
@@ -41,6 +42,9 @@ class LineBuffer(wiring.Component):
 
     latency = WindowWalk.available_latency + LineGather.tap_latency + LineGather.event_latency
     """Cycles from the handshake of the last mark a window needs to the window's first tap on the output."""
+
+    i: stream.Interface
+    o: stream.Interface
 
     def __init__(self, window: WindowShape, taps: bool = True, name: str = ""):
         self._name = name

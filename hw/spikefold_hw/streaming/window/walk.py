@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.neuron import Integers
 from spikefold_hw.streaming.window.shape import WindowShape
 from spikefold_hw.streams import index_bits
+from spikefold_hw.typed import Component
 
 
-class WindowWalk(wiring.Component):
+class WindowWalk(Component):
     """Issues one tap per `shift`, and between two windows a pause of one `shift` or more.
 
     Windows come by output row, column, time step and group; taps by row and column. The pause lasts
@@ -47,6 +47,16 @@ class WindowWalk(wiring.Component):
 
     pace = 3
     """Cycles from the beginning of a window to that of the next, at least."""
+
+    cell: Signal
+    group: Signal
+    inside: Signal
+    last: Signal
+    offset: Signal
+    released: Signal
+    shift: Signal
+    valid: Signal
+    written: Signal
 
     def __init__(self, window: WindowShape):
         self._shape = window
