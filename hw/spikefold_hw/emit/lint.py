@@ -3,6 +3,7 @@
 _RULES: tuple[tuple[str, str, str], ...] = (
     # (reason, rule, what the message says)
     ("The core holds all of its modules.", "DECLFILENAME", "*"),
+    ("A signal may be named as a block above it is.", "VARHIDDEN", "*"),
     ("Registers start at their reset value, as those of an FPGA do.", "PROCASSINIT", "*"),
     ("Verilog extends the shorter operand, and that is meant.", "WIDTHEXPAND", "Operator *"),
     ("A `!` of several bits asks whether all are 0.", "WIDTHTRUNC", "Logical operator LOGNOT *"),
