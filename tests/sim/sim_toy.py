@@ -9,13 +9,14 @@ how; so one build serves every fault. `LOADABLE` is the same with one byte per c
 import dataclasses
 
 import numpy as np
-from amaranth.back import verilog
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.flow.ports import EventFormat, Ports, Probe, ResultFormat
 from spikefold.ir.maps import Map
+from spikefold_hw.emit.core import core_verilog
+from spikefold_hw.emit.memories import VerilogPlatform
 from spikefold_hw.order import Time
 from spikefold_sim.beats import StreamShape
 
@@ -61,7 +62,7 @@ def toy_verilog(load=False, early=False):
     name = "loadable" if load else "toy"
     pins, joins = (LOAD_PINS, LOAD_JOINS) if load else ("", "")
     top = TOP_VERILOG.format(name=name, pins=pins, joins=joins)
-    return top + verilog.convert(ToyTop(load, early), name=f"{name}_core")
+    return top + core_verilog(ToyTop(load, early), VerilogPlatform(), f"{name}_core")
 
 
 def golden(levels, biases=(0,) * CLASSES):
@@ -150,7 +151,7 @@ class ToyTop(wiring.Component):
         best, winner, index, full = Signal(signed(12)), Signal(2), Signal(2), Signal()
         event, result = layer.o.payload, self.o.payload
         value = Cat(layer.o.payload, layer.o.valid, layer.o.ready)
-        probe = Signal(len(value), name="probe_hidden")
+        probe = Signal(len(value), name="probe_hidden", attrs={"keep": 1})
         m.d.comb += probe.eq(value)
         better = (index == 0) | (result.logit > best)
         m.d.comb += [

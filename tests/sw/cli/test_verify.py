@@ -9,8 +9,8 @@ import pytest
 from cli_case import data_file, features, fields, invoke, model_file, recipe_meta, refused
 
 import spikefold
-from spikefold import design as design_module
 from spikefold.cli.samples import random_levels
+from spikefold_hw.streaming.architecture import ARCHITECTURE
 
 AMARANTH = ("--simulator", "amaranth", "--json")
 
@@ -98,10 +98,10 @@ def test_random_levels(steps):
 
 def _wrong_words(monkeypatch):
     """Let the gateware see other signs of the first layer's weights than the golden model."""
-    original = design_module.memory_images
+    original = type(ARCHITECTURE).images
 
-    def changed(network, layer):
-        found = dict(original(network, layer))
+    def changed(self, plan, network):
+        found = dict(original(self, plan, network))
         for name in [name for name in found if name.startswith("layer0_weight")]:
             place = found[name].width - 1
             data = found[name].data.copy()
@@ -109,7 +109,7 @@ def _wrong_words(monkeypatch):
             found[name] = replace(found[name], data=data)
         return found
 
-    monkeypatch.setattr(design_module, "memory_images", changed)
+    monkeypatch.setattr(type(ARCHITECTURE), "images", changed)
 
 
 def test_mismatch(build, tmp_path, monkeypatch):
@@ -133,13 +133,13 @@ def test_mismatch(build, tmp_path, monkeypatch):
 
 
 def test_cycle_deviation(build, tmp_path, monkeypatch):
-    original = design_module.predict
+    original = type(ARCHITECTURE).predict
 
-    def late(profile, levels):
-        cycles = original(profile, levels)
+    def late(self, plan, levels):
+        cycles = original(self, plan, levels)
         return replace(cycles, results=cycles.results + 1)
 
-    monkeypatch.setattr(design_module, "predict", late)
+    monkeypatch.setattr(type(ARCHITECTURE), "predict", late)
     result = invoke("verify", build, "--samples", 3, "--junit", tmp_path / "r.xml", *AMARANTH)
     found = fields(result, code=6)
     assert found["mismatches"] == 0
