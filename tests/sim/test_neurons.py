@@ -179,10 +179,9 @@ def test_binary_weights_are_one_bit_in_the_verilog(shape):
     assert [p.bits for p in projections] == ([4, 1, 4] if shape == "dense" else [4, 1, 1])
     text = "\n".join(design.verilog().values())
     for k, layer in enumerate(design.plan.layers):
-        pattern = (
-            rf'\.DEPTH\(32\'d(\d+)\),\s*\.FILE\("{layer.name}_weight\d+\.mem"\),.*?\.WIDTH\(32\'d(\d+)\)'
-        )
-        sizes = [(int(depth), int(width)) for depth, width in re.findall(pattern, text, re.DOTALL)]
+        pattern = rf'spikefold_rom_(\d+)x(\d+) #\(\s*\.FILE\("{layer.name}_weight\d+\.mem"\)'
+        sizes = [(int(depth), int(width)) for width, depth in re.findall(pattern, text)]
+        assert sizes
         inputs = projections[k].flat.shape[2]
         blocks = -(-projections[k].targets // layer.lanes)
         assert {depth for depth, _ in sizes} == {inputs * blocks}
