@@ -1,15 +1,16 @@
-"""What a user can choose of a pipeline."""
+"""What a user can choose of a pipeline. The command line reads it for `--help`, so numpy is imported late."""
 
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf, isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spikefold.errors import InputError
-from spikefold.ir.coding import CODINGS
 from spikefold_hw.memory_choice import Wishes
-from spikefold_hw.order import ORDERS, Order
+
+if TYPE_CHECKING:
+    from spikefold_hw.order import Order
 
 AUTO = "auto"
 WEIGHTS = ("rom", "loaded")
@@ -80,6 +81,9 @@ class Config:
     )
 
     def __post_init__(self) -> None:
+        from spikefold.ir.coding import CODINGS
+        from spikefold_hw.order import ORDERS
+
         object.__setattr__(self, "order", str(self.order).replace("-", "_"))
         if self.order not in (AUTO, *ORDERS):
             raise InputError(f"Order of time must be auto, position-major or step-major, not {self.order!r}")
@@ -95,8 +99,10 @@ class Config:
         _check_positive("Memory budget in bits", self.memory_budget, int)
 
     @property
-    def wanted_order(self) -> Order | None:
+    def wanted_order(self) -> "Order | None":
         """The order that was asked for, if one was."""
+        from spikefold_hw.order import ORDERS
+
         return next((order for order in ORDERS if order == self.order), None)
 
     @property
