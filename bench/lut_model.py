@@ -1,4 +1,4 @@
-"""Fit the LUT estimate of `spikefold_hw.streaming.choose.cost` to what yosys makes of random designs, for ECP5.
+"""Fit the LUT estimate of `spikefold_hw.streaming.choose.cost` to what yosys makes of random designs (ECP5).
 
     python bench/lut_model.py [--designs 16] [--cache FOLDER]
 
@@ -19,18 +19,20 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 from scipy.optimize import nnls
-from spikefold.images import image_files
 
+from spikefold.design import Design
+from spikefold.flow.artefact import Artefact
+from spikefold.flow.run import run
+from spikefold.flow.tools import find_tool
 from spikefold.ir import Add, Conv, Dense, Identity, Input, Network, Neuron, Pool, Population, ShiftSum
 from spikefold.ir.network import Stage
 from spikefold.ir.projections import Projection
-from spikefold_boards.design import Design
 from spikefold_boards.devices import find_device
 from spikefold_boards.place_and_route import parse_utilization
-from spikefold_boards.tools import find_tool, run_tool
-from spikefold_boards.yosys import elaborate, map_to_device
-from spikefold_hw.emit import emit, top_name
-from spikefold_hw.streaming.choose.cost import LUT_COEFFICIENTS, TOP_FEATURES, lut_features
+from spikefold_boards.yosys import copy_files, elaborate, map_to_device
+from spikefold_hw.emit import top_name
+from spikefold_hw.streaming.choose.cost import LUT_COEFFICIENTS, TOP_FEATURES
+from spikefold_hw.streaming.plan import Plan
 from spikefold_hw.streaming.planning import plan_of
 
 DEVICE = find_device("ecp5-85k")
@@ -45,14 +47,14 @@ class RandomDesign:
         self._bits, self._levels = self._draw(1, 2, 4, 4, 8), self._draw(1, 3, 4, 15)
         self._stages: list[Stage] = []
         self.lanes: dict[str, int] = {}
-        self.drain: dict[str, int] = {}
+        self.units: dict[str, int] = {}
         self.network = self._dense() if seed % 3 == 0 else self._convolutional()
 
     @property
-    def profile(self) -> Profile:
+    def plan(self) -> Plan:
         source = self._draw("binary", "naf")
         coding = {name: source for name in ("input", *self.network.by_name) if name != "readout"}
-        return plan_of(self.network, self.lanes, coding, drain=self.drain)
+        return plan_of(self.network, self.lanes, coding, units=self.units)
 
     def _draw(self, *values):
         return values[self._rng.integers(len(values))]
@@ -73,14 +75,14 @@ class RandomDesign:
         bias = self._rng.integers(-20, 20, (1, channels))
         self._stages.append(Population(name, tuple(projections), bias, self._draw(0, 3), neuron))
         self.lanes[name] = channels // self._draw(1, 2, 2, 4)
-        self.drain[name] = self._draw(1, 1, 1, 2)
+        self.units[name] = self._draw(1, 1, 1, 2)
         return name
 
     def _readout(self, source: str, size: int) -> None:
         classes = self._draw(4, 10)
         weight = Dense(source, self._weight(4, 1, classes, size), 4)
         self._stages.append(Population("readout", (weight,), np.zeros((1, classes), int)))
-        self.lanes["readout"], self.drain["readout"] = self._draw(1, 2), 1
+        self.lanes["readout"], self.units["readout"] = self._draw(1, 2), 1
 
     def _network(self, shape: tuple[int, ...], static: bool) -> Network:
         levels = self._draw(1, 16, 255)
@@ -127,36 +129,34 @@ class RandomDesign:
         return self._spiking(projections, channels)
 
 
-def features_of(profile: Profile) -> list[float]:
+def features_of(plan: Plan) -> list[float]:
     """Features of all stages and the top, in the order of the coefficients."""
-    parts = [TOP_FEATURES, *(lut_features(stage, profile) for stage in profile.stages)]
+    parts = [TOP_FEATURES, *(stage.features() for stage in plan.stages)]
     return [sum(part.get(name, 0.0) for part in parts) for name in LUT_COEFFICIENTS]
 
 
-def packed_luts(network: Network, profile: Profile, cache: Path) -> int:
-    """LUTs of a design after packing, kept in `cache` by the content of its files."""
-    files = {name: text.encode() for name, text in emit(profile).items()}
-    key = sha256(json.dumps([files[name].decode() for name in sorted(files)]).encode()).hexdigest()[:16]
-    place = cache / f"{key}.txt"
-    if not place.exists():
-        place.write_text(str(_map(network, profile, files)))
+def packed_luts(design: Design, cache: Path) -> int:
+    """LUTs of a design after packing, kept in `cache` by the content of its Verilog."""
+    with tempfile.TemporaryDirectory() as folder:
+        build, work = Path(folder, "build"), Path(folder, "work")
+        design.write(build)
+        verilog = sorted((build / "rtl").iterdir())
+        key = sha256(json.dumps([file.read_text() for file in verilog]).encode()).hexdigest()[:16]
+        place = cache / f"{key}.txt"
+        if not place.exists():
+            work.mkdir()
+            artefact = Artefact(tuple(verilog), top_name(design.name), build / "mem")
+            place.write_text(str(_map(artefact, work)))
     return int(place.read_text())
 
 
-def _map(network: Network, profile: Profile, files: dict[str, bytes]) -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        source, work = Path(folder, "source"), Path(folder, "work")
-        for name, data in (files | {f"mem/{n}": d for n, d in image_files(network, profile).items()}).items():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes(data)
-        work.mkdir()
-        design = Design([source / name for name in files], top_name(profile), source / "mem")
-        design.copy_to(work)
-        yosys = find_tool("yosys")
-        elaborate(yosys, design, work)
-        map_to_device(yosys, design.top, None, DEVICE.family, work)
-        pack = (*DEVICE.arguments, "--lpf-allow-unconstrained", "--json", "netlist.json", "--pack-only")
-        log = run_tool(find_tool(DEVICE.place_and_route), pack, work)
+def _map(artefact: Artefact, work: Path) -> int:
+    copy_files(artefact, work)
+    yosys = find_tool("yosys")
+    elaborate(yosys, artefact, work)
+    map_to_device(yosys, artefact.top, None, DEVICE, work)
+    pack = (*DEVICE.arguments, "--lpf-allow-unconstrained", "--json", "netlist.json", "--pack-only")
+    log = run(find_tool(DEVICE.place_and_route), pack, work).output
     return parse_utilization(log)[DEVICE.resources["lut"]]["used"]
 
 
@@ -171,26 +171,26 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "spikefold-lut-model")
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
-    profiles, luts = [], []
+    plans, luts = [], []
     for seed in range(arguments.designs):
         design = RandomDesign(seed)
-        profiles.append(design.plan)
-        luts.append(packed_luts(design.network, profiles[-1], arguments.cache))
+        plans.append(design.plan)
+        luts.append(packed_luts(Design(design.network, plans[-1]), arguments.cache))
         print(f"design {seed}: {luts[-1]} LUTs", file=sys.stderr, flush=True)
-    report(profiles, np.array([features_of(profile) for profile in profiles]), np.array(luts, float))
+    report(plans, np.array([features_of(plan) for plan in plans]), np.array(luts, float))
 
 
-def report(profiles: list[Profile], features: np.ndarray, luts: np.ndarray) -> None:
+def report(plans: list[Plan], features: np.ndarray, luts: np.ndarray) -> None:
     coefficients = fit(features, luts)
     fitted = features @ coefficients
     others = [np.arange(len(luts)) != k for k in range(len(luts))]
     left_out = np.array([features[k] @ fit(features[rest], luts[rest]) for k, rest in enumerate(others)])
     table = Table("design", "stages", "lanes", "T", "LUTs", "fit", "error", "left out", "error")
-    for k, profile in enumerate(profiles):
+    for k, plan in enumerate(plans):
         row = (luts[k], fitted[k], fitted[k] / luts[k] - 1, left_out[k], left_out[k] / luts[k] - 1)
         numbers = [f"{row[0]:.0f}", f"{row[1]:.0f}", f"{row[2]:+.1%}", f"{row[3]:.0f}", f"{row[4]:+.1%}"]
-        lanes = "+".join(str(layer.lanes) for layer in profile.layers)
-        table.add_row(str(k), str(len(profile.stages)), lanes, str(profile.steps), *numbers)
+        lanes = "+".join(str(layer.lanes) for layer in plan.layers)
+        table.add_row(str(k), str(len(plan.stages)), lanes, str(plan.time.steps), *numbers)
     Console().print(table)
     for what, values in (("fit", fitted), ("left out", left_out)):
         errors = abs(values / luts - 1)

@@ -17,8 +17,10 @@ class Device:
     ``pins`` is the number of pins a design can use in the chosen package. ``block_ram_bits`` is what the
     block RAMs hold together, parity bits left out, as memories here are cut to widths without them:
     208 and 56 blocks of 16 kbit on ECP5 (Lattice FPGA-DS-02012, table 1.1), 30 of 4 kbit on iCE40 UP5K
-    (FPGA-DS-02008, table 1.1; its SPRAM cannot be filled by the bitstream), 50 of 32 kbit on XC7A35T (Xilinx
-    DS180, table 4).
+    (FPGA-DS-02008, table 1.1; its SPRAM cannot be filled by the bitstream), 32 of them on iCE40 HX8K
+    (FPGA-DS-02029, table 1.1), 50 of 32 kbit on XC7A35T (Xilinx DS180, table 4). ``variant`` is what yosys
+    calls a member of the family. ``routers`` are nextpnr's routers to try, one after the other, where the
+    first may not end; empty for the tool's own choice alone.
     """
 
     name: str
@@ -28,6 +30,8 @@ class Device:
     block_ram_bits: int
     place_and_route: str | None = None
     arguments: tuple[str, ...] = ()
+    variant: str = ""
+    routers: tuple[str, ...] = ()
     resources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     capacity: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -70,6 +74,19 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
                 block_ram_bits=30 << 12,
                 place_and_route="nextpnr-ice40",
                 arguments=("--up5k", "--package", "sg48"),
+                variant="u",
+                resources=_ICE40_RESOURCES,
+            ),
+            Device(
+                name="ice40-hx8k",
+                part="iCE40HX8K-CT256",
+                family="ice40",
+                pins=206,
+                block_ram_bits=32 << 12,
+                place_and_route="nextpnr-ice40",
+                arguments=("--hx8k", "--package", "ct256"),
+                variant="hx",
+                routers=("router1", "router2"),  # the first does not end on networks
                 resources=_ICE40_RESOURCES,
             ),
             Device(

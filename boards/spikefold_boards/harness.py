@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spikefold.errors import InputError
-
-_DIRECT = ("clk", "rst")
+from spikefold.flow.artefact import Clock
 
 
 def port_bits(ports: Mapping[str, Any]) -> int:
@@ -13,10 +12,10 @@ def port_bits(ports: Mapping[str, Any]) -> int:
     return sum(len(port["bits"]) for port in ports.values())
 
 
-def serial_harness(top: str, ports: Mapping[str, Any]) -> str:
+def serial_harness(top: str, ports: Mapping[str, Any], clock: Clock) -> str:
     """Verilog of the module ``<top>_harness``, which reaches every port of ``top`` through five pins.
 
-    ``clk`` and ``rst`` pass straight through. All other inputs come from one shift register, filled from
+    Clock and reset pass straight through. All other inputs come from one shift register, filled from
     the pin ``serial_i`` while the pin ``shift`` is high (without that enable its flip-flops would merge
     with the design's own input registers, which hold the same values). Every output bit is registered and
     mixed (XOR) into a second shift register that ends at the pin ``serial_o``, so that no output is
@@ -29,20 +28,25 @@ def serial_harness(top: str, ports: Mapping[str, Any]) -> str:
     Raises
     ------
     InputError
-        ``top`` has no one-bit input ``clk``, or has a bidirectional port.
+        ``top`` has no one-bit input for the clock, or has a bidirectional port.
     """
-    if ports.get("clk", {}).get("direction") != "input" or len(ports["clk"]["bits"]) != 1:
-        raise InputError(f"The top module {top!r} must have a one-bit input 'clk', not {list(ports)!r}")
+    pin = ports.get(clock.port, {"direction": None, "bits": []})
+    if pin["direction"] != "input" or len(pin["bits"]) != 1:
+        raise InputError(
+            f"The top module {top!r} must have a one-bit input {clock.port!r}, not {list(ports)!r}"
+        )
     for name, port in ports.items():
         if port["direction"] not in ("input", "output"):
             raise InputError(f"Port {name!r} of {top!r} must be an input or output, not {port['direction']}")
-    direct = [n for n in _DIRECT if n in ports and len(ports[n]["bits"]) == 1 and n in _inputs(ports)]
+    names = (clock.port, clock.reset)
+    direct = [n for n in names if n in ports and len(ports[n]["bits"]) == 1 and n in _inputs(ports)]
     inputs = {n: p for n, p in _inputs(ports).items() if n not in direct}
     outputs = {n: p for n, p in ports.items() if p["direction"] == "output"}
     connections = [f".{name}({name})" for name in direct]
     connections += _slices(inputs, "stimulus") + _slices(outputs, "response")
     return _TEMPLATE.format(
         top=top,
+        clock=clock.port,
         header="".join(f"input {name}, " for name in direct),
         inputs=max(port_bits(inputs), 1),
         outputs=max(port_bits(outputs), 1),
@@ -57,7 +61,7 @@ module {top}_harness({header}input shift, input serial_i, output serial_o);
   reg [{outputs}-1:0] captured;
   reg [{outputs}-1:0] mixed;
   assign serial_o = mixed[{outputs}-1];
-  always @(posedge clk) begin
+  always @(posedge {clock}) begin
     if (shift) stimulus <= {{stimulus, serial_i}};
     captured <= response;
     mixed <= captured ^ {{mixed, 1'b0}};

@@ -1,17 +1,23 @@
-"""nextpnr: one run per seed, and what its report and log say."""
+"""nextpnr: one run per seed, another router where the first does not end, and what its report and log say."""
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from spikefold.flow.run import Leash, ToolTimeoutError, failure, run
+from spikefold.flow.tools import Tool
 from spikefold_boards.devices import Device
-from spikefold_boards.tools import Tool, run_tool_unchecked, tool_error
+from spikefold_boards.passes import MAPPED
 
+_logger = logging.getLogger(__name__)
 _PROCESSES = 2
+ROUTER_SECONDS = 300.0
+"""How long a router may take at most where there is another one to try."""
 _OPTIONS = {
     "ecp5": ("--lpf-allow-unconstrained",),
     "ice40": ("--pcf-allow-unconstrained",),
@@ -24,48 +30,95 @@ Utilization = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class Placement:
-    """One run of nextpnr. ``reason`` is None where the design fits, and then ``fmax_mhz`` may be given."""
+    """One run of nextpnr. ``reason`` is None where the design fits, and then ``fmax_mhz`` may be given.
+
+    ``router`` is the one that was chosen of several; None where nextpnr chose.
+    """
 
     utilization: Utilization
     reason: str | None
     fmax_mhz: float | None
     critical_path: tuple[str, ...]
     seed: int | None
+    router: str | None = None
 
 
-def place_and_route(tool: Tool, device: Device, seeds: range, directory: Path) -> Placement:
-    """Place and route ``netlist.json`` in ``directory`` with each of ``seeds``; the fastest result.
+def place_and_route(
+    tool: Tool,
+    device: Device,
+    seeds: range,
+    directory: Path,
+    mhz: float | None = None,
+    timeout: float | None = None,
+) -> Placement:
+    """Place and route `MAPPED` in ``directory`` with each of ``seeds``; the fastest result.
 
     Up to two runs work at once. Of equal results the lowest seed wins, so that the answer does not depend
-    on which run ended first. A design fits if it could be placed with any seed.
+    on which run ended first. A design fits if it could be placed with any seed. A run takes at most
+    ``timeout`` seconds, and at most `ROUTER_SECONDS` where the device has another router to try.
 
     Raises
     ------
+    ToolTimeoutError
+        No router ended in time with one of the seeds.
     ToolError
         nextpnr failed for another reason than a device that is too small.
     """
-    with ThreadPoolExecutor(_PROCESSES) as pool:
-        placements = list(pool.map(lambda seed: _run(tool, device, seed, directory), seeds))
+    target = _TARGET_MHZ if mhz is None else mhz
+    with ThreadPoolExecutor(_PROCESSES) as pool, Leash() as leash:
+        one = _Nextpnr(tool, device, directory, target, timeout, leash)
+        placements = list(pool.map(one.place, seeds))
     fitting = [placement for placement in placements if placement.reason is None]
     return max(fitting, key=lambda placement: placement.fmax_mhz or 0, default=placements[0])
 
 
-def _run(tool: Tool, device: Device, seed: int, directory: Path) -> Placement:
-    report = f"report{seed}.json"
-    arguments = (
-        *device.arguments,
-        *_OPTIONS[device.family],
-        *("--json", "netlist.json", "--report", report, "--seed", str(seed)),
-        *("--freq", str(_TARGET_MHZ), "--timing-allow-fail"),
-    )
-    code, log = run_tool_unchecked(tool, arguments, directory)
-    if code == 0:
-        return parse_report(json.loads((directory / report).read_text("utf-8")), seed)
-    utilization = parse_utilization(log)
-    reason = shortage(utilization, log)
-    if reason is None:
-        raise tool_error(tool, code, log)
-    return Placement(utilization, reason, None, (), seed)
+@dataclass(frozen=True)
+class _Nextpnr:
+    """nextpnr on one netlist."""
+
+    tool: Tool
+    device: Device
+    directory: Path
+    mhz: float
+    timeout: float | None
+    leash: Leash
+
+    def place(self, seed: int) -> Placement:
+        """The result of the first router that ends in time."""
+        tried: list[str] = []
+        *others, last = self.device.routers or (None,)
+        for router in others:
+            limit = min(ROUTER_SECONDS, self.timeout or ROUTER_SECONDS)
+            try:
+                return self._run(seed, router, limit)
+            except ToolTimeoutError:
+                tried.append(f"{router} for {limit:g} s")
+                _logger.warning("%s did not end on %s, trying %s", tried[-1], self.device.name, last)
+        try:
+            return self._run(seed, last, self.timeout)
+        except ToolTimeoutError as error:
+            if not tried:
+                raise
+            raise ToolTimeoutError(f"{error}\nBefore that, {', '.join(tried)} did not end either") from error
+
+    def _run(self, seed: int, router: str | None, limit: float | None) -> Placement:
+        report = f"report{seed}.json"
+        arguments = (
+            *self.device.arguments,
+            *_OPTIONS[self.device.family],
+            *("--json", MAPPED, "--report", report, "--seed", str(seed)),
+            *("--freq", f"{self.mhz:g}", "--timing-allow-fail"),
+            *(() if router is None else ("--router", router)),
+        )
+        done = run(self.tool, arguments, self.directory, timeout=limit, check=False, leash=self.leash)
+        if done.code == 0:
+            placement = parse_report(json.loads((self.directory / report).read_text("utf-8")), seed)
+            return replace(placement, router=router)
+        utilization = parse_utilization(done.output)
+        reason = shortage(utilization, done.output)
+        if reason is None:
+            raise failure(self.tool, done)
+        return Placement(utilization, reason, None, (), seed, router)
 
 
 def parse_report(report: Mapping[str, Any], seed: int) -> Placement:

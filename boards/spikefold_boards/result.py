@@ -35,6 +35,8 @@ class SynthResult:
         a shift register; the figures then include the shift register.
     seed
         The seed of place and route that gave ``fmax_mhz``; None where nothing was placed.
+    router
+        The router of place and route that ended, where the device has several to try; else None.
     seconds
         How long the run took when it was done; a cached result keeps that figure.
     cached
@@ -57,6 +59,7 @@ class SynthResult:
     utilization: Mapping[str, Mapping[str, int]]
     harness: bool
     seed: int | None
+    router: str | None
     seconds: float
     cached: bool
     tools: Mapping[str, str]

@@ -1,99 +1,103 @@
 """Synthesis, place and route of a build's Verilog, and the check that it holds no multiplier."""
 
+import json
 import logging
-import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from spikefold.errors import InputError
-from spikefold_boards.cache import content_key, default_cache, load_result, store_result
+from spikefold.flow.artefact import Artefact
+from spikefold.flow.cache import Cache, key_of
+from spikefold.flow.run import TIMEOUT
+from spikefold.flow.tools import Tool, find_tool
+from spikefold.flow.work import work_folder
 from spikefold_boards.cells import resources_from_netlist
-from spikefold_boards.design import Design
 from spikefold_boards.devices import Device, find_device
 from spikefold_boards.harness import port_bits, serial_harness
-from spikefold_boards.netlist import DSP_BLOCKS, Netlist, absorb_output_registers, count_of
+from spikefold_boards.netlist import DSP_BLOCKS, Netlist, count_of
+from spikefold_boards.passes import MAPPED, absorb_output_registers
 from spikefold_boards.place_and_route import Placement, compare_capacity, place_and_route
 from spikefold_boards.result import SynthResult
-from spikefold_boards.tools import Tool, find_tool
-from spikefold_boards.yosys import Elaborated, elaborate, map_to_device
+from spikefold_boards.yosys import Elaborated, copy_files, copy_without_images, elaborate, map_to_device
 
 _logger = logging.getLogger(__name__)
-_FLOW_VERSION = "2"  # part of the cache key: raise it with any change that can change a result
+_FLOW_VERSION = "3"  # part of the cache key: raise it with any change that can change a result
+_RESULT = "result.json"
 
 Progress = Callable[[str], None]
 
 
 def synthesize(
-    verilog: Sequence[Path],
-    top: str,
+    artefact: Artefact,
     device: str,
     *,
-    mem_dir: Path | None = None,
     cache: Path | None = None,
     use_cache: bool = True,
     seed: int = 1,
     seeds: int = 1,
+    timeout: float | None = TIMEOUT,
     progress: Progress = _logger.info,
 ) -> SynthResult:
-    """Resources, clock frequency and multipliers of the design ``top`` on ``device``.
+    """Resources, clock frequency and multipliers of a design on ``device``.
 
     Parameters
     ----------
-    verilog
-        The design's files.
-    top
-        Name of the top module. If ``mem_dir`` is given it has the string parameter ``MEM_DIR``.
+    artefact
+        The design. Its ports need not be known; its clock's frequency is what place and route aims at.
     device
-        ``ecp5-85k``, ``ecp5-25k``, ``ice40-up5k`` (placed and routed) or ``xc7`` (an XC7A35T; resources
-        only, as no open place and route exists).
-    mem_dir
-        Folder of the memory images (``*.mem``).
+        ``ecp5-85k``, ``ecp5-25k``, ``ice40-up5k``, ``ice40-hx8k`` (placed and routed) or ``xc7`` (an
+        XC7A35T; resources only, as no open place and route exists).
     cache
         Folder of earlier results; None stands for the user's cache folder. A result is found again by the
         content of all files, the settings and the tools' versions. ``use_cache=False`` neither reads nor
         writes it.
     seed, seeds
         First seed of place and route, and how many to try from there on; the fastest result is reported.
+    timeout
+        Seconds that a run of a tool may take; None for no limit.
     progress
         Called with a short text as each step starts.
 
     Raises
     ------
     InputError
-        An unknown device, a missing file, a name that is no Verilog identifier, or a seed out of range.
+        An unknown device, or a seed or limit out of range.
     MissingToolError
         yosys or nextpnr is not installed.
+    ToolTimeoutError
+        One of them did not end in time.
     ToolError
         One of them failed. A device that is too small is not an error: ``fits`` is False then.
     """
-    design = Design(tuple(map(Path, verilog)), top, None if mem_dir is None else Path(mem_dir))
-    flow = _Flow(design, find_device(device), _check_seeds(seed, seeds), progress)
-    folder = cache if cache is not None else default_cache()
-    key = flow.key()
-    if use_cache and (found := load_result(folder, key)) is not None:
-        return found
+    if timeout is not None and not timeout > 0:
+        raise InputError(f"Limit of time must be a positive number of seconds, not {timeout!r}")
+    flow = _Flow(artefact, find_device(device), _check_seeds(seed, seeds), timeout, progress)
+    results, key = Cache("results", cache), flow.key()
+    if use_cache and (entry := results.find(key)) is not None:
+        return replace(SynthResult.from_json(json.loads((entry / _RESULT).read_text("utf-8"))), cached=True)
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="spikefold-synth-") as directory:
-        result = flow.run(Path(directory))
+    with work_folder() as directory:
+        result = flow.run(directory)
     result = replace(result, seconds=round(time.monotonic() - start, 2))
     if use_cache:
-        store_result(folder, key, result)
+        text = json.dumps(result.to_json(), indent=1, sort_keys=True)
+        results.keep(key, lambda folder: (folder / _RESULT).write_text(text, "utf-8"))
     return result
 
 
-def count_multipliers(verilog: Sequence[Path], top: str) -> int:
-    """How many multiplier-like operators the elaborated design ``top`` holds, counting every instance.
+def count_multipliers(artefact: Artefact) -> int:
+    """How many multiplier-like operators the elaborated design holds, counting every instance.
 
     Multiplications, divisions, remainders and powers by anything but a constant power of two. Memory
     images are not needed, and nothing is mapped, so this is quick. Raises as `synthesize` does.
     """
-    design = Design(tuple(map(Path, verilog)), top)
     tool = find_tool("yosys")
-    with tempfile.TemporaryDirectory(prefix="spikefold-synth-") as directory:
-        design.copy_without_images(Path(directory))
-        return elaborate(tool, design, Path(directory)).multipliers
+    bare = replace(artefact, mem=None)
+    with work_folder() as directory:
+        copy_without_images(bare, directory)
+        return elaborate(tool, bare, directory, TIMEOUT).multipliers
 
 
 def _check_seeds(seed: int, seeds: int) -> range:
@@ -108,9 +112,10 @@ def _check_seeds(seed: int, seeds: int) -> range:
 class _Flow:
     """One design, one device, and the steps from the one to figures on the other."""
 
-    design: Design
+    artefact: Artefact
     device: Device
     seeds: range
+    timeout: float | None
     progress: Progress
 
     @property
@@ -119,18 +124,32 @@ class _Flow:
         return [find_tool(name) for name in names if name is not None]
 
     def key(self) -> str:
-        has_images = self.design.mem_dir is not None
-        settings = (_FLOW_VERSION, self.design.top, self.device.part, str(self.seeds), str(has_images))
-        return content_key((*settings, *(tool.version for tool in self.tools)), self.design.contents())
+        files = {f"rtl {k} {path.name}": path for k, path in enumerate(self.artefact.rtl)}
+        files |= {f"mem {path.name}": path for path in self.artefact.images}
+        clock = self.artefact.clock
+        return key_of(
+            {
+                **{name: path.read_bytes() for name, path in files.items()},
+                **{f"tool {tool.name}": tool.version for tool in self.tools},
+                "flow": _FLOW_VERSION,
+                "result": " ".join(field.name for field in fields(SynthResult)),
+                "top": self.artefact.top,
+                "images": str(self.artefact.mem is not None),
+                "clock": f"{clock.port} {clock.reset} {clock.mhz}",
+                "part": self.device.part,
+                "seeds": str(self.seeds),
+            }
+        )
 
     def run(self, directory: Path) -> SynthResult:
-        self.design.copy_to(directory)
+        copy_files(self.artefact, directory)
         yosys = self.tools[0]
         self.progress("elaborating")
-        elaborated = elaborate(yosys, self.design, directory)
+        elaborated = elaborate(yosys, self.artefact, directory, self.timeout)
         self.progress(f"mapping to {self.device.name}")
         harness = self._harness(elaborated)
-        netlist = map_to_device(yosys, self.design.top, harness, self.device.family, directory)
+        top = self.artefact.top
+        netlist = map_to_device(yosys, top, harness, self.device, directory, self.timeout)
         placement = self._place(netlist, directory)
         return self._result(elaborated, netlist, placement, harness is not None)
 
@@ -138,16 +157,17 @@ class _Flow:
         """The Verilog around the design, where it is placed and has more port bits than there are pins."""
         if self.device.place_and_route is None or port_bits(elaborated.ports) <= self.device.pins:
             return None
-        return serial_harness(self.design.top, elaborated.ports)
+        return serial_harness(self.artefact.top, elaborated.ports, self.artefact.clock)
 
     def _place(self, netlist: Netlist, directory: Path) -> Placement:
         if self.device.place_and_route is None:
             return compare_capacity(resources_from_netlist(netlist.count(), self.device), self.device)
         if self.device.family == "ecp5":
             absorb_output_registers(netlist)
-            netlist.write(directory / "netlist.json")
+            netlist.write(directory / MAPPED)
         self.progress(f"placing and routing on {self.device.name}")
-        return place_and_route(self.tools[1], self.device, self.seeds, directory)
+        mhz = self.artefact.clock.mhz
+        return place_and_route(self.tools[1], self.device, self.seeds, directory, mhz, self.timeout)
 
     def _result(
         self, elaborated: Elaborated, netlist: Netlist, placement: Placement, harness: bool
@@ -168,6 +188,7 @@ class _Flow:
             utilization=placement.utilization,
             harness=harness,
             seed=placement.seed,
+            router=placement.router,
             seconds=0.0,
             cached=False,
             tools={tool.name: tool.version for tool in self.tools},

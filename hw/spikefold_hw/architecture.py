@@ -1,5 +1,7 @@
 """The face of an architecture: all that the rest of the house knows of one."""
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -10,7 +12,9 @@ from spikefold.ir import Network
 from spikefold_hw.calibration import Levels
 from spikefold_hw.cost import Cost
 from spikefold_hw.cycles import Cycles
+from spikefold_hw.emit.description import Description
 from spikefold_hw.interface import Interface
+from spikefold_hw.memory_choice import MemoryChoice
 from spikefold_hw.parts.images import Image
 from spikefold_hw.parts.memory import Contents
 
@@ -64,7 +68,7 @@ class Architecture(ABC, Generic[P, C]):
         """
 
     @abstractmethod
-    def top(self, plan: P, contents: Contents | None = None) -> wiring.Component:
+    def top(self, plan: P, contents: Contents | None = None) -> "wiring.Component[Any]":
         """The gateware; `contents` are rows of its memories, for Amaranth's own simulator."""
 
     @abstractmethod
@@ -115,6 +119,19 @@ class Architecture(ABC, Generic[P, C]):
         Keys: `stages`, a row for each with `stage`, `kind`, `map`, `lanes`, `units`, `cycles`, `bound`,
         `lane_use`, `memory_bits`, `luts`, `slowest`; `total`; `limit` with a `text`; `order`; `order_reason`.
         """
+
+    def memory_choices(self, plan: P) -> tuple[MemoryChoice, ...]:
+        """The user's choices for memories of the top, by their names."""
+        return ()
+
+    def describe(self, plan: P) -> Description:
+        """What the header of the Verilog tells."""
+        text = json.dumps(self.to_json(plan), sort_keys=True)
+        return Description(
+            architecture=plan.architecture,
+            plan=hashlib.sha256(text.encode()).hexdigest(),
+            counters=self.interface(plan).counters,
+        )
 
     @abstractmethod
     def to_json(self, plan: P) -> Any:

@@ -1,9 +1,12 @@
 """The architectures: the one place where one is registered."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spikefold.errors import InputError
+
+if TYPE_CHECKING:
+    from spikefold_hw.architecture import Architecture
 
 ARCHITECTURES: dict[str, str] = {"streaming": "spikefold_hw.streaming"}
 """Package by name. It has the modules `config` (class `Config`; light to import) and `architecture`
@@ -20,10 +23,11 @@ def config_of(name: str) -> type[Any]:
     InputError
         If there is no such architecture.
     """
-    return _member(name, "config", "Config")
+    kind: type[Any] = _member(name, "config", "Config")
+    return kind
 
 
-def find_architecture(name: str) -> Any:
+def find_architecture(name: str) -> "Architecture[Any, Any]":
     """The architecture of this name.
 
     Raises
@@ -31,7 +35,8 @@ def find_architecture(name: str) -> Any:
     InputError
         If there is none.
     """
-    return _member(name, "architecture", "ARCHITECTURE")
+    found: Architecture[Any, Any] = _member(name, "architecture", "ARCHITECTURE")
+    return found
 
 
 def _member(name: str, module: str, member: str) -> Any:

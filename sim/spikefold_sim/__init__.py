@@ -1,1 +1,1 @@
-"""Simulation of compiled networks: tool chains, engines, scoreboard, traces."""
+"""Simulation of compiled networks: engines, scoreboard, traces."""

@@ -15,9 +15,9 @@ from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
 from spikefold.errors import InputError
+from spikefold.flow.ports import EventFormat, Ports, Probe, ResultFormat
 from spikefold_sim.cocotb_engine import Progress
-from spikefold_sim.observation import DRAIN, WATCHDOG, Observation, make_plan, observe
-from spikefold_sim.ports import EventFormat, Ports, Probe, ResultFormat
+from spikefold_sim.observation import TAIL, WATCHDOG, Observation, make_plan, observe
 from spikefold_sim.runlog import RunLog
 from spikefold_sim.stalls import Stalls
 from spikefold_sim.traffic import run_traffic
@@ -62,7 +62,7 @@ class AmaranthEngine:
         beats: NDArray[np.void],
         stalls: Stalls | None = None,
         watchdog: int = WATCHDOG,
-        drain: int = DRAIN,
+        tail: int = TAIL,
         load: bytes = b"",
     ) -> Observation:
         """Stream beats (array of `ports.BEAT`) through the design; parameters as for `CocotbEngine.run`.
@@ -75,14 +75,14 @@ class AmaranthEngine:
             See `observation`.
         """
         ports = self._ports
-        plan = make_plan(ports, beats, stalls or Stalls(), watchdog, drain, load)
+        plan = make_plan(ports, beats, stalls or Stalls(), watchdog, tail, load)
         logs: list[RunLog] = []
 
         async def bench(context: Any) -> None:
             bus = _AmaranthBus(context, self._harness, plan.samples, self._progress)
             logs.append(await run_traffic(bus, plan, ports.stimulus.bits, ports.result.bits))
 
-        simulator = Simulator(self._harness)
+        simulator: Any = Simulator(self._harness)  # some of its methods have no types
         simulator.add_clock(1e-6)
         simulator.add_testbench(bench)
         start = time.perf_counter()
@@ -94,7 +94,7 @@ class _Harness(Elaboratable):
     def __init__(self, component: Any, streams: Mapping[str, Any], ports: Ports) -> None:
         self.component = component
         self.ports = ports
-        self.domain = ClockDomain("sync")
+        self.domain: Any = ClockDomain("sync")  # its signals have no types
         self.beat = Signal(ports.stimulus.bits + 1)
         self.byte = Signal(9)
         self.ready = Signal()

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikefold.errors import InputError
+from spikefold.flow.ports import BEAT
 from spikefold.ir.maps import Map
 from spikefold_hw.order import Time
-from spikefold_sim.ports import BEAT
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -220,7 +220,8 @@ def _ends(shape: StreamShape) -> tuple[Flags, Flags]:
 def _wrong_flags(beats: NDArray[np.void], cell: Integers, shape: StreamShape) -> Flags:
     mark = beats["end_position"]
     end_step, end_sample = (mark & ends[cell] for ends in _ends(shape))
-    return (beats["end_step"] != end_step) | (beats["end_sample"] != end_sample)
+    wrong: Flags = (beats["end_step"] != end_step) | (beats["end_sample"] != end_sample)
+    return wrong
 
 
 def _descends(beats: NDArray[np.void]) -> Flags:

@@ -2,25 +2,26 @@
 
 import json
 import logging
-import tempfile
+import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from cocotb_tools.runner import get_runner
 from numpy.typing import NDArray
 
 from spikefold.errors import InputError, MissingToolError, ToolError
-from spikefold_sim.build import Design, build_cocotb, build_icarus
-from spikefold_sim.cache import BuildCache
-from spikefold_sim.images import check_images
-from spikefold_sim.observation import DRAIN, WATCHDOG, Observation, UnknownValueError, make_plan, observe
-from spikefold_sim.ports import Ports
+from spikefold.flow.artefact import Artefact
+from spikefold.flow.ports import Ports
+from spikefold.flow.run import failure, run
+from spikefold.flow.tools import Tool, find_tool
+from spikefold.flow.work import work_folder
+from spikefold_sim.build import build_cocotb, build_icarus, simulator_cache
+from spikefold_sim.observation import TAIL, WATCHDOG, Observation, UnknownValueError, make_plan, observe
 from spikefold_sim.runlog import Plan, RunLog
+from spikefold_sim.simulator_output import check_output
 from spikefold_sim.stalls import Stalls
-from spikefold_sim.toolchain import Toolchain, find_icarus, find_verilator
-from spikefold_sim.wrapper import TOP
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +36,8 @@ class CocotbEngine:
 
     Parameters
     ----------
-    design
-        The Verilog and its interface.
+    artefact
+        The Verilog and its ports.
     simulator
         "verilator" (default) or "icarus", which is slower and knows X.
     cache
@@ -54,22 +55,22 @@ class CocotbEngine:
 
     def __init__(
         self,
-        design: Design,
+        artefact: Artefact,
         simulator: str = "verilator",
         cache: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
         if simulator not in ("verilator", "icarus"):
             raise InputError(f"cocotb simulator must be 'verilator' or 'icarus', not {simulator!r}")
-        self._design = design
-        self._tools: Toolchain = find_verilator() if simulator == "verilator" else find_icarus()
-        self._cache = BuildCache(cache)
+        self._artefact = artefact
+        self._tool = find_tool(simulator)
+        self._cache = simulator_cache(cache)
         self._progress = progress
 
     @property
     def simulator(self) -> str:
         """Name and version of the simulator."""
-        return f"{self._tools.name} {self._tools.version}"
+        return f"{self._tool.name} {self._tool.version}"
 
     def build(self) -> Path:
         """Compile, or find what was compiled before; `run` does it by itself.
@@ -79,15 +80,15 @@ class CocotbEngine:
         ToolError
             The Verilog does not compile.
         """
-        compile_design = build_cocotb if self._tools.name == "verilator" else build_icarus
-        return compile_design(self._tools, self._design, self._cache)
+        compile_design = build_cocotb if self._tool.name == "verilator" else build_icarus
+        return compile_design(self._tool, self._artefact, self._cache)
 
     def run(
         self,
         beats: NDArray[np.void],
         stalls: Stalls | None = None,
         watchdog: int = WATCHDOG,
-        drain: int = DRAIN,
+        tail: int = TAIL,
         load: bytes = b"",
     ) -> Observation:
         """Stream beats (array of `ports.BEAT`) through the design.
@@ -100,7 +101,7 @@ class CocotbEngine:
             Random stalls; none if None.
         watchdog
             Cycles without any handshake after which the run is given up.
-        drain
+        tail
             Cycles to go on after the last result.
         load
             Bytes for the load stream, where the design has one. Its handshakes are not recorded.
@@ -114,42 +115,33 @@ class CocotbEngine:
         ToolError
             The simulator failed.
         """
-        ports = self._design.ports
-        plan = make_plan(ports, beats, stalls or Stalls(), watchdog, drain, load)
+        ports = self._artefact.streams
+        plan = make_plan(ports, beats, stalls or Stalls(), watchdog, tail, load)
         build = self.build()
-        with tempfile.TemporaryDirectory(prefix="spikefold-") as name:
-            job = Path(name)
+        with work_folder() as job:
             _write_job(job, ports, plan)
+            self._artefact.link_images(job)
             with _Poller(job / "progress", plan.samples, self._progress):
-                self._simulate(build, job)
-            log, seconds = _read_job(job)
+                output = self._simulate(build, job)
+            log, seconds = _read_job(job, output)
         return observe(ports, plan, log, seconds, self.simulator)
 
-    def _simulate(self, build: Path, job: Path) -> None:
-        output = job / "simulator.log"
-        try:
-            get_runner(self._tools.name).test(
-                test_module="spikefold_sim.cocotb_body",
-                hdl_toplevel=TOP,
-                hdl_toplevel_lang="verilog",
-                build_dir=build,
-                test_dir=self._design.folder,
-                results_xml=str(job / "results.xml"),
-                plusargs=[f"+spikefold_job={job}"],
-                log_file=output,
-            )
-        except ValueError as error:
-            if "libpython" not in str(error):
-                raise
+    def _simulate(self, build: Path, job: Path) -> str:
+        """Have cocotb run the simulator, in a process of its own; what it printed."""
+        path = os.pathsep.join(map(os.path.abspath, sys.path))
+        command = (sys.executable, "-m", "spikefold_sim.cocotb_run")
+        runner = Tool(self._tool.name, command, variables={"PYTHONPATH": path})
+        finished = run(runner, (self._tool.name, str(build), str(job)), job, check=False)
+        if "Unable to find libpython" in finished.output:
             raise MissingToolError(
                 "cocotb needs Python's shared library, not found: install it, on Debian with "
                 "`apt-get install libpython3-dev`"
-            ) from error
-        except (SystemExit, RuntimeError) as error:
-            raise ToolError(f"{self.simulator} must finish, not fail ({error}):\n{_tail(output)}") from error
-        text = output.read_text(errors="replace")
-        logger.debug("%s", text)
-        check_images(text)
+            )
+        if finished.code:
+            raise failure(runner, finished)
+        logger.debug("%s", finished.output)
+        check_output(finished.output)
+        return finished.output
 
 
 class _Poller(threading.Thread):
@@ -176,12 +168,15 @@ class _Poller(threading.Thread):
 
 def _write_job(job: Path, ports: Ports, plan: Plan) -> None:
     plan.save(job / "plan.npz")
-    settings = {"stimulus_bits": ports.stimulus.bits, "result_bits": ports.result.bits}
-    settings["streams"] = ports.streams
+    settings = {
+        "stimulus_bits": ports.stimulus.bits,
+        "result_bits": ports.result.bits,
+        "streams": ports.streams,
+    }
     (job / "job.json").write_text(json.dumps(settings))
 
 
-def _read_job(job: Path) -> tuple[RunLog, float]:
+def _read_job(job: Path, output: str) -> tuple[RunLog, float]:
     unknown = job / "unknown.json"
     if unknown.is_file():
         found = json.loads(unknown.read_text())
@@ -190,11 +185,7 @@ def _read_job(job: Path) -> tuple[RunLog, float]:
             f"at clock {found['cycle']}: look for a register without reset or a memory that was not loaded"
         )
     if not (job / "log.npy").is_file():
-        raise ToolError(f"cocotb must leave a log, but did not:\n{_tail(job / 'simulator.log')}")
+        tail = "\n".join(output.strip().splitlines()[-20:])
+        raise ToolError(f"cocotb must leave a log, but did not:\n{tail}")
     log = RunLog.from_words(np.load(job / "log.npy", allow_pickle=False))
     return log, float((job / "seconds").read_text())
-
-
-def _tail(path: Path) -> str:
-    lines = path.read_text(errors="replace").strip().splitlines() if path.is_file() else []
-    return "\n".join(lines[-20:])

@@ -1,17 +1,15 @@
 """The interface of a compiled network as the engines and the scoreboard see it."""
 
+from spikefold.flow.ports import EventFormat, Ports, Probe, ResultFormat
 from spikefold.ir.network import INPUT
-from spikefold_hw.emit import top_name
 from spikefold_hw.interface import EventStream, Interface
 from spikefold_hw.streams import index_bits
 from spikefold_sim.beats import StreamShape
-from spikefold_sim.ports import EventFormat, Ports, Probe, ResultFormat
 
 
 def ports_of(interface: Interface) -> Ports:
-    """Ports of the Verilog top, and a probe for every probed stream."""
+    """Streams of the Verilog top, and a probe for every probed stream."""
     return Ports(
-        top=top_name(interface.name),
         stimulus=_format(interface.input),
         result=ResultFormat(interface.logit_bits, index_bits(interface.classes), interface.classes),
         probes=tuple(

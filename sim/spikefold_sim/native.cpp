@@ -1,6 +1,6 @@
 // Native run: the driver, sink and monitor of traffic.py, cycle by cycle the same, without Python.
 //
-// usage: sim_top STIMULUS LOAD LOG SEED INPUT_THRESHOLD OUTPUT_THRESHOLD WATCHDOG DRAIN COUNTERS [TRACE]
+// usage: sim_top STIMULUS LOAD LOG SEED INPUT_THRESHOLD OUTPUT_THRESHOLD WATCHDOG TAIL COUNTERS [TRACE]
 //
 // STIMULUS and LOG hold little-endian 64-bit words: packed input beats, and what runlog.py describes; LOAD
 // holds the bytes of the load stream. Thresholds are stall probabilities in units of 2^-32. Progress lines
@@ -217,7 +217,7 @@ public:
         top_.rst = 0;
     }
 
-    Outcome run(uint64_t watchdog, uint64_t drain) {
+    Outcome run(uint64_t watchdog, uint64_t tail) {
         bool running = true;
         Outcome outcome = FINISHED;
         for (; running; ++cycle_) {
@@ -226,7 +226,7 @@ public:
             observe();
             const bool ending = done_ >= samples_;
             outcome = broken_ ? BROKEN : ending ? FINISHED : HUNG;
-            running = !(broken_ || cycle_ - seen_ >= (ending ? drain : watchdog));
+            running = !(broken_ || cycle_ - seen_ >= (ending ? tail : watchdog));
             if (!running) note_states();
             design_.edge();
         }
@@ -322,7 +322,7 @@ private:
 
 int main(int argc, char** argv) {
     if (argc < 10) {
-        std::fprintf(stderr, "usage: sim_top STIMULUS LOAD LOG SEED IN OUT WATCHDOG DRAIN COUNTERS [TRACE]\n");
+        std::fprintf(stderr, "usage: sim_top STIMULUS LOAD LOG SEED IN OUT WATCHDOG TAIL COUNTERS [TRACE]\n");
         return 2;
     }
     const auto number = [argv](int k) { return std::strtoull(argv[k], nullptr, 10); };

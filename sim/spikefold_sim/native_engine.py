@@ -2,22 +2,24 @@
 
 import logging
 import os
-import subprocess
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefold.errors import InputError, ToolError
-from spikefold_sim.build import Design, build_native
-from spikefold_sim.cache import BuildCache
+from spikefold.errors import InputError
+from spikefold.flow.artefact import Artefact
+from spikefold.flow.run import run
+from spikefold.flow.tools import Tool, find_tool
+from spikefold.flow.work import work_folder
+from spikefold_sim.build import build_native, simulator_cache
 from spikefold_sim.cocotb_engine import Progress
-from spikefold_sim.images import check_images
-from spikefold_sim.observation import DRAIN, WATCHDOG, Observation, make_plan, observe
+from spikefold_sim.observation import TAIL, WATCHDOG, Observation, make_plan, observe
 from spikefold_sim.runlog import Plan, RunLog
+from spikefold_sim.simulator_output import check_output
 from spikefold_sim.stalls import Stalls
-from spikefold_sim.toolchain import find_verilator
 from spikefold_sim.wrapper import TOP
 
 logger = logging.getLogger(__name__)
@@ -28,8 +30,8 @@ class NativeEngine:
 
     Parameters
     ----------
-    design
-        The Verilog and its interface.
+    artefact
+        The Verilog and its ports.
     cache
         Folder of builds; the user's cache folder if None.
     progress
@@ -41,16 +43,18 @@ class NativeEngine:
         Verilator is not installed.
     """
 
-    def __init__(self, design: Design, cache: Path | None = None, progress: Progress | None = None) -> None:
-        self._design = design
-        self._tools = find_verilator()
-        self._cache = BuildCache(cache)
+    def __init__(
+        self, artefact: Artefact, cache: Path | None = None, progress: Progress | None = None
+    ) -> None:
+        self._artefact = artefact
+        self._tool = find_tool("verilator")
+        self._cache = simulator_cache(cache)
         self._progress = progress
 
     @property
     def simulator(self) -> str:
         """Name and version of the simulator."""
-        return f"verilator {self._tools.version}"
+        return f"{self._tool.name} {self._tool.version}"
 
     def build(self, trace: str | None = None) -> Path:
         """Compile, or find what was compiled before; `run` does it by itself.
@@ -65,14 +69,14 @@ class NativeEngine:
         ToolError
             The Verilog does not compile.
         """
-        return build_native(self._tools, self._design, self._cache, trace)
+        return build_native(self._tool, self._artefact, self._cache, trace)
 
     def run(
         self,
         beats: NDArray[np.void],
         stalls: Stalls | None = None,
         watchdog: int = WATCHDOG,
-        drain: int = DRAIN,
+        tail: int = TAIL,
         load: bytes = b"",
         trace: Path | None = None,
     ) -> Observation:
@@ -80,7 +84,7 @@ class NativeEngine:
 
         Parameters
         ----------
-        beats, stalls, watchdog, drain, load
+        beats, stalls, watchdog, tail, load
             As for `CocotbEngine.run`.
         trace
             File for a waveform of everything, ending in .fst or .vcd; None for none.
@@ -94,62 +98,41 @@ class NativeEngine:
         ToolError
             The simulator failed.
         """
-        ports = self._design.ports
-        plan = make_plan(ports, beats, stalls or Stalls(), watchdog, drain, load)
+        ports = self._artefact.streams
+        plan = make_plan(ports, beats, stalls or Stalls(), watchdog, tail, load)
         executable = self.build(_trace_kind(trace)) / TOP
-        with tempfile.TemporaryDirectory(prefix="spikefold-") as name:
-            job = Path(name)
+        with work_folder() as job, _whole(trace) as wave:
             plan.words.astype("<u8").tofile(job / "stimulus")
             plan.load.tofile(job / "load")
-            wave = _beside(trace) if trace else None
-            try:
-                seconds = self._execute(
-                    [str(executable), *_arguments(job, plan), *([str(wave)] if wave else [])], plan
-                )
-                if wave and trace:
-                    wave.chmod(0o644)
-                    os.replace(wave, trace)
-            finally:
-                if wave:
-                    wave.unlink(missing_ok=True)
+            self._artefact.link_images(job)
+            arguments = [*_arguments(job, plan), *([str(wave)] if wave else [])]
+            seconds = self._execute(executable, arguments, job, plan.samples)
             log = RunLog.from_words(np.fromfile(job / "log", "<u8").astype(np.uint64, copy=False))
         return observe(ports, plan, log, seconds, self.simulator)
 
-    def _execute(self, command: list[str], plan: Plan) -> float:
+    def _execute(self, executable: Path, arguments: list[str], job: Path, samples: int) -> float:
         """Run to the end, passing progress on; the seconds the simulation itself took."""
-        seconds, rest = 0.0, []
-        folder, pipe = self._design.folder, subprocess.PIPE
-        with subprocess.Popen(
-            command, cwd=folder, text=True, stdout=pipe, stderr=subprocess.STDOUT
-        ) as process:
-            try:
-                for line in process.stdout or ():
-                    key, _, value = line.partition(" ")
-                    if key == "progress":
-                        self._report(int(value), plan.samples)
-                    elif key == "seconds":
-                        seconds = float(value)
-                    else:
-                        rest.append(line)
-            except BaseException:
-                process.kill()
-                raise
-        if process.returncode:
-            tail = "".join(rest[-20:])
-            raise ToolError(f"Native simulation must finish, not fail with {process.returncode}:\n{tail}")
-        if rest:
-            logger.debug("%s", "".join(rest))
-        check_images("".join(rest))
-        return seconds
+        seconds = 0.0
 
-    def _report(self, done: int, total: int) -> None:
-        if self._progress:
-            self._progress(done, total)
+        def take(line: str) -> bool:
+            nonlocal seconds
+            key, _, value = line.partition(" ")
+            if key == "progress" and self._progress:
+                self._progress(int(value), samples)
+            elif key == "seconds":
+                seconds = float(value)
+            return key in ("progress", "seconds")
+
+        output = run(Tool(TOP, (str(executable),)), arguments, job, on_line=take).output
+        if output:
+            logger.debug("%s", output)
+        check_output(output)
+        return seconds
 
 
 def _arguments(job: Path, plan: Plan) -> list[str]:
     source, sink, _ = plan.stalls.thresholds
-    numbers = (plan.stalls.seed, source, sink, plan.watchdog, plan.drain, plan.counters)
+    numbers = (plan.stalls.seed, source, sink, plan.watchdog, plan.tail, plan.counters)
     return [*(str(job / name) for name in ("stimulus", "load", "log")), *map(str, numbers)]
 
 
@@ -164,9 +147,13 @@ def _trace_kind(trace: Path | None) -> str | None:
     return kind
 
 
-def _beside(path: Path) -> Path:
-    """A temporary name in the same folder, so that only whole traces get the final name."""
-    path = path.absolute()
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    return Path(name)
+@contextmanager
+def _whole(trace: Path | None) -> Iterator[Path | None]:
+    """Another name for a trace, on the same disk, so that only whole traces get their own."""
+    if trace is None:
+        yield None
+        return
+    trace = trace.absolute()
+    with work_folder(trace.parent, f".{trace.name}.") as work:
+        yield work / trace.name
+        os.replace(work / trace.name, trace)

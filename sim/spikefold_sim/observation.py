@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikefold.errors import InputError, ToolError
-from spikefold_sim.ports import BEAT, Ports
+from spikefold.flow.ports import BEAT, Ports
 from spikefold_sim.runlog import BROKEN, GUILTY, HUNG, PROBE, READY, VALID, Plan, RunLog
 from spikefold_sim.stalls import Stalls
 
-DRAIN = 16
+TAIL = 16
 WATCHDOG = 200_000
 
 INPUT_STREAM, LOAD_STREAM = 0, 1
@@ -43,7 +43,7 @@ class Observation:
     start_cycles
         The cycle of the input's first handshake of each sample.
     cycles
-        Length of the run, drain included.
+        Length of the run, tail included.
     counters
         Final values by name.
     classes
@@ -68,7 +68,8 @@ class Observation:
     @property
     def result_cycles(self) -> NDArray[np.int64]:
         """The cycle of the last beat of each result, int64 [results seen]."""
-        return self.result_beat_cycles[self.results["last"]]
+        cycles: NDArray[np.int64] = self.result_beat_cycles[self.results["last"]]
+        return cycles
 
     @property
     def logits(self) -> NDArray[np.int64]:
@@ -125,7 +126,7 @@ class UnknownValueError(TrafficError):
 
 
 def make_plan(
-    ports: Ports, beats: NDArray[np.void], stalls: Stalls, watchdog: int, drain: int, load: bytes
+    ports: Ports, beats: NDArray[np.void], stalls: Stalls, watchdog: int, tail: int, load: bytes
 ) -> Plan:
     """A run of `beats` (array of `ports.BEAT`) as the engines take it, after `load` where there is a port.
 
@@ -143,14 +144,14 @@ def make_plan(
         rule = (
             "be given for a design with a load stream" if ports.load else "go to a design with a load stream"
         )
-        raise InputError(f"Bytes to load must {rule}, not {len(load)} bytes to {ports.top!r}")
+        raise InputError(f"Bytes to load must {rule}, not {len(load)} bytes")
     return Plan(
         words=ports.stimulus.pack(beats),
         load=np.frombuffer(load, np.uint8),
         samples=int(beats["end_sample"].sum()),
         stalls=stalls,
         watchdog=watchdog,
-        drain=drain,
+        tail=tail,
         probes=len(ports.probes),
         counters=len(ports.counters),
     )

@@ -9,6 +9,7 @@ happened. Cycle 0 is the first rising clock edge without reset.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Plan:
         The random stalls at both ends.
     watchdog
         Cycles without any handshake after which the run is given up.
-    drain
+    tail
         Cycles to go on after the last result, so that surplus beats are seen.
     probes
         Number of probes.
@@ -60,19 +61,19 @@ class Plan:
     samples: int
     stalls: Stalls
     watchdog: int
-    drain: int
+    tail: int
     probes: int
     counters: int
 
     def __post_init__(self) -> None:
         if self.watchdog < 1:
             raise InputError(f"Watchdog must be a positive number of cycles, not {self.watchdog!r}")
-        if self.drain < 0:
-            raise InputError(f"Drain must not be negative, not {self.drain!r}")
+        if self.tail < 0:
+            raise InputError(f"Tail must not be negative, not {self.tail!r}")
 
     def save(self, path: Path) -> None:
         """Write as npz."""
-        scalars = (self.samples, self.watchdog, self.drain, self.probes, self.counters)
+        scalars = (self.samples, self.watchdog, self.tail, self.probes, self.counters)
         np.savez(
             path,
             words=self.words,
@@ -86,10 +87,11 @@ class Plan:
     def read(cls, path: Path) -> "Plan":
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as data:
-            samples, watchdog, drain, probes, counters = data["scalars"].tolist()
-            stalls = Stalls(*data["probabilities"].tolist(), int(data["seed"][0]))
+            samples, watchdog, tail, probes, counters = data["scalars"].tolist()
+            source, sink = data["probabilities"].tolist()
+            stalls = Stalls(source, sink, int(data["seed"][0]))
             words, load = data["words"], data["load"]
-        return cls(words, load, samples, stalls, watchdog, drain, probes, counters)
+        return cls(words, load, samples, stalls, watchdog, tail, probes, counters)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class RunLog:
     Attributes
     ----------
     cycles
-        Clock edges from the first without reset to the last of the run, drain included.
+        Clock edges from the first without reset to the last of the run, tail included.
     outcome
         FINISHED, HUNG or BROKEN.
     offered, loaded
@@ -134,14 +136,16 @@ class RunLog:
     @classmethod
     def from_words(cls, data: NDArray[np.uint64]) -> "RunLog":
         """Inverse of `to_words`; the native engine writes the same array as little-endian bytes."""
-        scalars, rest = data[: cls._SCALARS].tolist(), data[cls._SCALARS :]
+        scalars: list[Any] = data[: cls._SCALARS].tolist()
+        rest = data[cls._SCALARS :]
         lists = []
         for _ in range(2):
             count = int(rest[0])
             lists.append(tuple(rest[1 : 1 + count].tolist()))
             rest = rest[1 + count :]
         pairs = rest.reshape(-1, 2)
-        return cls(*scalars, *lists, pairs[:, 0], pairs[:, 1])
+        fields = (*scalars, *lists, pairs[:, 0], pairs[:, 1])
+        return cls(*fields)
 
     def by_source(self, sources: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint64]]]:
         """Cycles and payloads of the entries of source 0, 1, .. `sources - 1`."""

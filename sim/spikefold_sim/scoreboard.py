@@ -150,9 +150,8 @@ class _Stage:
     ) -> Iterator[_Found]:
         """Compare whole samples, number `first` and on."""
         found = locate(beats, self.shape)
-        got = np.zeros(golden.size, np.uint32)
-        got[found.slot[found.event]] = beats["level"][found.event]
-        got = got.reshape(golden.shape)
+        got = np.zeros(golden.shape, np.uint32)
+        got.reshape(-1)[found.slot[found.event]] = beats["level"][found.event]
         if (wrong := got != golden).any():
             yield self._wrong_level(golden, got, wrong, first)
         for reason, wrong in found.faults.items():

@@ -89,7 +89,7 @@ class Driver:
         stalled: StallTable,
     ) -> None:
         self._offer = offer
-        self._words = memoryview(np.ascontiguousarray(words))
+        self._words = np.ascontiguousarray(words).data
         self._valid, self._idle = 1 << width, (1 << width) - 1
         self._stalled = stalled
         self.valid = 0
@@ -176,7 +176,7 @@ async def run_traffic(bus: Bus, plan: Plan, stimulus_width: int, result_width: i
     """Reset the design, stream the plan through it and log what happens.
 
     Bytes to load and samples are both offered from cycle 0 on; it is the design that takes the bytes first.
-    Ends when, after the last awaited result, nothing moves for `plan.drain` cycles, or before it for
+    Ends when, after the last awaited result, nothing moves for `plan.tail` cycles, or before it for
     `plan.watchdog` cycles, or at once when a stream breaks its contract.
     """
     driver = Driver(bus.offer, plan.words, stimulus_width, StallTable(plan.stalls, INPUT))
@@ -214,7 +214,7 @@ def _outcome(plan: Plan, silence: int, done: int, status: int) -> int | None:
     if status >> ANY_BROKEN & 1:
         return BROKEN
     if done >= plan.samples:
-        return FINISHED if silence >= plan.drain else None
+        return FINISHED if silence >= plan.tail else None
     return HUNG if silence >= plan.watchdog else None
 
 

@@ -26,16 +26,18 @@ stream, their ports of the harness are idle. On a four-state simulator any unkno
 
 from collections.abc import Iterator
 
-from spikefold_sim.ports import EventFormat, Ports, Probe, ResultFormat
+from spikefold.flow.artefact import Artefact
+from spikefold.flow.ports import EventFormat, Ports, Probe, ResultFormat
 from spikefold_sim.runlog import FIRST_PROBE
 
 TOP = "sim_top"
 
 
-def wrapper_verilog(ports: Ports) -> str:
-    """Verilog text of `sim_top`; the same ports give the same text."""
+def wrapper_verilog(artefact: Artefact) -> str:
+    """Verilog text of `sim_top`; the same top, ports and clock give the same text."""
+    ports = artefact.streams
     body = [
-        *_design(ports),
+        *_design(artefact, ports),
         *_loading(ports),
         *(line for number, probe in enumerate(ports.probes) for line in _probe(number, probe)),
         *_checks(ports),
@@ -90,9 +92,9 @@ def _port_list(ports: Ports) -> list[str]:
     return [f"{line}," for line in lines[:-1]] + lines[-1:]
 
 
-def _design(ports: Ports) -> list[str]:
+def _design(artefact: Artefact, ports: Ports) -> list[str]:
     """The instance, its input and its result stream."""
-    pins = [("clk", "clk"), ("rst", "rst")]
+    pins = [(artefact.clock.port, "clk"), (artefact.clock.reset, "rst")]
     pins += [("i__valid", "i_valid"), ("i__ready", "i_ready"), *_fields("i", ports.stimulus, "i_beat")]
     pins += [("o__valid", "o_valid"), ("o__ready", "o_ready"), *_fields("o", ports.result, "o_raw")]
     if ports.counters:
@@ -106,7 +108,7 @@ def _design(ports: Ports) -> list[str]:
         f"  wire i_valid = i_beat[{ports.stimulus.bits}];",
         "  wire load_valid = i_byte[8];",
         f"  wire [{ports.result.bits - 1}:0] o_raw;",
-        f"  {ports.top} dut (\n{connections}\n  );",
+        f"  {artefact.top} dut (\n{connections}\n  );",
         f"  assign o_word = o_valid ? o_raw : {ports.result.bits}'d0;",
         *_stability("result", "o_valid", "o_ready", "o_raw", ports.result.bits, 2),
         *([] if ports.counters else ["  assign counter_value = 32'd0;"]),

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -12,9 +10,12 @@ from typing import Any
 
 from spikefold.errors import BuildError, InputError
 from spikefold.files import sha256, write_atomic
+from spikefold.flow.artefact import MEMORY_FOLDER, Artefact
+from spikefold.flow.work import replaced_folder
 from spikefold.ir import Network, load_network, save_network
 from spikefold_hw.architecture import AnyPlan, Architecture
 from spikefold_hw.architectures import find_architecture
+from spikefold_sim.dut import ports_of
 
 SCHEMA = 3
 MANIFEST = "manifest.json"
@@ -31,10 +32,8 @@ class Build:
         The directory.
     network, plan
         The integer network, and the plan of the hardware it runs on.
-    top
-        Name of the top module.
-    rtl
-        Verilog files, absolute.
+    artefact
+        Its Verilog and memory images, as simulation and synthesis take them.
     info
         What `compile` reported: accuracies, rounding, predicted cycles.
     """
@@ -42,8 +41,7 @@ class Build:
     path: Path
     network: Network
     plan: AnyPlan
-    top: str
-    rtl: tuple[Path, ...]
+    artefact: Artefact
     info: dict[str, Any]
 
 
@@ -65,7 +63,7 @@ def write_build(
     top
         Name of the top module.
     files
-        Contents by path relative to the directory (`rtl/..`, `mem/..`, `report.html`).
+        Contents by path relative to the directory (`rtl/..`, `models/..`, `mem/..`, `report.html`, ..).
 
     Raises
     ------
@@ -73,10 +71,7 @@ def write_build(
         If `path` holds something that is not a build.
     """
     check_target(path)
-    path = path.absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
+    with replaced_folder(path) as folder:
         for name, data in files.items():
             write_atomic(folder / name, data)
         save_network(network, folder / "network.npz")
@@ -95,10 +90,6 @@ def write_build(
         }
         manifest["sha256"] = _digest(manifest)
         write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
-        folder.chmod(0o755)
-        _replace(folder, path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_target(path: Path) -> None:
@@ -137,15 +128,19 @@ def read_build(path: Path) -> Build:
                 f"File {name!r} of build {str(path)!r} must have the sha256 of its manifest, but was "
                 "edited or truncated; compile again"
             )
+    whole = path.resolve()
+    models = [name for name in manifest["files"] if name.startswith("models/")]
+    rtl = tuple(whole / name for name in (*manifest["rtl"], *sorted(models)))
     try:
         network = load_network(path / "network.npz")
         architecture = find_architecture(manifest["architecture"])
         plan = architecture.from_json(manifest["plan"])
         architecture.check_fit(plan, network)
+        ports = ports_of(architecture.interface(plan))
+        artefact = Artefact(rtl, manifest["top"], whole / MEMORY_FOLDER, ports)
     except InputError as error:
         raise BuildError(f"Build {str(path)!r} must be consistent: {error}; compile again") from None
-    rtl = tuple(path.resolve() / name for name in manifest["rtl"])
-    return Build(path, network, plan, manifest["top"], rtl, manifest["info"])
+    return Build(path, network, plan, artefact, manifest["info"])
 
 
 def _manifest(path: Path) -> dict[str, Any]:
@@ -168,7 +163,8 @@ def _manifest(path: Path) -> dict[str, Any]:
             raise BuildError(f"Manifest of {str(path)!r} must name files inside it, not {name!r}")
     if not set(manifest["rtl"]) <= set(manifest["files"]):
         raise BuildError(f"Manifest of {str(path)!r} must give a sha256 for every Verilog file")
-    return manifest
+    found: dict[str, Any] = manifest
+    return found
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:
@@ -187,20 +183,3 @@ def _written(path: Path) -> set[str]:
         return {MANIFEST, *manifest["files"]} if "plan" in manifest or "profile" in manifest else set()
     except (OSError, ValueError, TypeError, KeyError):
         return set()
-
-
-def _replace(folder: Path, path: Path) -> None:
-    """Move the finished folder to its place; what was there goes last."""
-    old = None
-    if path.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent)) / "build"
-        path.rename(old)
-    try:
-        folder.rename(path)
-    except BaseException:
-        if old is not None:
-            old.rename(path)
-        raise
-    finally:
-        if old is not None:
-            shutil.rmtree(old.parent)

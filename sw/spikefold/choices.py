@@ -38,9 +38,10 @@ class ModelChoices:
     )
     pooling: str = field(default="auto", metadata={"help": "Average pools: auto, unit or compose."})
 
-    def __post_init__(self) -> None:
-        if isinstance(self.weight_bits, str):
-            object.__setattr__(self, "weight_bits", parse_weight_bits(self.weight_bits))
+    @property
+    def bits(self) -> int | Mapping[str, int]:
+        """The weight bits, read where they are text. Raises InputError if a part is not a number."""
+        return parse_weight_bits(self.weight_bits) if isinstance(self.weight_bits, str) else self.weight_bits
 
 
 def parse_weight_bits(text: str) -> int | dict[str, int]:

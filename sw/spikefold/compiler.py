@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,11 +13,12 @@ from spikefold.choices import ModelChoices, sort_choices
 from spikefold.design import Design
 from spikefold.device_fit import memory_fit
 from spikefold.errors import InputError
-from spikefold.fold import fold
+from spikefold.fold import Pooling, fold
 from spikefold.golden import accuracy
 from spikefold.ir import Network
 from spikefold.nn import Input
 from spikefold.quantize import quantize
+from spikefold.quantize.scales import Method
 from spikefold.train import accuracy as float_accuracy
 from spikefold_boards.devices import find_device
 from spikefold_hw.architectures import DEFAULT, find_architecture
@@ -83,7 +84,7 @@ def compile(  # noqa: A001 - the verb of the trade
         network, info["quantization"] = _integers(model, name, fit_to, ModelChoices(**of_model))
         if data is not None:
             say("measuring the float accuracy")
-            info["accuracy_float"] = _percent(float_accuracy(model, *data))
+            info["accuracy_float"] = _percent(float_accuracy(model, data[0], np.asarray(data[1], np.int64)))
     if data is not None:
         say("measuring the integer accuracy")
         info["accuracy_integer"] = _percent(accuracy(network, *data))
@@ -109,14 +110,14 @@ def compile(  # noqa: A001 - the verb of the trade
 def _integers(
     model: torch.nn.Module, name: str, fit_to: Design | None, choices: ModelChoices
 ) -> tuple[Network, Any]:
-    """The integer network, and what rounding did."""
+    """The integer network, and what rounding did; `fold` and `quantize` check the choices."""
     fractions = None if fit_to is None else fit_to.architecture.fractions(fit_to.plan)
-    folded = fold(model, name if fit_to is None else fit_to.name, choices.pooling)
+    folded = fold(model, name if fit_to is None else fit_to.name, cast(Pooling, choices.pooling))
     network, report = quantize(
         folded,
-        weight_bits=choices.weight_bits,
+        weight_bits=choices.bits,
         identity_bits=choices.identity_bits,
-        method=choices.method,
+        method=cast(Method, choices.method),
         leak_terms=choices.leak_terms,
         membrane_bits=choices.membrane_bits,
         fractions=fractions,

@@ -81,8 +81,8 @@ def run(folder: Path, steps: Steps, recipe: Recipe = RECIPE, device: str = DEVIC
         design = compile_design(
             nn.load(model),
             name="digits",
-            data=(data.test_x, data.test_y),
-            calibration=data.train_x,
+            data=(data.test_x[:], data.test_y),
+            calibration=data.train_x[:],
         )
         design.info["data"] = {"name": recipe.data.name, **recipe.data.keywords()}
         design.write(folder)

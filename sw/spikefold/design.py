@@ -1,8 +1,7 @@
 """A compiled design: run it, verify it, synthesize it, write it."""
 
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +13,8 @@ from numpy.typing import NDArray
 
 from spikefold.build import Build, read_build, write_build
 from spikefold.errors import InputError
+from spikefold.flow.run import TIMEOUT
+from spikefold.flow.work import work_folder
 from spikefold.golden import Golden, Run
 from spikefold.ir import Network
 from spikefold.ir.network import INPUT
@@ -24,16 +25,15 @@ from spikefold_boards.synth import synthesize
 from spikefold_hw.architecture import AnyPlan, Architecture
 from spikefold_hw.architectures import find_architecture
 from spikefold_hw.cycles import Cycles
-from spikefold_hw.emit import count_multipliers, emit, top_name
+from spikefold_hw.emit import LINT, Emission, count_multipliers, emit, top_name
 from spikefold_hw.interface import Interface
 from spikefold_hw.parts.images import Image
 from spikefold_sim.amaranth_engine import AmaranthEngine
 from spikefold_sim.beats import encode_beats
-from spikefold_sim.build import Design as DesignUnderTest
 from spikefold_sim.cocotb_engine import CocotbEngine
 from spikefold_sim.dut import ports_of, shapes_of
 from spikefold_sim.native_engine import NativeEngine
-from spikefold_sim.observation import DRAIN, WATCHDOG, Observation
+from spikefold_sim.observation import TAIL, WATCHDOG, Observation
 from spikefold_sim.scoreboard import compare
 from spikefold_sim.stalls import Stalls
 
@@ -199,8 +199,8 @@ class Design:
             mismatches=comparison.mismatches,
             first=comparison.first,
             cycles_per_sample=_interval(seen),
-            cycles_predicted=predicted and predicted.interval,
-            cycle_exact=predicted and _same_cycles(seen, predicted),
+            cycles_predicted=None if predicted is None else predicted.interval,
+            cycle_exact=None if predicted is None else _same_cycles(seen, predicted),
             events=sum(int((log.beats["level"] > 0).sum()) for log in seen.events.values()),
             seconds=time.perf_counter() - began,
             simulator=seen.simulator,
@@ -212,20 +212,28 @@ class Design:
         *,
         seeds: int = 1,
         use_cache: bool = True,
+        timeout: float | None = TIMEOUT,
         progress: Callable[[str], None] | None = None,
     ) -> SynthResult:
         """Synthesize, and place and route where an open tool can; see `spikefold_boards.synth`."""
-        options = {} if progress is None else {"progress": progress}
+        options: dict[str, Any] = {} if progress is None else {"progress": progress}
+        options |= {"seeds": seeds, "use_cache": use_cache, "timeout": timeout}
         with self._built() as build:
-            return synthesize(
-                build.rtl,
-                build.top,
-                device,
-                mem_dir=build.path / "mem",
-                seeds=seeds,
-                use_cache=use_cache,
-                **options,
-            )
+            return synthesize(build.artefact, device, **options)
+
+    def verilog(self) -> Mapping[str, str]:
+        """The Verilog files by name; checked to hold no multiplier."""
+        return self._emission.verilog
+
+    @cached_property
+    def _emission(self) -> Emission:
+        plan, architecture = self.plan, self.architecture
+        emission = emit(
+            architecture.top(plan), self.name, architecture.describe(plan), architecture.memory_choices(plan)
+        )
+        if count := count_multipliers(emission.verilog):
+            raise RuntimeError(f"Design must hold no multiplier, but holds {count}")
+        return emission
 
     def write(self, path: Path | str) -> None:
         """Write the build directory (`docs/ir.md`); an earlier build there is replaced.
@@ -236,16 +244,15 @@ class Design:
             If `path` holds something else.
         """
         path = Path(path)
-        plan, architecture = self.plan, self.architecture
-        verilog = emit(architecture.top(plan), self.name)
-        if count := count_multipliers(verilog):
-            raise RuntimeError(f"Design must hold no multiplier, but holds {count}")
-        files = {f"rtl/{name}": text.encode() for name, text in verilog.items()}
+        emission = self._emission
+        files = {f"rtl/{name}": text.encode() for name, text in emission.verilog.items()}
+        files |= {f"models/{name}": text.encode() for name, text in emission.models.items()}
+        files[LINT] = emission.lint.encode()
         for name, image in self.images.items():
             files[f"mem/{name}.mem"] = image.hexadecimal
             files[f"mem/{name}.bin"] = image.data.tobytes()
         files["report.html"] = report_html(self.summary).encode()
-        write_build(path, self.network, architecture, plan, top_name(self.name), files, self.info)
+        write_build(path, self.network, self.architecture, self.plan, top_name(self.name), files, self.info)
         self.path = path
 
     def _predict(self, levels: NDArray[np.int64], golden: Run) -> Cycles:
@@ -257,7 +264,7 @@ class Design:
         images = self.images.values() if interface.loaded else ()
         return {
             "watchdog": WATCHDOG + int(2 * interface.longest_silence / flow),
-            "drain": DRAIN + interface.trailing_silence,
+            "tail": TAIL + interface.trailing_silence,
             "load": b"".join(image.data.tobytes() for image in images),
         }
 
@@ -270,10 +277,10 @@ class Design:
         if self.path is not None:
             yield read_build(self.path)
             return
-        with tempfile.TemporaryDirectory(prefix="spikefold-") as folder:
-            self.write(Path(folder) / "build")
+        with work_folder() as folder:
+            self.write(folder / "build")
             try:
-                yield read_build(self.path)
+                yield read_build(folder / "build")
             finally:
                 self.path = None
 
@@ -281,7 +288,7 @@ class Design:
         self, beats: NDArray[np.void], stalls: Stalls, simulator: str, progress: Progress | None
     ) -> tuple[Observation, float]:
         with self._built() as build:
-            engine = CocotbEngine(_under_test(build, self._interface), simulator, progress=progress)
+            engine = CocotbEngine(build.artefact, simulator, progress=progress)
             engine.build()
             began = time.perf_counter()
             return engine.run(beats, stalls, **self._limits(stalls)), began
@@ -294,7 +301,7 @@ class Design:
         trace: Path | None = None,
     ) -> tuple[Observation, float]:
         with self._built() as build:
-            engine = NativeEngine(_under_test(build, self._interface), progress=progress)
+            engine = NativeEngine(build.artefact, progress=progress)
             if trace is None:
                 engine.build()
             began = time.perf_counter()
@@ -321,10 +328,6 @@ def load(path: Path | str) -> Design:
     """
     build = read_build(Path(path))
     return Design(build.network, build.plan, build.info, build.path)
-
-
-def _under_test(build: Build, interface: Interface) -> DesignUnderTest:
-    return DesignUnderTest(build.rtl, ports_of(interface), build.path)
 
 
 def _some(levels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from spikefold.flow.artefact import Artefact
+
 COUNTER = """
 module image #(parameter MEM_DIR = "nowhere", parameter FILE = "none.mem")(
   input clk, input [8:0] address, output reg [7:0] data);
@@ -38,19 +40,19 @@ endmodule
 
 
 @pytest.fixture
-def counter(tmp_path: Path) -> tuple[list[Path], Path]:
-    """A counter that reads a block RAM: its Verilog files and its folder of images."""
+def counter(tmp_path: Path) -> Artefact:
+    """A counter that reads a block RAM."""
     verilog = tmp_path / "counter.v"
     verilog.write_text(COUNTER)
     images = tmp_path / "images"
     images.mkdir()
     (images / "counter.mem").write_text("".join(f"{37 * i % 251:02x}\n" for i in range(512)))
-    return [verilog], images
+    return Artefact((verilog,), "counter", images)
 
 
 @pytest.fixture
-def product(tmp_path: Path) -> list[Path]:
+def product(tmp_path: Path) -> Artefact:
     """A design that multiplies."""
     verilog = tmp_path / "product.v"
     verilog.write_text(PRODUCT)
-    return [verilog]
+    return Artefact((verilog,), "product")

@@ -1,24 +1,24 @@
 import dataclasses
+import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 
-import spikefold_boards.tools
 from spikefold.errors import InputError, MissingToolError, ToolError
-from spikefold_boards import SynthResult, count_multipliers, synthesize
+from spikefold.flow.artefact import Artefact, Clock
+from spikefold.flow.run import ToolTimeoutError
+from spikefold.flow.tools import Tool
+from spikefold_boards import SynthResult, count_multipliers, synth, synthesize
+from spikefold_boards.devices import Device
+from spikefold_boards.place_and_route import Placement
 
-Counter = tuple[list[Path], Path]
 
-
-def test_design_with_block_ram_fits_ecp5(counter: Counter, tmp_path: Path) -> None:
-    verilog, images = counter
+def test_design_with_block_ram_fits_ecp5(counter: Artefact, tmp_path: Path) -> None:
     steps: list[str] = []
     result = synthesize(
-        verilog,
-        "counter",
+        counter,
         "ecp5-85k",
-        mem_dir=images,
         use_cache=False,
         seed=3,
         seeds=2,
@@ -40,23 +40,27 @@ def test_design_with_block_ram_fits_ecp5(counter: Counter, tmp_path: Path) -> No
     assert str(tmp_path) not in json.dumps(result.to_json())
 
 
-def test_second_call_reads_the_cache_until_an_image_changes(counter: Counter, tmp_path: Path) -> None:
-    verilog, images = counter
+def test_second_call_reads_the_cache_until_it_is_damaged_or_an_image_changes(
+    counter: Artefact, tmp_path: Path
+) -> None:
 
     def run() -> SynthResult:
-        return synthesize(verilog, "counter", "ice40-up5k", mem_dir=images, cache=tmp_path / "cache")
+        return synthesize(counter, "ice40-up5k", cache=tmp_path / "cache")
 
     first, second = run(), run()
     assert (first.cached, second.cached) == (False, True)
     assert second == dataclasses.replace(first, cached=True)
-    with (images / "counter.mem").open("r+") as image:
+    (path,) = (tmp_path / "cache").rglob("result.json")
+    path.write_text(path.read_text()[:-20])
+    assert not run().cached  # a damaged result is computed anew
+    assert run().cached
+    with (counter.images[0]).open("r+") as image:
         image.write("ff")
     assert not run().cached
 
 
-def test_xc7_has_resources_but_no_clock_frequency(counter: Counter) -> None:
-    verilog, images = counter
-    result = synthesize(verilog, "counter", "xc7", mem_dir=images, use_cache=False)
+def test_xc7_has_resources_but_no_clock_frequency(counter: Artefact) -> None:
+    result = synthesize(counter, "xc7", use_cache=False)
     assert result.fits
     assert (result.fmax_mhz, result.critical_path, result.seed) == (None, (), None)
     assert (result.bram, result.dsp, result.multipliers) == (1, 0, 0)
@@ -65,9 +69,9 @@ def test_xc7_has_resources_but_no_clock_frequency(counter: Counter) -> None:
     assert list(result.tools) == ["yosys"]
 
 
-def test_multiplier_is_found_before_and_after_mapping(product: list[Path]) -> None:
-    assert count_multipliers(product, "product") == 1
-    result = synthesize(product, "product", "ecp5-25k", use_cache=False)
+def test_multiplier_is_found_before_and_after_mapping(product: Artefact) -> None:
+    assert count_multipliers(product) == 1
+    result = synthesize(product, "ecp5-25k", use_cache=False)
     assert result.dsp == 1
     assert result.multipliers == 2
 
@@ -83,12 +87,11 @@ def test_multiplier_count_of_an_expression(tmp_path: Path, expression: str, coun
         "module top(input [7:0] a, input [7:0] b, output [7:0] x, output [7:0] y);\n"
         "leaf first(a, b, x); leaf second(x, b, y); endmodule\n"
     )
-    assert count_multipliers([verilog], "top") == 2 * count
+    assert count_multipliers(Artefact((verilog,), "top")) == 2 * count
 
 
-def test_multiplier_count_needs_no_images(counter: Counter) -> None:
-    verilog, _ = counter
-    assert count_multipliers(verilog, "counter") == 0
+def test_multiplier_count_needs_no_images(counter: Artefact) -> None:
+    assert count_multipliers(counter) == 0
 
 
 def test_design_larger_than_the_device_does_not_fit(tmp_path: Path) -> None:
@@ -99,7 +102,7 @@ def test_design_larger_than_the_device_does_not_fit(tmp_path: Path) -> None:
         "always @(posedge clk) begin s <= {s, a, b}; y <= ^s[6015:5952]; end\n"
         "endmodule\n"
     )
-    result = synthesize([verilog], "large", "ice40-up5k", use_cache=False)
+    result = synthesize(Artefact((verilog,), "large"), "ice40-up5k", use_cache=False)
     assert not result.fits
     assert result.reason is not None
     assert result.reason.startswith("ICESTORM_LC: needs 6")
@@ -117,7 +120,7 @@ def test_design_with_more_ports_than_pins_is_placed_in_a_harness(tmp_path: Path)
         "always @(posedge clk) y <= rst ? 0 : y + a;\n"
         "endmodule\n"
     )
-    result = synthesize([verilog], "wide", "ice40-up5k", use_cache=False)
+    result = synthesize(Artefact((verilog,), "wide"), "ice40-up5k", use_cache=False)
     assert result.fits
     assert result.harness
     assert result.ff == 24 + 24 + 2 * 24  # sum, stimulus, captured and mixed response
@@ -132,63 +135,55 @@ def test_syntax_error_ends_in_the_tools_own_words(tmp_path: Path) -> None:
         match=r"\AProgram 'yosys' must end without an error, but ended with code 1:\n"
         r"(?:.*\n)*broken\.v:2: ERROR: syntax error.*\Z",
     ):
-        synthesize([verilog], "broken", "xc7", use_cache=False)
+        synthesize(Artefact((verilog,), "broken"), "xc7", use_cache=False)
 
 
-def test_missing_image_ends_in_an_error(counter: Counter) -> None:
-    verilog, images = counter
-    (images / "counter.mem").unlink()
+def test_missing_image_ends_in_an_error(counter: Artefact) -> None:
+    (counter.images[0]).unlink()
     with pytest.raises(ToolError, match=r"Can not open file `mem/counter\.mem`"):
-        synthesize(verilog, "counter", "xc7", mem_dir=images, use_cache=False)
+        synthesize(counter, "xc7", use_cache=False)
 
 
-def test_missing_tool_says_how_to_install_it(product: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spikefold_boards.tools.importlib.util, "find_spec", lambda name: None)
+def test_a_yosys_that_hangs_is_ended_and_named(product: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synth, "find_tool", lambda name: Tool(name, ("/bin/sh", "-c", "echo busy; sleep 60")))
+    message = r"\AProgram 'yosys' must end within 0\.5 s, but was still running .*:\nbusy\Z"
+    with pytest.raises(ToolTimeoutError, match=message):
+        synthesize(product, "xc7", use_cache=False, timeout=0.5)
+
+
+def test_limit_and_clock_reach_place_and_route(product: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    genuine = synth.place_and_route
+
+    def noted(tool: Tool, device: Device, seeds: range, folder: Path, *rest: float) -> Placement:
+        seen.append(rest)
+        return genuine(tool, device, seeds, folder, *rest)
+
+    monkeypatch.setattr(synth, "place_and_route", noted)
+    aimed = dataclasses.replace(product, clock=Clock(mhz=40.0))
+    assert synthesize(aimed, "ice40-hx8k", use_cache=False, timeout=1000).router == "router1"
+    assert seen == [(40.0, 1000)]
+
+
+def test_missing_tool_says_how_to_install_it(product: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(
-        MissingToolError, match=r"\AProgram 'yosys' must be installed .* pip install \"spikefold\[synth\]\"\Z"
+        MissingToolError, match=r"\AYosys must be installed, .* pip install \"spikefold\[synth\]\"\Z"
     ):
-        count_multipliers(product, "product")
-
-
-def test_system_tool_is_used_where_the_package_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = tmp_path / "yosys"
-    program.write_text("#!/bin/sh\necho 'Yosys 0.99 (fake)'\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(spikefold_boards.tools.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    tool = spikefold_boards.tools.find_tool("yosys")
-    assert tool == spikefold_boards.tools.Tool("yosys", (str(program),), "Yosys 0.99 (fake)")
+        count_multipliers(product)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"device": "ecp5"}, r"\ADevice must be one of ecp5-85k, .*, xc7, not 'ecp5'\Z"),
-        ({"top": "a; b"}, r"\ATop module must be named by a Verilog identifier, not 'a; b'\Z"),
         ({"seed": -1}, r"\ASeed must be a non-negative integer, not -1\Z"),
         ({"seeds": 0}, r"\ANumber of seeds must be a positive integer, not 0\Z"),
-        ({"verilog": []}, r"\AVerilog files must be given, not \[\]\Z"),
-        ({"verilog": [Path("none.v")]}, r"\AVerilog file must exist, but 'none\.v' does not\Z"),
-        ({"mem_dir": Path("none")}, r"\AFolder of memory images must exist, but 'none' does not\Z"),
+        ({"timeout": 0}, r"\ALimit of time must be a positive number of seconds, not 0\Z"),
     ],
 )
-def test_bad_argument_is_refused(product: list[Path], arguments: dict[str, object], message: str) -> None:
-    good = {"verilog": product, "top": "product", "device": "xc7", "use_cache": False}
+def test_bad_argument_is_refused(product: Artefact, arguments: dict[str, object], message: str) -> None:
+    good = {"device": "xc7", "use_cache": False}
     with pytest.raises(InputError, match=message):
-        synthesize(**(good | arguments))  # type: ignore[arg-type]
-
-
-def test_bad_file_names_are_refused(tmp_path: Path) -> None:
-    quoted = tmp_path / 'a".v'
-    quoted.write_text("")
-    with pytest.raises(InputError, match=r"\AVerilog file must have a name of letters.*, not 'a\"\.v'\Z"):
-        count_multipliers([quoted], "a")
-    plain = tmp_path / "a.v"
-    plain.write_text("")
-    with pytest.raises(
-        InputError, match=r"\AVerilog files must have distinct names, not \['a\.v', 'a\.v'\]\Z"
-    ):
-        count_multipliers([plain, plain], "a")
+        synthesize(product, **(good | arguments))  # type: ignore[arg-type]

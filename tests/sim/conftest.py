@@ -7,10 +7,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "sw"))
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "sw" / "flow"))
 
 from sim_toy import LOADABLE, PORTS, toy_verilog
 
-from spikefold_sim.build import Design
+from spikefold.flow.artefact import Artefact
 
 
 @pytest.fixture(scope="session")
@@ -21,16 +22,16 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory):
     """The toy as Verilog."""
-    return _design(tmp_path_factory, PORTS, toy_verilog())
+    return _artefact(tmp_path_factory, "toy_top", PORTS, toy_verilog())
 
 
 @pytest.fixture(scope="session")
 def loadable(tmp_path_factory):
     """The toy with bytes to load, as Verilog."""
-    return _design(tmp_path_factory, LOADABLE, toy_verilog(load=True))
+    return _artefact(tmp_path_factory, "loadable_top", LOADABLE, toy_verilog(load=True))
 
 
-def _design(tmp_path_factory, ports, text):
-    folder = tmp_path_factory.mktemp(ports.top)
-    (folder / f"{ports.top}.v").write_text(text)
-    return Design((folder / f"{ports.top}.v",), ports, folder)
+def _artefact(tmp_path_factory, top, ports, text):
+    path = tmp_path_factory.mktemp(top) / f"{top}.v"
+    path.write_text(text)
+    return Artefact((path,), top, ports=ports)

@@ -8,8 +8,8 @@ from random_networks import random_graph
 from spikefold.design import Design
 from spikefold.ir import Dense, Input, Network, Neuron, Population, ShiftSum
 from spikefold.ir.coding import CODINGS
-from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.order import ORDERS
+from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.planning import plan_of
 
 SAMPLES = 8

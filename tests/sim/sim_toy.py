@@ -14,12 +14,13 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from spikefold.flow.ports import EventFormat, Ports, Probe, ResultFormat
 from spikefold.ir.maps import Map
+from spikefold_hw.order import Time
 from spikefold_sim.beats import StreamShape
-from spikefold_sim.ports import EventFormat, Ports, Probe, ResultFormat
 
 CHANNELS, FAULTY, CLASSES, STEPS = 15, 0, 3, 2
-SHAPE = StreamShape(Map(CHANNELS, 2, 3), STEPS, "position_major")
+SHAPE = StreamShape(Map(CHANNELS, 2, 3), Time(STEPS, "position_major"))
 DROP, DUPLICATE, UNSTABLE, HANG, WRONG, FLAGS, RANGE, MARK, SAMPLE = range(1, 10)
 
 EVENT = data.StructLayout({"index": 4, "level": 4, "end_position": 1, "end_step": 1, "end_sample": 1})
@@ -27,13 +28,12 @@ RESULT = data.StructLayout({"logit": signed(12), "index": 2, "winner": 2, "last"
 
 FORMAT = EventFormat(index_bits=4, level_bits=4)
 PORTS = Ports(
-    top="toy_top",
     stimulus=FORMAT,
     result=ResultFormat(logit_bits=12, class_bits=2, classes=CLASSES),
     probes=(Probe("hidden", "core.probe_hidden", FORMAT),),
     counters=("cycles", "events"),
 )
-LOADABLE = dataclasses.replace(PORTS, top="loadable_top", load=True)
+LOADABLE = dataclasses.replace(PORTS, load=True)
 
 TOP_VERILOG = """
 module {name}_top(

@@ -1,4 +1,3 @@
-import dataclasses
 import itertools
 
 import numpy as np
@@ -6,12 +5,13 @@ import pytest
 from sim_toy import SHAPE, random_levels
 
 from spikefold.errors import InputError
+from spikefold.flow.ports import BEAT
 from spikefold.ir.maps import Map
+from spikefold_hw.order import Time
 from spikefold_sim.beats import StreamShape, decode_beats, encode_beats
-from spikefold_sim.ports import BEAT
 
-DENSE = StreamShape(Map(4), 2, "step_major")
-MAP = StreamShape(Map(4, 2, 2), 2, "position_major")
+DENSE = StreamShape(Map(4), Time(2, "step_major"))
+MAP = StreamShape(Map(4, 2, 2), Time(2, "position_major"))
 
 
 def beats(*rows):
@@ -25,7 +25,7 @@ def beats_one_by_one(levels, shape):
     places = list(itertools.product(range(height), range(width)))
     steps = range(shape.steps)
     for sample in levels:
-        if shape.order == "position_major":
+        if shape.time.order == "position_major":
             cells = [(t, y, x) for y, x in places for t in steps]
         else:
             cells = [(t, y, x) for t in steps for y, x in places]
@@ -49,21 +49,21 @@ def test_zeros_are_not_sent_and_marks_ride_on_the_last_event():
     assert encode_beats(levels, DENSE).tolist() == expected.tolist()
 
 
-def test_time_runs_innermost_or_outermost():
+def test_both_orders_of_time():
     """One channel, two positions, two steps: levels 1 and 2 at the first position, 3 and 4 at the second."""
     levels = np.array([[[[[1, 3]]], [[[2, 4]]]]])
-    innermost = StreamShape(Map(1, 1, 2), 2, "position_major")
+    shape = StreamShape(Map(1, 1, 2), Time(2, "position_major"))
     expected = [(0, 1, 1, 0, 0), (0, 2, 1, 0, 0), (0, 3, 1, 1, 0), (0, 4, 1, 1, 1)]
-    assert encode_beats(levels, innermost).tolist() == expected
+    assert encode_beats(levels, shape).tolist() == expected
     expected = [(0, 1, 1, 0, 0), (0, 3, 1, 1, 0), (0, 2, 1, 0, 0), (0, 4, 1, 1, 1)]
-    assert encode_beats(levels, dataclasses.replace(innermost, order="step_major")).tolist() == expected
+    assert encode_beats(levels, StreamShape(shape.map, Time(2, "step_major"))).tolist() == expected
 
 
 @pytest.mark.parametrize("order", ["position_major", "step_major"])
 @pytest.mark.parametrize(("steps", "size"), [(1, (1, 1, 1)), (3, (5, 1, 1)), (1, (2, 3, 2)), (4, (3, 2, 5))])
 @pytest.mark.parametrize("density", [0.0, 0.3, 1.0])
 def test_encoding_keeps_the_contract_and_decoding_undoes_it(steps, size, order, density):
-    shape = StreamShape(Map(*size), steps, order)
+    shape = StreamShape(Map(*size), Time(steps, order))
     generator = np.random.default_rng(3)
     levels = generator.integers(1, 256, (6, steps, *size)) * (generator.random((6, steps, *size)) < density)
     stream = encode_beats(levels, shape)
@@ -73,7 +73,7 @@ def test_encoding_keeps_the_contract_and_decoding_undoes_it(steps, size, order, 
 
 @pytest.mark.parametrize("order", ["position_major", "step_major"])
 def test_a_static_input_is_sent_in_every_step(order):
-    shape = StreamShape(Map(3, 2, 2), 3, order)
+    shape = StreamShape(Map(3, 2, 2), Time(3, order))
     levels = np.random.default_rng(8).integers(0, 4, (5, 1, 3, 2, 2))
     assert encode_beats(levels, shape).tolist() == encode_beats(levels.repeat(3, axis=1), shape).tolist()
 
@@ -81,7 +81,7 @@ def test_a_static_input_is_sent_in_every_step(order):
 def test_one_position_takes_levels_of_any_axes():
     """An image that only dense layers read is one position, its pixels numbered (channel, row, column)."""
     levels = np.random.default_rng(4).integers(0, 3, (7, 1, 2, 4, 3))
-    shape = StreamShape(Map(24), 1, "position_major")
+    shape = StreamShape(Map(24), Time(1, "position_major"))
     stream = encode_beats(levels, shape)
     assert stream.tolist() == encode_beats(levels.reshape(7, 1, 24), shape).tolist()
     assert stream.tolist() == beats_one_by_one(levels.reshape(7, 1, 24, 1, 1), shape)
@@ -103,8 +103,8 @@ def test_decoding_accepts_a_bare_mark_after_events():
     assert decode_beats(stream, DENSE)[..., 0, 0].tolist() == [[[0, 3, 0, 0], [0, 0, 1, 0]]]
 
 
-ONE = StreamShape(Map(4), 1, "position_major")
-PAIR = StreamShape(Map(4, 1, 2), 1, "position_major")
+ONE = StreamShape(Map(4), Time(1, "position_major"))
+PAIR = StreamShape(Map(4, 1, 2), Time(1, "position_major"))
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_encoding_refuses_what_are_no_levels(levels, shape, message):
 
 def test_impossible_shapes_are_refused():
     with pytest.raises(InputError, match=r"^Stream must have channels, positions and steps, not .*steps=0"):
-        StreamShape(Map(3), 0, "position_major")
+        StreamShape(Map(3), Time(0, "position_major"))
     with pytest.raises(
-        InputError, match=r"^Order of a stream must be one of innermost, step_major, not 'x'$"
+        InputError, match=r"^Order of time must be one of position_major, step_major, not 'x'$"
     ):
-        StreamShape(Map(3), 1, "x")
+        StreamShape(Map(3), Time(1, "x"))

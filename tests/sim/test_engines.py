@@ -1,7 +1,6 @@
 """The same traffic on every simulator: same beats, same cycles; faults are found and named."""
 
 import dataclasses
-import shutil
 
 import numpy as np
 import pytest
@@ -27,22 +26,22 @@ from sim_toy import (
 )
 
 from spikefold.errors import InputError, ToolError
+from spikefold.flow.artefact import Artefact
+from spikefold.flow.ports import BEAT, Ports, Probe
 from spikefold.ir.maps import Map
+from spikefold_hw.order import Time
 from spikefold_sim.amaranth_engine import AmaranthEngine
 from spikefold_sim.beats import StreamShape, decode_beats, encode_beats
-from spikefold_sim.build import Design
 from spikefold_sim.cocotb_engine import CocotbEngine
 from spikefold_sim.native_engine import NativeEngine
 from spikefold_sim.observation import HangError, ProtocolError, UnknownValueError
-from spikefold_sim.ports import BEAT, Ports, Probe
 from spikefold_sim.scoreboard import Mismatch, compare
 from spikefold_sim.stalls import Stalls
 
 LEVELS = random_levels(30)
 SHAPES = {"hidden": SHAPE}
 STALLS = [Stalls(), Stalls(0.3, 0.6, seed=5), Stalls(0.9, 0.0, seed=1), Stalls(0.0, 0.9, seed=2)]
-needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-ENGINES = ["native", "verilator", pytest.param("icarus", marks=needs_icarus), "amaranth"]
+ENGINES = ["native", "verilator", pytest.param("icarus", marks=pytest.mark.icarus), "amaranth"]
 FEWER_BUILDS = ["native", pytest.param("verilator", marks=pytest.mark.slow), *ENGINES[2:]]
 FEWEST_BUILDS = [pytest.param("native", marks=pytest.mark.slow), *FEWER_BUILDS[1:]]
 
@@ -52,13 +51,13 @@ def engine(request, toy, cache):
     return make_engine(request.param, toy, cache)
 
 
-def make_engine(name, design, cache, progress=None):
+def make_engine(name, artefact, cache, progress=None):
     if name == "native":
-        return NativeEngine(design, cache, progress)
+        return NativeEngine(artefact, cache, progress)
     if name == "amaranth":
-        top = ToyTop(design.ports.load)
-        return AmaranthEngine(top, {"hidden": top.layer0.o}, design.ports, progress)
-    return CocotbEngine(design, name, cache, progress)
+        top = ToyTop(artefact.ports.load)
+        return AmaranthEngine(top, {"hidden": top.layer0.o}, artefact.ports, progress)
+    return CocotbEngine(artefact, name, cache, progress)
 
 
 def contents(observation):
@@ -97,7 +96,7 @@ def test_values_hold_under_stalls_and_every_engine_sees_the_same(engine, stalls)
 
 def test_cycles_and_counters(engine):
     """One register: a bare mark goes in at cycle 0, is summed at 1, its results come at 2, 3 and 4."""
-    observation = engine.run(np.array([(0, 0, 1, 1, 1)] * 2, BEAT), drain=4)
+    observation = engine.run(np.array([(0, 0, 1, 1, 1)] * 2, BEAT), tail=4)
     assert observation.start_cycles.tolist() == [0, 1]
     assert observation.events["hidden"].cycles.tolist() == [1, 5]
     assert observation.result_beat_cycles.tolist() == [2, 3, 4, 6, 7, 8]
@@ -159,12 +158,14 @@ def test_the_watchdog_counts_from_the_last_handshake(engine):
 
 @pytest.mark.parametrize("order", ["position_major", "step_major"])
 def test_streams_of_other_shapes_pass(engine, order):
-    shape = StreamShape(Map(15, 3, 1), 3, order)
+    shape = StreamShape(Map(15, 3, 1), Time(3, order))
     levels = random_levels(6, shape, seed=4)
     observation = engine.run(encode_beats(levels, shape), Stalls(0.2, 0.5, seed=3))
     hidden, logits = golden(levels)
     assert compare(observation, {"hidden": hidden}, logits, {"hidden": shape}).mismatches == 0
-    other = StreamShape(Map(15, 1, 3), 3, "step_major" if order == "position_major" else "position_major")
+    other = StreamShape(
+        Map(15, 1, 3), Time(3, "step_major" if order == "position_major" else "position_major")
+    )
     swapped = {"hidden": hidden.swapaxes(3, 4)}
     assert compare(observation, swapped, logits, {"hidden": other}).mismatches > 0
 
@@ -207,10 +208,10 @@ def test_bytes_that_are_left_over_are_a_protocol_error(loading):
 
 
 def test_bytes_and_load_stream_go_together(toy, loadable, cache):
-    message = r"^Bytes to load must be given for a design with a load stream, not 0 bytes to 'loadable_top'$"
+    message = r"^Bytes to load must be given for a design with a load stream, not 0 bytes$"
     with pytest.raises(InputError, match=message):
         NativeEngine(loadable, cache).run(encode_beats(LEVELS, SHAPE))
-    message = r"^Bytes to load must go to a design with a load stream, not 3 bytes to 'toy_top'$"
+    message = r"^Bytes to load must go to a design with a load stream, not 3 bytes$"
     with pytest.raises(InputError, match=message):
         NativeEngine(toy, cache).run(encode_beats(LEVELS, SHAPE), load=BYTES)
 
@@ -218,7 +219,7 @@ def test_bytes_and_load_stream_go_together(toy, loadable, cache):
 @pytest.mark.parametrize("name", FEWEST_BUILDS)
 def test_an_input_that_is_ready_too_early_is_a_protocol_error(tmp_path, cache, name):
     (tmp_path / "x.v").write_text(toy_verilog(load=True, early=True))
-    early = Design((tmp_path / "x.v",), LOADABLE, tmp_path)
+    early = Artefact((tmp_path / "x.v",), "loadable_top", ports=LOADABLE)
     message = (
         r"^Input must not be ready before the memories are loaded, but was before cycle 1 \(2 of 3 bytes"
     )
@@ -238,7 +239,7 @@ MANY = [("native", 40), *((name, 130) for name in ("native", "verilator", "icaru
     params=[
         MANY[0],
         *(pytest.param(each, marks=pytest.mark.slow) for each in MANY[1:3]),
-        pytest.param(MANY[3], marks=needs_icarus),
+        pytest.param(MANY[3], marks=pytest.mark.icarus),
         MANY[4],
     ],
     ids=str,
@@ -254,7 +255,7 @@ def many(request, toy, cache):
             top = ToyTop()
             engine = AmaranthEngine(top, dict.fromkeys(names, top.layer0.o), ports)
         else:
-            engine = make_engine(name, Design(toy.sources, ports, toy.folder), cache)
+            engine = make_engine(name, dataclasses.replace(toy, ports=ports), cache)
         return engine.run(encode_beats(levels, SHAPE), *args, **options)
 
     return names, run
@@ -300,16 +301,16 @@ module toy_top(input clk, input rst, input i__valid, output i__ready, input [3:0
   end
 endmodule
 """
-BARE = Ports("toy_top", PORTS.stimulus, PORTS.result)
-ONES = StreamShape(Map(3), 1, "position_major")
+BARE = Ports(PORTS.stimulus, PORTS.result)
+ONES = StreamShape(Map(3), Time(1, "position_major"))
 
 
 def undriven(folder, **parts):
     (folder / "x.v").write_text(UNDRIVEN.format(**{"declare": "", "reset": "rst", "load": "", **parts}))
-    return Design((folder / "x.v",), BARE, folder)
+    return Artefact((folder / "x.v",), "toy_top", ports=BARE)
 
 
-@needs_icarus
+@pytest.mark.icarus
 def test_icarus_finds_a_register_that_nothing_drives(tmp_path, cache):
     beats = encode_beats(np.ones((2, 1, 3), int), ONES)
     design = undriven(tmp_path)
@@ -387,7 +388,7 @@ def test_an_unknown_kind_of_trace_is_refused(toy, cache, tmp_path):
 
 def test_a_run_leaves_nothing_in_the_design_folder(engine, toy):
     engine.run(encode_beats(LEVELS, SHAPE))
-    assert [path.name for path in toy.folder.iterdir()] == ["toy_top.v"]
+    assert [path.name for path in toy.rtl[0].parent.iterdir()] == ["toy_top.v"]
 
 
 def test_progress_is_told(toy, cache):
@@ -404,18 +405,18 @@ def test_progress_is_told(toy, cache):
     assert all(0 < done <= total == 15_000 for done, total in calls)
 
 
-@pytest.mark.parametrize("name", ["native", pytest.param("icarus", marks=needs_icarus)])
+@pytest.mark.parametrize("name", ["native", pytest.param("icarus", marks=pytest.mark.icarus)])
 def test_verilog_that_does_not_compile_is_a_tool_error(tmp_path, cache, name):
     (tmp_path / "x.v").write_text("module toy_top(input nothing); endmodule\n")
-    design = Design((tmp_path / "x.v",), PORTS, tmp_path)
-    with pytest.raises(ToolError, match=r"^\w+( Verilog)? must compile the design, not fail with"):
+    design = Artefact((tmp_path / "x.v",), "toy_top", ports=PORTS)
+    with pytest.raises(ToolError, match=r"^Program '\w+' must end without an error, but ended with code"):
         make_engine(name, design, cache).run(encode_beats(LEVELS, SHAPE))
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("icarus", marks=needs_icarus),
+        pytest.param("icarus", marks=pytest.mark.icarus),
         *(pytest.param(k, marks=pytest.mark.slow) for k in ENGINES[:2]),
     ],
 )
@@ -423,11 +424,12 @@ def test_a_missing_memory_image_is_a_tool_error(tmp_path, cache, name):
     rom = 'reg [11:0] rom [0:3]; initial $readmemh("mem/rom.mem", rom);'
     design = undriven(tmp_path, declare=rom, load="logit <= rom[1];")
     beats = encode_beats(np.ones((1, 1, 3), int), ONES)
-    message = r"^Memory image must be in the folder the design runs in, not be missing: 'mem/rom\.mem'$"
+    message = r"^Memory image must be in the folder of images, not be missing: 'mem/rom\.mem'$"
     with pytest.raises(ToolError, match=message):
         make_engine(name, design, cache).run(beats)
-    (tmp_path / "mem").mkdir()
-    (tmp_path / "mem" / "rom.mem").write_text("1\n2\n3\n4\n")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "rom.mem").write_text("1\n2\n3\n4\n")
+    design = dataclasses.replace(design, mem=tmp_path / "images")
     assert make_engine(name, design, cache).run(beats).logits.tolist() == [[2] * 3]
 
 
@@ -448,6 +450,6 @@ def test_an_unknown_simulator_is_refused(toy):
         CocotbEngine(toy, "vcs")
 
 
-def test_a_missing_design_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"^Verilog file must exist, not be missing: "):
-        Design((tmp_path / "x.v",), PORTS, tmp_path)
+def test_a_simulation_needs_ports(toy, cache):
+    with pytest.raises(InputError, match=r"^Ports of 'toy_top' must be known to simulate it, not None$"):
+        NativeEngine(dataclasses.replace(toy, ports=None), cache).run(encode_beats(LEVELS, SHAPE))

@@ -12,6 +12,7 @@ from spikefold.design import Design
 from spikefold.ir import Add, Identity, Population
 from spikefold_hw.emit import count_multipliers
 from spikefold_hw.streaming.depths import LAG, occupancy
+from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.planning import plan_of
 
 SHAPE = (2, 5, 5)
@@ -68,14 +69,14 @@ def test_models_equal_the_golden_model(kind, order, steps, levels):
     x = images()
     model = warmed(make(kind, steps, levels))
     design = spikefold.compile(model, name="net", lanes=3, order=order, calibration=x)
-    assert design.plan.order == order
+    assert design.plan.time.order == order
     assert any(isinstance(stage, Add) for stage in design.network.stages) == (kind == "sew_tied")
-    sets = {w.weight_sets for layer in design.plan.layers for w in layer.windows}
+    sets = {w.weight_sets for layer in design.plan.layers for w in layer.projections}
     assert sets == {1, steps}
     result = design.verify(x, simulator="amaranth")
     assert (result.mismatches, result.cycle_exact, result.first) == (0, True, None)
     assert result.events > 20
-    assert count_multipliers(emit(design.plan)) == 0
+    assert count_multipliers(design.verilog()) == 0
 
 
 @pytest.mark.parametrize("neuron", ["lif", "ilif", "pit"])

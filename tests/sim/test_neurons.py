@@ -12,7 +12,7 @@ import spikefold
 from spikefold import nn
 from spikefold.design import Design
 from spikefold.nn import BinaryConv2d, BinaryDense
-from spikefold_hw.emit import count_multipliers, emit
+from spikefold_hw.emit import count_multipliers
 from spikefold_hw.streaming.planning import plan_of
 
 STEPS = {"dense": 3, "conv": 2}
@@ -98,7 +98,7 @@ def compiled(shape, name):
     run = design.golden(x, record=True)
     firing = [float((run.levels[f"layer{k}"] > 0).mean()) for k in range(2)]
     assert all(0.01 < rate < 1 for rate in firing), f"neurons must fire, and not always: {firing}"
-    assert count_multipliers(emit(design.plan)) == 0
+    assert count_multipliers(design.verilog()) == 0
     return design, x
 
 
@@ -177,7 +177,7 @@ def test_binary_weights_are_one_bit_in_the_verilog(shape):
     design, _ = compiled(shape, "reverb")
     projections = [p.projections[0] for p in design.network.populations]
     assert [p.bits for p in projections] == ([4, 1, 4] if shape == "dense" else [4, 1, 1])
-    text = "\n".join(emit(design.plan).values())
+    text = "\n".join(design.verilog().values())
     for k, layer in enumerate(design.plan.layers):
         pattern = (
             rf'\.DEPTH\(32\'d(\d+)\),\s*\.FILE\("{layer.name}_weight\d+\.mem"\),.*?\.WIDTH\(32\'d(\d+)\)'

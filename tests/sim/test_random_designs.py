@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from random_designs import random_design, random_graph_design
 
-from spikefold_hw.emit import count_multipliers, emit
+from spikefold_hw.emit import count_multipliers
 from spikefold_hw.parts.moves import Moves
 from spikefold_hw.streaming.window.event_buffer import EventBuffer
 
 
 def _check(seed, simulator, stall, make=random_design):
     design, x = make(seed)
-    assert count_multipliers(emit(design.plan)) == 0
+    assert count_multipliers(design.verilog()) == 0
     result = design.verify(x, simulator=simulator, stall=stall, seed=seed)
     assert result.first is None, f"design {seed}: {result.first}"
     assert result.mismatches == 0
@@ -55,10 +55,12 @@ def test_graph_under_stalls(seed):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "simulator", ["native", "verilator", pytest.param("icarus", marks=pytest.mark.icarus)]
+)
 @pytest.mark.parametrize("seed", range(2000, 2005))
-def test_graph_in_verilator_and_icarus(seed):
-    for simulator in ("native", "verilator", "icarus"):
-        _check(seed, simulator, 0.3 if simulator == "verilator" else 0.0, random_graph_design)
+def test_graph_in_verilator_and_icarus(seed, simulator):
+    _check(seed, simulator, 0.3 if simulator == "verilator" else 0.0, random_graph_design)
 
 
 @pytest.mark.slow

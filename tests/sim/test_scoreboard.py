@@ -4,18 +4,19 @@ import numpy as np
 import pytest
 
 from spikefold.errors import InputError
+from spikefold.flow.ports import BEAT, RESULT
 from spikefold.ir.maps import Map
+from spikefold_hw.order import Time
 from spikefold_sim import scoreboard
 from spikefold_sim.beats import StreamShape, encode_beats
 from spikefold_sim.observation import EventLog, Observation
-from spikefold_sim.ports import BEAT, RESULT
 from spikefold_sim.scoreboard import Mismatch, compare
 
 GENERATOR = np.random.default_rng(1)
 SHAPES = {
-    "first": StreamShape(Map(6, 2, 3), 2, "position_major"),
-    "second": StreamShape(Map(4), 2, "position_major"),
-    "input": StreamShape(Map(9), 1, "position_major"),
+    "first": StreamShape(Map(6, 2, 3), Time(2, "position_major")),
+    "second": StreamShape(Map(4), Time(2, "position_major")),
+    "input": StreamShape(Map(9), Time(1, "position_major")),
 }
 FIRST = GENERATOR.integers(0, 3, (5, 2, 6, 2, 3)).astype(np.uint8)
 SECOND = GENERATOR.integers(0, 3, (5, 2, 4)).astype(np.uint8)
@@ -84,7 +85,7 @@ def test_where_there_is_one_position_none_is_named():
 
 @pytest.mark.parametrize(("order", "place"), [("position_major", (1, 5, 0, 0)), ("step_major", (0, 2, 0, 1))])
 def test_the_first_is_as_the_stream_runs(order, place):
-    shapes = {**SHAPES, "first": dataclasses.replace(SHAPES["first"], order=order)}
+    shapes = {**SHAPES, "first": StreamShape(Map(6, 2, 3), Time(2, order))}
     wrong = FIRST.copy()
     for step, channel, row, column in ((1, 5, 0, 0), (0, 2, 0, 1), (0, 3, 0, 1), (0, 0, 1, 0)):
         wrong[2, step, channel, row, column] += 1
@@ -182,7 +183,7 @@ def test_an_event_after_the_mark_of_its_cell_is_a_mismatch():
 
 def test_every_kind_of_broken_beat_has_a_reason():
     silent = np.zeros((2, 1, 6), int)
-    shape = {"x": StreamShape(Map(6), 1, "position_major")}
+    shape = {"x": StreamShape(Map(6), Time(1, "position_major"))}
     cases = {
         "wrong end flags": np.array([(0, 0, 1, 0, 1), (0, 0, 1, 1, 1)], BEAT),
         "cell too many": np.array([(0, 0, 1, 1, 0), (0, 0, 1, 1, 1), (0, 0, 1, 1, 1)], BEAT),

@@ -5,10 +5,8 @@ from functools import partial
 import numpy as np
 from random_networks import random_weight
 
-from spikefold import balance
 from spikefold.golden import Golden
 from spikefold.ir import Add, Conv, Dense, Identity, Input, Network, Neuron, Pool, Population
-from spikefold_hw.streaming.planning import plan_of
 
 CLASSES = 5
 
@@ -54,15 +52,3 @@ def levels_of(network, samples=3, seed=1, density=0.7):
     x = rng.integers(0, network.input.levels + 1, shape) * (rng.random(shape) < density)
     x = network.input.encode(x, network.steps)
     return {"input": x, **Golden(network).run(x, record=True).levels}
-
-
-def plain_profile(network, lanes=1, **options):
-    return plan_of(network, {p.name: lanes for p in network.populations}, **options)
-
-
-def chosen(network, levels, lanes=None, drain=None, goal=None, **options):
-    """What `balance.choose` takes, and the profile with it."""
-    lanes, drain = lanes or {}, drain or {}
-    profile = plan_of(network, {p.name: 1 for p in network.populations} | lanes, **options)
-    found = balance.choose(profile, network, levels, lanes, drain, goal or balance.Goal())
-    return found, balance.with_stages(profile, found)

@@ -18,6 +18,7 @@ sgd = partial(small_recipe, optimizer="sgd")
 RECIPES: dict[str, Callable[[Path], Recipe]] = {
     "plain": plain,
     "clipped": partial(plain, optimizer="sgd", clip_norm=0.05, loss="tet", batch_size=5),  # shares of 3 and 2
+    "unequal": partial(plain, optimizer="sgd", learning_rate=0.02, batch_size=5),
     "normed": normed,
     "straight": sgd,
     "diverging": sgd,

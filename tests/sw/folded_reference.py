@@ -1,11 +1,21 @@
 """The equations of a folded network, evaluated in float64, held against a model's own forward."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import torch
 from torch.nn import functional
 
 from spikefold import ir, nn
-from spikefold.fold import FoldedConv, FoldedDense, FoldedPopulation, fold
+from spikefold.fold import (
+    FoldedConv,
+    FoldedDense,
+    FoldedNetwork,
+    FoldedNeuron,
+    FoldedPopulation,
+    FoldedProjection,
+    fold,
+)
 
 RANGES = {
     "log_scale": (-2.5, -0.5),
@@ -14,6 +24,25 @@ RANGES = {
     "log_alpha": (-0.5, 0.5),
 }
 """Of what a neuron or a binary layer learns besides weights; `initialised` neurons keep it."""
+
+
+def as_arrays(folded):
+    """A folded network with numpy arrays in place of its tensors, which share their memory."""
+    return _converted(folded, torch.Tensor, torch.Tensor.numpy)
+
+
+def as_tensors(folded):
+    """A folded network written in numpy, as `fold` gives it."""
+    return _converted(folded, np.ndarray, torch.from_numpy)
+
+
+def _converted(value, kind, convert):
+    if isinstance(value, tuple):
+        return tuple(_converted(part, kind, convert) for part in value)
+    if isinstance(value, FoldedNetwork | FoldedPopulation | FoldedProjection | FoldedNeuron):
+        parts = {field.name: _converted(getattr(value, field.name), kind, convert) for field in fields(value)}
+        return replace(value, **parts)
+    return convert(value) if isinstance(value, kind) else value
 
 
 def randomize(model, seed, negative_gains=True):
@@ -45,7 +74,7 @@ def randomize(model, seed, negative_gains=True):
 
 
 def _at(values, t):
-    return torch.from_numpy(values[t if len(values) > 1 else 0].copy())
+    return values[t if len(values) > 1 else 0]
 
 
 def _current(projection, levels, t):
@@ -68,7 +97,7 @@ def _population(p, emitted, steps):
         rank = max(part.dim() for part in parts)
         parts = [part.reshape(*part.shape, *(1,) * (rank - part.dim())) for part in parts]
         assert len({part.shape for part in parts}) == 1
-        bias = torch.from_numpy(p.bias).reshape(-1, *(1,) * (rank - 2))
+        bias = p.bias.reshape(-1, *(1,) * (rank - 2))
         current = sum(parts) + bias
         currents.append(current)
         if p.neuron is None:

@@ -58,7 +58,7 @@ def test_layout(original):
 
 def test_round_trip(design, original):
     loaded = spikefold.load(original)
-    assert loaded.profile == design.plan
+    assert loaded.plan == design.plan
     assert loaded.summary == json.loads(json.dumps(design.summary))
     assert loaded.path == original
 
@@ -122,7 +122,7 @@ def test_edited_manifest(copy, edit):
 
 def test_other_schema(copy):
     sealed(copy, lambda manifest: manifest.update(schema=99))
-    refuses(copy, r"^Schema of '.*' must be 2, not 99; compile again$")
+    refuses(copy, r"^Schema of '.*' must be 3, not 99; compile again$")
 
 
 @pytest.mark.parametrize("name", ["/etc/hostname", "../outside.v"])
@@ -136,11 +136,11 @@ def test_verilog_without_checksum(copy):
     refuses(copy, r"^Manifest of '.*' must give a sha256 for every Verilog file$")
 
 
-def test_profile_that_the_network_does_not_fit(copy):
-    sealed(copy, lambda manifest: manifest["profile"]["stages"][0]["widths"].update(membrane=3))
+def test_plan_that_the_network_does_not_fit(copy):
+    sealed(copy, lambda manifest: manifest["plan"]["stages"][0]["widths"].update(membrane=3))
     refuses(copy, r"^Build '.*' must be consistent: Membrane of 'layer0' must fit 3 bits, but needs")
-    sealed(copy, lambda manifest: manifest["profile"].pop("steps"))
-    refuses(copy, r"^Build '.*' must be consistent: Hardware profile must have every field")
+    sealed(copy, lambda manifest: manifest["plan"].pop("loaded"))
+    refuses(copy, r"^Build '.*' must be consistent: Hardware plan must have the key 'loaded'; compile again$")
 
 
 def test_no_build(tmp_path):
@@ -185,7 +185,7 @@ def test_earlier_build_is_replaced(copy, tmp_path):
     assert list(tmp_path.iterdir()) == [copy]
 
 
-@pytest.mark.parametrize("place", ["save_network", "sha256", "_replace"])
+@pytest.mark.parametrize("place", ["save_network", "sha256", "_digest"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_interrupted_write_leaves_the_old_build(design, copy, tmp_path, monkeypatch, place, error):
     before = tree(copy)
@@ -196,7 +196,9 @@ def test_interrupted_write_leaves_the_old_build(design, copy, tmp_path, monkeypa
     monkeypatch.setattr(build_module, place, interrupted)
     for path in (copy, tmp_path / "new"):
         with pytest.raises(error):
-            write_build(path, design.network, design.plan, "tiny_top", {}, {"rtl/a.v": b"a"}, {})
+            write_build(
+                path, design.network, design.architecture, design.plan, "tiny_top", {"rtl/a.v": b"a"}, {}
+            )
         assert tree(copy) == before
         assert list(tmp_path.iterdir()) == [copy]
 
@@ -206,7 +208,7 @@ def test_failed_move_brings_the_old_build_back(design, copy, tmp_path, monkeypat
     rename = Path.rename
 
     def fails_for_the_new_one(self, target):
-        if self.name.startswith(".tiny.") and Path(target) == copy:
+        if self.name == "new" and Path(target) == copy:
             raise OSError("no")
         return rename(self, target)
 
@@ -221,7 +223,7 @@ def test_failed_move_brings_the_old_build_back(design, copy, tmp_path, monkeypat
 def test_relative_path(design, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     design.write("here")
-    assert read_build(Path("here")).rtl[0].is_absolute()
+    assert read_build(Path("here")).artefact.rtl[0].is_absolute()
 
 
 def test_write_atomic_leaves_the_old_file(tmp_path, monkeypatch):

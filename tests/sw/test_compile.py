@@ -93,21 +93,21 @@ def test_options_shape_the_hardware():
     design = spikefold.compile(
         conv_network(steps=2),
         lanes={"layer1": 8},
-        drain={"layer1": 4},
+        units={"layer1": 4},
         order="step-major",
         weights="loaded",
         coding="naf",
     )
     layer = next(layer for layer in design.plan.layers if layer.name == "layer1")
-    assert (layer.lanes, layer.drain) == (8, 4)
-    assert (design.plan.order, design.plan.loaded) == ("step_major", True)
+    assert (layer.lanes, layer.units) == (8, 4)
+    assert (design.plan.time.order, design.plan.loaded) == ("step_major", True)
     assert set(design.plan.coding.values()) == {"naf"}
-    assert spikefold.compile(conv_network(steps=2)).profile.order == "position_major"
-    assert spikefold.compile(conv_network(steps=2, static=False)).profile.order == "step_major"
-    assert spikefold.compile(conv_network(steps=2), order="step_major").profile.order == "step_major"
+    assert spikefold.compile(conv_network(steps=2)).plan.time.order == "position_major"
+    assert spikefold.compile(conv_network(steps=2, static=False)).plan.time.order == "step_major"
+    assert spikefold.compile(conv_network(steps=2), order="step_major").plan.time.order == "step_major"
     for name in (None, "layer1"):
-        drained = spikefold.compile(conv_network(), drain=1 if name is None else {name: 1}).profile.layers
-        assert all(layer.drain == 1 for layer in drained if name in (None, layer.name))
+        counted = spikefold.compile(conv_network(), units=1 if name is None else {name: 1}).plan.layers
+        assert all(layer.units == 1 for layer in counted if name in (None, layer.name))
 
 
 def test_rates_and_budgets_reach_the_choice():
@@ -143,21 +143,21 @@ def test_fitted_network_has_a_pipeline_too():
     hardware = spikefold.compile(tiny_model(), lanes={"layer0": 3})
     fitted = spikefold.compile(tiny_model(), fit_to=hardware, lanes="auto")
     rows = fitted.info["calibration"]["pipeline"]["stages"]
-    assert [row["lanes"] for row in rows] == [None, 3, hardware.profile.layers[1].lanes]
+    assert [row["lanes"] for row in rows] == [None, 3, hardware.plan.layers[1].lanes]
 
 
 BAD_HARDWARE = {
     "order": (
         {"order": "outermost"},
-        r"^Order of time must be auto, innermost or step-major, not 'outermost'$",
+        r"^Order of time must be auto, position-major or step-major, not 'outermost'$",
     ),
     "weights": ({"weights": "flash"}, r"^Weights must be rom or loaded, not 'flash'$"),
-    "drain": (
-        {"drain": {"layer0": 3}},
-        r"^Drain of 'layer0' must divide the 10 channels of a group, not be 3$",
+    "units": (
+        {"units": {"layer0": 3}},
+        r"^Units of 'layer0' must divide the 10 channels of a group, not be 3$",
     ),
-    "drain zero": ({"drain": 0}, r"^Drain count of 'layer0' must be a positive integer, not 0$"),
-    "drain layer": ({"drain": {"x": 1}}, r"^Drains must name one of layer0, readout, not 'x'$"),
+    "units zero": ({"units": 0}, r"^Unit count of 'layer0' must be a positive integer, not 0$"),
+    "units layer": ({"units": {"x": 1}}, r"^Units must name one of layer0, readout, not 'x'$"),
     "pooling": ({"pooling": "max"}, r"^Pooling must be auto, unit or compose, not 'max'$"),
     "identity bits": ({"identity_bits": 9}, r"^Identity bits must be 1\.\.8, not 9$"),
     "device": ({"device": "virtex"}, r"^Device must be one of ecp5-85k, .*, not 'virtex'$"),
@@ -292,5 +292,5 @@ def test_fitted_network_takes_the_fraction_of_the_hardware(data):
         hardware.network.by_name["layer0"].fraction
     )
     fitted = spikefold.compile(finer, fit_to=hardware)
-    assert fitted.profile == hardware.profile
+    assert fitted.plan == hardware.plan
     assert fitted.network.by_name["layer0"].fraction == hardware.network.by_name["layer0"].fraction

@@ -87,7 +87,7 @@ def test_images_of_another_training_fit_the_same_verilog(neuron, order):
     with torch.no_grad():
         again[1].weight *= 0.9
     second = spikefold.compile(again, calibration=x, fit_to=first)
-    assert second.profile == first.profile
+    assert second.plan == first.plan
     assert (second.golden(x).logits != first.golden(x).logits).any()
 
 

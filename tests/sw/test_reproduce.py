@@ -34,6 +34,7 @@ def test_every_row_is_a_recipe_of_a_network(bench):
     images = np.zeros((2, 1, 28, 28), np.float32)
     labels = np.arange(2)
     data = Dataset(images, labels, images, labels, maximum=1.0, classes=10, name="fashion")
+    assert any(row.levels is not None for row in rows(bench))
     for row in rows(bench):
         plain, tuning = (Recipe.from_dict(recipe) for recipe in row.recipes(1))
         assert (plain.training.weight_bits, tuning.training.weight_bits) == (None, 4)

@@ -66,7 +66,8 @@ class CellCounter(Component):
             self._positions,
             self._time.order == "position_major",
         )
-        step, position = Signal(range(steps)), Signal(range(positions))
+        step = Signal(range(steps))
+        position = Signal(range(positions))
         m.d.comb += [
             self.first_step.eq(step == 0),
             self.last_step.eq(step == steps - 1),

@@ -39,6 +39,8 @@ class CellMemory(Component):
         Cells.
     at_end
         Write at a cell's end instead, its one row, which then has no need of a value.
+    name
+        Of the memory.
 
     Members
     -------
@@ -66,7 +68,8 @@ class CellMemory(Component):
     read_data: Signal
     read_end: Signal
 
-    def __init__(self, cell: CellRows, depth: int, at_end: bool = False):
+    def __init__(self, cell: CellRows, depth: int, at_end: bool = False, name: str = ""):
+        self._name = name
         self._cell, self._depth, self._at_end = cell, depth, at_end
         row = index_bits(cell.rows)
         super().__init__(
@@ -77,7 +80,7 @@ class CellMemory(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Ram(self._cell.width, self._depth * self._cell.rows)
+        m.submodules.memory = memory = Ram(self._cell.width, self._depth * self._cell.rows, self._name)
         m.submodules.gather = gather = RowGather(self._cell.rows, self._cell.values, self._cell.bits)
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [

@@ -146,7 +146,8 @@ class DrainSequence(Component):
     def _skip_buffers(self, m: Module, skips: Sequence[stream.Interface]) -> list[LevelBuffer]:
         blocks, buffers = self._shape.blocks, []
         for k, (skip, levels) in enumerate(zip(self._shape.skips, skips, strict=True)):
-            buffer = LevelBuffer(blocks.channels, blocks.units, skip.levels, skip.depth)
+            name = f"{self._shape.name}_skip{k}"
+            buffer = LevelBuffer(blocks.channels, blocks.units, skip.levels, skip.depth, name)
             m.submodules[f"skip{k}_buffer"] = buffer
             connect(m, wiring.flipped(levels), buffer.i)
             m.d.comb += [buffer.advance.eq(self.advance), buffer.next.eq(self.next)]
@@ -203,7 +204,8 @@ class DrainSequence(Component):
         if shape.parameter_sets == 1:
             m.d.comb += read.addr.eq(self.word)
             return
-        row, following = Signal.like(read.addr), ring_next(read.addr, size.depth)
+        row = Signal.like(read.addr)
+        following = ring_next(read.addr, size.depth)
         first = Signal.like(row)  # of the present step
         m.d.comb += read.addr.eq(row)
         with m.If(self.next):
@@ -215,7 +217,9 @@ class DrainSequence(Component):
 
     def _fetch_state(self, m: Module) -> None:
         rows = self._shape.state_rows
-        m.submodules.state_memory = memory = Ram(len(self.state.as_value()), rows)
+        m.submodules.state_memory = memory = Ram(
+            len(self.state.as_value()), rows, f"{self._shape.name}_state"
+        )
         read, write = memory.read_port(), memory.write_port()
         m.d.comb += [
             read.en.eq(self.advance),

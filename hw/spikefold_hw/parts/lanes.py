@@ -163,8 +163,11 @@ class AccumulateCore(Component):
         """Move the held sums to the output word by word; returns the strobe of a block's last."""
         blocks, units = self._shape.blocks, self._shape.blocks.units
         words = [Cat(held[k : k + units]) for k in range(0, blocks.lanes, units)]
-        word, block = Signal(range(len(words))), Signal(range(blocks.group_blocks))
-        active, move, last = Signal(), Signal(), Signal()
+        word = Signal(range(len(words)))
+        block = Signal(range(blocks.group_blocks))
+        active = Signal()
+        move = Signal()
+        last = Signal()
         moved = view_signal(self.o.payload.shape(), reset_less=True)
         short = (blocks.group_channels - 1) % blocks.lanes // units
         last_block = block == blocks.group_blocks - 1

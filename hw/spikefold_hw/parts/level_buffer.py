@@ -61,6 +61,8 @@ class LevelBuffer(Component):
         The source's largest level.
     depth
         Cells that are kept.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -93,11 +95,12 @@ class LevelBuffer(Component):
     fill_latency = 2
     """Cycles from a mark's handshake to `available`."""
 
-    def __init__(self, channels: int, units: int, levels: int, depth: int):
+    def __init__(self, channels: int, units: int, levels: int, depth: int, name: str = ""):
         if units < 1 or channels % units:
             raise ModelError(f"Units of a level buffer must divide its {channels} channels, not be {units}")
         if depth < 1:
             raise ModelError(f"Depth of a level buffer must be at least 1, not {depth}")
+        self._name = name
         self._channels = channels
         self._units = units
         self._depth = depth
@@ -117,13 +120,15 @@ class LevelBuffer(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         memories = {
-            name: CellMemory(cell, self._depth, at_end=name == "cells") for name, cell in self._rows.items()
+            name: CellMemory(cell, self._depth, at_end=name == "cells", name=f"{self._name}_{name}")
+            for name, cell in self._rows.items()
         }
         for name, memory in memories.items():
             m.submodules[name] = memory
         stored = self._store(m, memories)
         freed = self._read(m, memories)
-        inside, taken = Signal(), self.i.valid & self.i.ready
+        inside = Signal()
+        taken = self.i.valid & self.i.ready
         kept = Occupancy(m, "kept", self._depth, taken & ~inside, freed)
         complete = Occupancy(m, "complete", self._depth, stored, freed)
         m.d.comb += [self.i.ready.eq(inside | ~kept.full), self.available.eq(complete.some)]
@@ -142,7 +147,8 @@ class LevelBuffer(Component):
             word=word[: (self._words - 1).bit_length()],
             place=place[: (self._units - 1).bit_length()],
         )
-        fires, ends = Signal(), Signal()
+        fires = Signal()
+        ends = Signal()
         m.d.comb += [fires.eq(p.valid & (p.level != 0)), ends.eq(p.valid & p.mark)]
         chunk, bit = self._chunk(p.word)
         # Of each memory the row, the place in it, and the value.
@@ -162,7 +168,8 @@ class LevelBuffer(Component):
 
     def _read(self, m: Module, memories: dict[str, CellMemory]) -> Value:
         """Read all memories at the next word; returns the strobe of a cell's last word."""
-        word, freed = Signal(range(self._words)), Signal()
+        word = Signal(range(self._words))
+        freed = Signal()
         m.d.comb += freed.eq(self.next & (word == self._words - 1))
         with m.If(self.next):
             m.d.sync += word.eq(ring_next(word, self._words))

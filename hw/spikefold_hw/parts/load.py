@@ -3,21 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Shape, ShapeLike, Signal, Value
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Shape, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from spikefold.errors import InputError
 from spikefold_hw.parts.images import ImageSize
-from spikefold_hw.parts.memory import Contents, Rom
+from spikefold_hw.parts.memory import AnyMemory, Contents, Rom
+from spikefold_hw.typed import Component
 
 _FAN_OUT = 32
 """Memories that share a segment's data and address registers."""
 
 
-class LoadSegment(wiring.Component):
+class LoadSegment(Component):
     """Fills a few memories of one size, one after another, and passes all later bytes on.
 
     They share data and address; a token, one flip-flop per memory, says whose turn it is.
@@ -41,6 +42,13 @@ class LoadSegment(wiring.Component):
         All rows have been written.
     """
 
+    i: stream.Interface
+    o: stream.Interface
+    address: Signal
+    data: Signal
+    enables: Signal
+    full: Signal
+
     def __init__(self, width: int, depth: int, count: int):
         self._row_bytes = -(-width // 8)
         self._depth = depth
@@ -57,10 +65,14 @@ class LoadSegment(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        byte, valid = Signal(8, reset_less=True), Signal()
+        byte = Signal(8, reset_less=True)
+        valid = Signal()
         kept = Signal(8 * (self._row_bytes - 1), reset_less=True)
-        place, token = Signal(range(self._row_bytes)), Signal(len(self.enables) + 1, init=1)
-        take, write, last_row = Signal(), Signal(), self.address == self._depth - 1
+        place = Signal(range(self._row_bytes))
+        token = Signal(len(self.enables) + 1, init=1)
+        take = Signal()
+        write = Signal()
+        last_row = self.address == self._depth - 1
         row = Cat(kept, byte)
         m.d.comb += [
             self.full.eq(token[-1]),
@@ -91,7 +103,7 @@ class LoadPort:
     enable: Value
 
 
-class LoadChain(wiring.Component):
+class LoadChain(Component):
     """Takes the bytes of all images, one per cycle, and hands each to its memory.
 
     A chain of segments with a register between them: however many memories there are, no path gets
@@ -117,11 +129,11 @@ class LoadChain(wiring.Component):
         If there is no image, one has no bits, or two have one name.
     """
 
-    i: In(stream.Signature(8))
-    loaded: Out(1)
+    i: stream.Interface
+    loaded: Signal
 
     def __init__(self, images: Iterable[ImageSize]):
-        self.sizes = {}
+        self.sizes: dict[str, tuple[int, int]] = {}
         for image in images:
             if image.name in self.sizes:
                 raise InputError(f"Loaded memories must have different names, but {image.name!r} comes twice")
@@ -136,7 +148,7 @@ class LoadChain(wiring.Component):
             names = list(group)
             for k in range(0, len(names), _FAN_OUT):
                 self._append(size, names[k : k + _FAN_OUT])
-        super().__init__()
+        super().__init__({"i": In(stream.Signature(8)), "loaded": Out(1)})
 
     def _append(self, size: tuple[int, int], names: list[str]) -> None:
         segment = LoadSegment(*size, len(names))
@@ -160,10 +172,13 @@ class LoadChain(wiring.Component):
         return m
 
 
-class Loadable(Memory):
-    """A memory with one read port, as `Rom`, whose rows a `LoadChain` writes.
+class Loadable(AnyMemory):
+    """A memory with one read port, as `Rom`, whose rows a `LoadChain` writes before anything is read.
 
-    In Verilog it is an instance of `spikefold_ram`.
+    Attributes
+    ----------
+    port
+        What writes it.
 
     Raises
     ------
@@ -179,16 +194,19 @@ class Loadable(Memory):
             )
         # As plain bits, as a `Rom`.
         super().__init__(shape=size[0], depth=depth, init=[])
-        self._port = chain.ports[name]
+        self.name = name
+        self.port = chain.ports[name]
         self._write = self.write_port()
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, platform: Any) -> Elaboratable:  # type: ignore[override]
+        if hasattr(platform, "get_memory"):
+            return platform.get_memory(self)  # type: ignore[no-any-return]
         m = Module()
         m.submodules.rows = super().elaborate(platform)
         m.d.comb += [
-            self._write.addr.eq(self._port.address),
-            self._write.data.eq(self._port.data),
-            self._write.en.eq(self._port.enable),
+            self._write.addr.eq(self.port.address),
+            self._write.data.eq(self.port.data),
+            self._write.en.eq(self.port.enable),
         ]
         return m
 
@@ -197,7 +215,8 @@ Images = Contents | LoadChain
 """What fills memories: a chain that loads them, or the rows of their files for simulation in Amaranth."""
 
 
-def image_memory(name: str, shape: ShapeLike, depth: int, images: Images | None) -> Memory:
+def image_memory(name: str, shape: ShapeLike, depth: int, images: Images | None) -> AnyMemory:
     """The memory of an image: a `Loadable` of a chain, else a `Rom`."""
-    kind = Loadable if isinstance(images, LoadChain) else Rom
-    return kind(name, shape, depth, images)
+    if isinstance(images, LoadChain):
+        return Loadable(name, shape, depth, images)
+    return Rom(name, shape, depth, images)

@@ -1,25 +1,31 @@
 """Memories: images read from files, and buffers without contents."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from amaranth.hdl import Mux, Shape, ShapeLike, Value
 from amaranth.lib.memory import Memory
 
 from spikefold.errors import InputError
 
+if TYPE_CHECKING:
+    AnyMemory = Memory[Any, Any]
+else:
+    AnyMemory = Memory
+
 Contents = Mapping[str, Sequence[int]]
 """Rows of every image by file name; what Amaranth's own simulator runs with."""
 
 
-class Rom(Memory):
+class Rom(AnyMemory):
     """A read-only memory whose rows come from `<name>.mem`; reads take one cycle.
 
-    In Verilog it is an instance of `spikefold_rom`, so the Verilog does not depend on the rows.
+    The Verilog reads the file when it starts, so its text does not depend on the rows.
 
     Parameters
     ----------
     name
-        Stem of the file.
+        Of the memory, and stem of the file.
     contents
         Rows by name, for simulation in Amaranth; None elsewhere.
 
@@ -39,14 +45,22 @@ class Rom(Memory):
                 raise InputError(f"Row of memory {name!r} must fit {width} bits, not {row!r}")
         # As plain bits: rows of a layout would be truncated without a warning.
         super().__init__(shape=width, depth=depth, init=rows)
+        self.name = name
         self.file = f"{name}.mem"
 
 
-class Ram(Memory):
-    """A memory with one write and one synchronous read port; in Verilog an instance of `spikefold_ram`."""
+class Ram(AnyMemory):
+    """A memory with one write and one synchronous read port.
 
-    def __init__(self, shape: ShapeLike, depth: int):
+    Parameters
+    ----------
+    name
+        Of the memory in the whole design, by which a user can choose where it is put; "" for none.
+    """
+
+    def __init__(self, shape: ShapeLike, depth: int, name: str = ""):
         super().__init__(shape=Shape.cast(shape).width, depth=depth, init=[])
+        self.name = name
 
 
 def ring_next(row: Value, rows: int, step: int = 1) -> Value:

@@ -22,6 +22,8 @@ class PoolUnit(Component):
     ----------
     shape
         The pool.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -44,8 +46,9 @@ class PoolUnit(Component):
     scan_latency = 3
     """Cycles from reading a channel to its event on the output."""
 
-    def __init__(self, shape: PoolShape):
+    def __init__(self, shape: PoolShape, name: str = ""):
         self._shape = shape
+        self._name = name
         self._channels = shape.map.channels
         self._scan = CellScan(shape.map, shape.time)
         super().__init__(
@@ -63,7 +66,8 @@ class PoolUnit(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        banks = [PoolBank(self._channels, self._shape.levels.bit_length()) for _ in range(2)]
+        bits = self._shape.levels.bit_length()
+        banks = [PoolBank(self._channels, bits, f"{self._name}_bank{k}") for k in range(2)]
         for k, bank in enumerate(banks):
             m.submodules[f"bank{k}"] = bank
         self._accumulate(m, banks)
@@ -72,7 +76,9 @@ class PoolUnit(Component):
 
     def _accumulate(self, m: Module, banks: list[PoolBank]) -> None:
         """Take events, in the banks in turn: read, register, update."""
-        event, bank, taken = self.i.payload, Signal(), self.i.valid & self.i.ready
+        event = self.i.payload
+        bank = Signal()
+        taken = self.i.valid & self.i.ready
         m.d.comb += self.i.ready.eq(~Array(bank.full for bank in banks)[bank])
         with m.If(taken & event.end_position):
             m.d.sync += bank.eq(~bank)
@@ -130,7 +136,9 @@ class PoolUnit(Component):
 
     def _send(self, m: Module, banks: list[PoolBank]) -> None:
         """Send the values of the banks in turn, and clear behind the reading."""
-        scan, bank, swept = self._scan, Signal(), Signal()
+        scan = self._scan
+        bank = Signal()
+        swept = Signal()
         read_last = scan.next & scan.last
         with m.If(read_last):
             m.d.sync += [bank.eq(~bank), swept.eq(swept | bank)]

@@ -66,7 +66,8 @@ class PoolBank(Component):
     wipe_channel: Signal
     value: Signal
 
-    def __init__(self, channels: int, bits: int):
+    def __init__(self, channels: int, bits: int, name: str = ""):
+        self._name = name
         self._channels, self._bits = channels, bits
         index = index_bits(channels)
         super().__init__(
@@ -79,7 +80,7 @@ class PoolBank(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Ram(self._bits, self._channels)
+        m.submodules.memory = memory = Ram(self._bits, self._channels, self._name)
         read, write = memory.read_port(), memory.write_port()
         # Not reset, so that synthesis may use the register inside the block RAM.
         value = Signal(self._bits, reset_less=True)
@@ -98,7 +99,9 @@ class PoolBank(Component):
 
     def _take_turns(self, m: Module) -> None:
         # A reset leaves it to the scan, which clears it.
-        full, scanned, fresh = Signal(init=1), Signal(init=1), Signal(init=1)
+        full = Signal(init=1)
+        scanned = Signal(init=1)
+        fresh = Signal(init=1)
         m.d.comb += [self.full.eq(full), self.scanned.eq(scanned), self.fresh.eq(fresh)]
         with m.If(self.mark):
             m.d.sync += full.eq(1)

@@ -74,7 +74,9 @@ class Serializer(Component):
         m = Module()
         word = view_signal(self.i.payload.shape(), reset_less=True)
         beat = view_signal(self.o.payload.shape(), reset_less=True)
-        busy, more, move = Signal(), Signal(), Signal()
+        busy = Signal()
+        more = Signal()
+        move = Signal()
         pending, arriving = word.send, self.i.payload
         rest = without_lowest(pending, "binary")
         m.d.comb += [

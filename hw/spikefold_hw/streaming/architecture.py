@@ -1,7 +1,7 @@
 """The face of the streaming pipeline."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from amaranth.lib import stream
@@ -12,7 +12,9 @@ from spikefold_hw.architecture import Architecture
 from spikefold_hw.calibration import Levels
 from spikefold_hw.cost import Cost
 from spikefold_hw.cycles import Cycles
+from spikefold_hw.emit.description import Description
 from spikefold_hw.interface import EventStream, Interface
+from spikefold_hw.memory_choice import MemoryChoice, choose_memories
 from spikefold_hw.parts.images import Image
 from spikefold_hw.parts.memory import Contents
 from spikefold_hw.streaming.choose.coding import codings
@@ -21,6 +23,7 @@ from spikefold_hw.streaming.choose.exact import timing
 from spikefold_hw.streaming.choose.goal import Goal
 from spikefold_hw.streaming.choose.search import choose, with_stages
 from spikefold_hw.streaming.config import Config
+from spikefold_hw.streaming.describe import port_meanings, summary
 from spikefold_hw.streaming.explain import explain
 from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.network import NetworkTop, counter_names
@@ -41,7 +44,13 @@ class Streaming(Architecture[Plan, Config]):
         coding = codings(levels, config.coding)
         some = dict.fromkeys(names, 1) | lanes
         plan = plan_of(network, some, coding, config.wanted_order, loaded=config.loaded)
-        return with_stages(plan, choose(plan, network, levels, lanes, units, Goal(config)))
+        plan = with_stages(plan, choose(plan, network, levels, lanes, units, Goal(config)))
+        images = {size.name for stage in plan.stages for size in stage.image_sizes()}
+        sizes = self.cost(plan).memories
+        read_only = set() if plan.loaded else images
+        return replace(
+            plan, memories=choose_memories(config.memories, config.macro, sizes, images, read_only)
+        )
 
     def top(self, plan: Plan, contents: Contents | None = None) -> NetworkTop:
         return NetworkTop(plan, contents)
@@ -68,6 +77,12 @@ class Streaming(Architecture[Plan, Config]):
 
     def images(self, plan: Plan, network: Network) -> dict[str, Image]:
         return {name: image for stage in plan.stages for name, image in stage.images(network).items()}
+
+    def memory_choices(self, plan: Plan) -> tuple[MemoryChoice, ...]:
+        return plan.memories
+
+    def describe(self, plan: Plan) -> Description:
+        return replace(super().describe(plan), summary=summary(plan), ports=port_meanings(plan))
 
     def predict(self, plan: Plan, levels: Levels) -> Cycles:
         return predict(plan, levels)
@@ -116,7 +131,7 @@ class Streaming(Architecture[Plan, Config]):
 
 def _reads(layer: LayerShape) -> list[dict[str, Any]]:
     """What a layer reads: source, how its levels are taken apart, bits of a weight."""
-    rows = [(p.source, p.coding, p.weight_bits) for p in layer.projections]
+    rows: list[tuple[str, str, int]] = [(p.source, p.coding, p.weight_bits) for p in layer.projections]
     rows += [(skip.source, "identity", skip.weight_bits) for skip in layer.skips]
     return [{"source": source, "digits": digits, "weight_bits": bits} for source, digits, bits in rows]
 

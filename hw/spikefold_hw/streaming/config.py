@@ -8,6 +8,7 @@ from typing import Any
 
 from spikefold.errors import InputError
 from spikefold.ir.coding import CODINGS
+from spikefold_hw.memory_choice import Wishes
 from spikefold_hw.order import ORDERS, Order
 
 AUTO = "auto"
@@ -34,6 +35,8 @@ class Config:
         or "auto": position-major for a static input, else step-major. A hyphen serves too.
     weights
         "rom" for memories with contents, "loaded" for memories that a host fills after a reset.
+    memories, macro
+        What `memory_choice.choose_memories` takes: where memories are put, and modules in their place.
     fps, clock_mhz
         Samples a second that have to be reached at this clock, with the fewest lanes that do.
     lut_budget, memory_budget
@@ -52,6 +55,19 @@ class Config:
     coding: str = field(default=AUTO, metadata={"help": "auto, binary, naf or unary."})
     order: str = field(default=AUTO, metadata={"help": "Order of time: auto, position-major or step-major."})
     weights: str = field(default="rom", metadata={"help": "rom, or loaded (by a host after a reset)."})
+    memories: Wishes = field(
+        default=AUTO,
+        metadata={
+            "help": "Where memories are put: auto, block, distributed or ultra, +single for one port; for "
+            "all, or memory=style,.. by name, pattern or bits x rows."
+        },
+    )
+    macro: Wishes = field(
+        default="",
+        metadata={
+            "help": "Modules in the place of memories: memory=module,.. by name, pattern or bits x rows."
+        },
+    )
     fps: float | None = field(
         default=None, metadata={"help": "Samples a second to reach, with the fewest lanes that do."}
     )

@@ -19,6 +19,7 @@ from spikefold.ir.network import INPUT, Network, Stage
 from spikefold.ir.neuron import Integers
 
 LAG = 2
+"""Positions that a stage is taken to run late: while it works on one, the next ones arrive."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _next(
     return None
 
 
-def ring_depth(window: Window, kept: int, minimum: int, steps: int) -> int:
+def ring_depth(window: Window, kept: int, minimum: int, steps: int, always: bool = False) -> int:
     """Positions a window keeps, or 0 where it needs no buffer of its own.
 
     None is needed where every window is what the stream brings in one piece: a single position that is
@@ -91,8 +92,10 @@ def ring_depth(window: Window, kept: int, minimum: int, steps: int) -> int:
         Largest occupancy with and without lag.
     steps
         Time steps that come together at a position.
+    always
+        Whether it has a buffer of its own in any case.
     """
     alone = window.kernel == window.stride == (1, 1) and window.padding == (0, 0) and minimum == 1
-    if alone or (window.whole and steps == 1):
+    if not always and (alone or (window.whole and steps == 1)):
         return 0
     return kept + window.stride[1]

@@ -12,6 +12,7 @@ from spikefold_hw.parts.load import LoadChain
 from spikefold_hw.parts.memory import Contents
 from spikefold_hw.streaming.plan import Plan
 from spikefold_hw.streams import Event, Logit, connect, index_bits
+from spikefold_hw.typed import Component, Stream
 
 COUNTER_BITS = 32
 
@@ -32,7 +33,7 @@ def readers(plan: Plan) -> dict[str, list[tuple[str, int]]]:
     return found
 
 
-class NetworkTop(wiring.Component):
+class NetworkTop(Component):
     """A whole network from input events to logits.
 
     Samples stream through back to back: a stage works on one part of a sample while the next works on
@@ -48,7 +49,7 @@ class NetworkTop(wiring.Component):
     Members
     -------
     i : In(stream(Event))
-        Input levels: the cells of every sample, see `spikefold_hw.streaming.plan.Profile.order`.
+        Input levels: the cells of every sample, in the order of `Plan.input.time`.
     o : Out(stream(Logit))
         One beat per class; on the last, `winner` is the class.
     stages : dict
@@ -62,6 +63,13 @@ class NetworkTop(wiring.Component):
     loaded : Out(1)
         With `Plan.loaded`: all bytes are there; before that no input is taken.
     """
+
+    counter_select: Signal
+    counter_value: Signal
+    i: stream.Interface
+    load: stream.Interface
+    loaded: Signal
+    o: stream.Interface
 
     def __init__(self, plan: Plan, contents: Contents | None = None):
         self.plan = plan
@@ -98,7 +106,7 @@ class NetworkTop(wiring.Component):
         self._count(m)
         return m
 
-    def _gated(self, m: Module) -> stream.Interface:
+    def _gated(self, m: Module) -> Stream:
         """The input, held back after a reset until all memories are loaded or cleared."""
         waits = [core.cleared for core in self.stages.values() if core.cleared is not None]
         if self._chain is not None:
@@ -118,13 +126,11 @@ class NetworkTop(wiring.Component):
         ]
         return source
 
-    def _join(
-        self, m: Module, name: str, source: stream.Interface, targets: Sequence[stream.Interface]
-    ) -> None:
+    def _join(self, m: Module, name: str, source: Stream, targets: Sequence[stream.Interface]) -> None:
         if len(targets) == 1:
             connect(m, source, targets[0])
             return
-        m.submodules[f"fork_{name}"] = fork = Fork(targets[0].signature.flip(), len(targets))
+        m.submodules[f"fork_{name}"] = fork = Fork(stream.Signature(source.payload.shape()), len(targets))
         connect(m, source, fork.i)
         for k, target in enumerate(targets):
             connect(m, getattr(fork, f"o{k}"), target)
@@ -151,7 +157,8 @@ class NetworkTop(wiring.Component):
 
 
 def _event(source: stream.Interface) -> Value:
-    return source.valid & source.ready & (source.payload.level != 0)
+    fires: Value = source.valid & source.ready & (source.payload.level != 0)
+    return fires
 
 
 def _probe(m: Module, name: str, source: stream.Interface) -> None:
@@ -161,5 +168,5 @@ def _probe(m: Module, name: str, source: stream.Interface) -> None:
     have no dependable names in the Verilog; this one has.
     """
     value = Cat(source.payload, source.valid, source.ready)
-    probe = Signal(len(value), name=f"probe_{name}")
+    probe = Signal(len(value), name=f"probe_{name}", attrs={"keep": 1})
     m.d.comb += probe.eq(value)

@@ -11,6 +11,7 @@ from spikefold.codec import decode, encode
 from spikefold.ir.coding import Coding
 from spikefold.ir.maps import Map
 from spikefold.ir.network import INPUT
+from spikefold_hw.memory_choice import MemoryChoice
 from spikefold_hw.order import Time
 from spikefold_hw.streaming.kinds import kinds_by_name
 from spikefold_hw.streaming.layer.shape import LayerShape
@@ -40,6 +41,8 @@ class Plan:
         Layers, pools and sums in topological order; the readout is the last.
     loaded
         Whether a host loads weights and parameters after a reset; else they are read-only memories.
+    memories
+        Where memories are put and what takes their place, of those for which a choice was made.
     """
 
     architecture: ClassVar[str] = "streaming"
@@ -48,6 +51,7 @@ class Plan:
     input: InputPlan
     stages: tuple[Stage, ...]
     loaded: bool = False
+    memories: tuple[MemoryChoice, ...] = ()
 
     @property
     def time(self) -> Time:
@@ -57,7 +61,8 @@ class Plan:
     @property
     def layers(self) -> tuple[LayerShape, ...]:
         """The stages with lanes: populations, the readout last."""
-        return tuple(stage for stage in self.stages if isinstance(stage, LayerShape))
+        stages: tuple[object, ...] = self.stages
+        return tuple(stage for stage in stages if isinstance(stage, LayerShape))
 
     @property
     def readout(self) -> LayerShape:

@@ -73,9 +73,7 @@ class Planner:
         source = stage.sources[port]
         window, key = stage.window(port, self.network.maps), (stage.name, port)
         steps = self._steps_of(source)
-        depth = ring_depth(window, self._kept[key], self._least[key], steps)
-        if kept or groups > 1:
-            depth = max(depth, self._kept[key] + window.stride[1])
+        depth = ring_depth(window, self._kept[key], self._least[key], steps, always=kept or groups > 1)
         return WindowShape(
             source,
             self.network.maps[source],

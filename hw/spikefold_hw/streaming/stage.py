@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from amaranth.hdl import Elaboratable, Value
 from amaranth.lib import stream
@@ -11,7 +11,6 @@ from amaranth.lib import stream
 from spikefold.errors import ModelError
 from spikefold.ir import Network
 from spikefold.ir.maps import Map
-from spikefold.ir.network import Stage as NetworkStage
 from spikefold_hw.order import Time
 from spikefold_hw.parts.images import Image, ImageSize
 from spikefold_hw.parts.load import Images
@@ -81,7 +80,10 @@ class Stage(ABC):
     name: str
     map: Map
     time: Time
-    levels: int
+    if TYPE_CHECKING:  # a field of some kinds, derived in others
+
+        @property
+        def levels(self) -> int: ...
 
     @classmethod
     @abstractmethod
@@ -101,7 +103,8 @@ class Stage(ABC):
     @property
     def sources(self) -> tuple[str, ...]:
         """Names of what it reads, in the order of the inputs of its gateware."""
-        return tuple(reads.source for reads in (*self.windows, *self.buffers))
+        windows = tuple(window.source for window in self.windows)
+        return windows + tuple(buffer.source for buffer in self.buffers)
 
     @property
     def blocks(self) -> Blocks | None:
@@ -168,6 +171,3 @@ def check_same(what: str, mine: object, built: object) -> None:
     """Raise ModelError if a network needs something else than there is."""
     if mine != built:
         raise ModelError(f"{what.replace('_', ' ')} must be {built!r} to fit, not {mine!r}")
-
-
-__all__ = ["Features", "NetworkStage", "Sizes", "Stage", "StageCore", "check_same"]

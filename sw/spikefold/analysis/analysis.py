@@ -1,6 +1,6 @@
 """Analyse a trained network: what its neurons do, what it costs, how much it can represent."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from spikefold.build import Build
 from spikefold.errors import InputError
 from spikefold.nn import SpikingNeuron
 from spikefold.quantize.leak import leak_shifts
+from spikefold_hw.architectures import find_architecture
 
 BATCH = 32
 LANDSCAPE_SAMPLES = 256
@@ -88,13 +89,14 @@ def analyze(
         earlier = None if first is None else earlier_scales(first, model)
         hits = _record(recording, x, labels, batch, lambda done: say("recording", done, len(x)))
         surface = None
-        if landscape_points is not None:
+        if landscape_points is not None and labels is not None:
             surface = _landscape(model, recording, x, labels, landscape_points, seed, batch, say)
     finally:
         model.train(was_training)
     integer = None
     if build is not None:
-        integer = integer_operations(build.network, build.summary, x[np.arange(len(x))])
+        hardware = find_architecture(build.plan.architecture).summary(build.plan)
+        integer = integer_operations(build.network, hardware, x[np.arange(len(x))])
     return _analysis(
         model,
         recording,
@@ -127,7 +129,7 @@ def _check(
     return labels.astype(np.int64)
 
 
-def _batches(recording: Recording, x: Samples, count: int, batch: int) -> Sequence[tuple[slice, Tensor]]:
+def _batches(recording: Recording, x: Samples, count: int, batch: int) -> Iterator[tuple[slice, Tensor]]:
     """Parts of the first ``count`` samples as the network's input takes them, one after another."""
     for start in range(0, count, batch):
         part = slice(start, min(start + batch, count))

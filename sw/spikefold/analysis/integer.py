@@ -11,13 +11,13 @@ from spikefold.analysis.cost import update_of
 from spikefold.analysis.operations import coverage
 from spikefold.golden import Golden
 from spikefold.ir import Network, Population
-from spikefold.ir.coding import digit_count
+from spikefold.ir.coding import Coding, digit_count
 from spikefold.ir.network import INPUT
 from spikefold.ir.projections import Conv, Identity, Projection
 
 _BATCH = 64
 
-Coding = Mapping[str, str]
+Codings = Mapping[str, Coding]
 """Digits of the levels of every source."""
 
 
@@ -69,7 +69,8 @@ def integer_operations(
     repeats, coding = hardware["repeats"], hardware["coding"]
     for start in range(0, len(x), _BATCH):
         encoded = network.input.encode(x[start : start + _BATCH], network.steps)
-        levels = {INPUT: encoded, **golden.run(encoded, record=True).levels}
+        levels: dict[str, NDArray[np.integer]] = {INPUT: encoded}
+        levels |= golden.run(encoded, record=True).levels
         for population in network.populations:
             for projection in population.projections:
                 presented = network.steps // repeats[population.name] // levels[projection.source].shape[1]
@@ -80,7 +81,7 @@ def integer_operations(
 
 
 def _additions(
-    network: Network, coding: Coding, projection: Projection, levels: NDArray[np.integer]
+    network: Network, coding: Codings, projection: Projection, levels: NDArray[np.integer]
 ) -> float:
     digits = digit_count(levels.astype(np.int64), _digits(coding, projection))
     if not isinstance(projection, Conv):
@@ -91,12 +92,12 @@ def _additions(
     return float((sums * reached).sum() * (projection.targets // projection.groups))
 
 
-def _digits(coding: Coding, projection: Projection) -> str:
+def _digits(coding: Codings, projection: Projection) -> Coding:
     """An identity's levels are added bit by bit."""
     return "binary" if isinstance(projection, Identity) else coding[projection.source]
 
 
-def _layer(network: Network, coding: Coding, population: Population, additions: float) -> IntegerLayer:
+def _layer(network: Network, coding: Codings, population: Population, additions: float) -> IntegerLayer:
     sources = tuple(p.source for p in population.projections)
     codings = tuple(_digits(coding, p) for p in population.projections)
     neuron = population.neuron

@@ -91,7 +91,7 @@ def loss_landscape(
     found = np.empty((points, points))
     with torch.no_grad():
         for k, (i, j) in enumerate(np.ndindex(points, points)):
-            y, x = axis[i], axis[j]
+            y, x = float(axis[i]), float(axis[j])
             for weight, w, d1, d2 in zip(weights, origin, first, second, strict=True):
                 weight.copy_(w + x * d1 + y * d2)
             found[i, j] = loss(moved)
@@ -104,5 +104,6 @@ def filter_normalised(weight: Tensor, generator: torch.Generator) -> Tensor:
     """Return a random direction whose rows are as long as those of ``weight``."""
     shape = (len(weight), -1)
     direction = torch.randn(weight.shape, generator=generator).to(weight).reshape(shape)
-    length = weight.reshape(shape).norm(dim=1, keepdim=True)
-    return (direction / direction.norm(dim=1, keepdim=True).clamp_min(1e-12) * length).reshape(weight.shape)
+    length: Tensor = weight.reshape(shape).norm(dim=1, keepdim=True)
+    own: Tensor = direction.norm(dim=1, keepdim=True)
+    return (direction / own.clamp_min(1e-12) * length).reshape(weight.shape)

@@ -22,22 +22,25 @@ class LevelStatistics:
     def probabilities(self) -> NDArray[np.float64]:
         """Probability of each level over all time steps, [D + 1]."""
         total = self.counts.sum(axis=0)
-        return total / total.sum()
+        shares: NDArray[np.float64] = total / total.sum()
+        return shares
 
     @property
     def levels(self) -> int:
         """D."""
-        return self.counts.shape[1] - 1
+        return int(self.counts.shape[1]) - 1
 
     @cached_property
     def activity_by_step(self) -> NDArray[np.float64]:
         """Share of neurons that emit a level above 0, [T]."""
-        return 1 - self.counts[:, 0] / self.counts.sum(axis=1)
+        shares: NDArray[np.float64] = 1 - self.counts[:, 0] / self.counts.sum(axis=1)
+        return shares
 
     @cached_property
     def mean_by_step(self) -> NDArray[np.float64]:
         """Mean level, [T]; over D it is the firing rate of the D unary sub-steps."""
-        return self.counts @ np.arange(self.levels + 1) / self.counts.sum(axis=1)
+        means: NDArray[np.float64] = self.counts @ np.arange(self.levels + 1) / self.counts.sum(axis=1)
+        return means
 
     @property
     def activity(self) -> float:

@@ -74,7 +74,8 @@ class MembraneStatistics:
     def density(self) -> NDArray[np.float64]:
         """Probability per level, [T, bins]."""
         total = self.counts.sum(axis=1) + self.below + self.above
-        return self.counts / total[:, None] / np.diff(self.edges)
+        density: NDArray[np.float64] = self.counts / total[:, None] / np.diff(self.edges)
+        return density
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -111,7 +112,8 @@ class MembraneRecorder:
             self._squares[t] += float((x * x).sum())
 
     def result(self) -> MembraneStatistics:
-        """Return the statistics of all batches."""
+        """Return the statistics of all batches, of which there must be one."""
+        assert self._edges is not None
         mean = self._sum / self._total
         deviation = np.sqrt(np.maximum(self._squares / self._total - mean**2, 0))
         edges = self._edges.numpy(force=True)
@@ -124,4 +126,5 @@ def _edges(x: Tensor) -> Tensor:
     low, high = torch.quantile(some, torch.tensor([_OUTSIDE, 1 - _OUTSIDE], dtype=x.dtype, device=x.device))
     middle, width = (low + high) / 2, torch.clamp((high - low) * (1 + 2 * _MARGIN), min=1.0)
     unit = torch.linspace(-0.5, 0.5, BINS + 1, dtype=x.dtype, device=x.device)
-    return middle + width * unit
+    edges: Tensor = middle + width * unit
+    return edges

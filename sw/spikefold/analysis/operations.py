@@ -1,5 +1,6 @@
 """Additions and MACs of every layer with weights, per sample."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spikefold.analysis.sources import COUNTS, Source
+from spikefold.nn import Conv2d
 
-Pair = tuple[int, int]
+Weighted = torch.nn.Linear | Conv2d
 
 
 @dataclass
@@ -69,22 +71,26 @@ class SynapseCount:
         }
 
 
-def macs_of(layer: torch.nn.Module, output: Tensor) -> int:
+def macs_of(layer: Weighted, output: Tensor) -> int:
     """MACs of a dense layer or convolution for one sample and time step; ``output`` is [T, B, ...]."""
     return output[0, 0].numel() * layer.weight[0].numel()
 
 
-def reach_of(layer: torch.nn.Module, levels: Tensor) -> NDArray[np.float64]:
+def reach_of(layer: Weighted, levels: Tensor) -> NDArray[np.float64]:
     """Targets that a level reaches: for each position [H, W] of ``levels`` under a convolution, else []."""
     if isinstance(layer, torch.nn.Linear):
         return np.array(float(layer.out_features))
-    return coverage(tuple(levels.shape[-2:]), layer.kernel_size, layer.stride, layer.padding) * (
-        layer.out_channels // layer.groups
-    )
+    windows = coverage(levels.shape[-2:], layer.kernel_size, layer.stride, layer.padding)
+    return windows * (layer.out_channels // layer.groups)
 
 
-def coverage(size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> NDArray[np.float64]:
-    """Windows that each position of a map is in, [H, W]; windows lie wholly within the padded map."""
+def coverage(
+    size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int]
+) -> NDArray[np.float64]:
+    """Windows that each position of a map is in, [H, W]; windows lie wholly within the padded map.
+
+    All are (rows, columns).
+    """
     rows, columns = (_covered(*axis) for axis in zip(size, kernel, stride, padding, strict=True))
     return np.outer(rows, columns)
 

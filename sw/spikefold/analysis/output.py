@@ -1,9 +1,6 @@
 """The directory of an analysis: numbers, figures and a page that shows them; whole or not there."""
 
 import json
-import shutil
-import tempfile
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from spikefold.analysis.figures import FORMATS, TITLES, check_matplotlib, draw
 from spikefold.analysis.results import Analysis
 from spikefold.errors import InputError
 from spikefold.files import write_atomic
+from spikefold.flow.work import replaced_folder
 
 NUMBERS, PAGE = "analysis.json", "analysis.html"
 _TEMPLATE = "analysis.html.j2"
@@ -68,7 +66,9 @@ def write_analysis(path: Path, analysis: Analysis, name: str = "network", figure
         files |= draw(analysis)
         files[PAGE] = _page(name, analysis, [f for f in TITLES if f"{f}.svg" in files]).encode()
     files[NUMBERS] = (json.dumps({"name": name, **analysis.to_json()}, indent=1) + "\n").encode()
-    _replace(path.absolute(), files)
+    with replaced_folder(path) as folder:
+        for file, data in files.items():
+            write_atomic(folder / file, data)
     return sorted(files)
 
 
@@ -87,24 +87,3 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     return environment.get_template(_TEMPLATE)
-
-
-def _replace(path: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files beside their place, then swap the directories."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    new, old = folder / "new", folder / "old"
-    try:
-        new.mkdir()
-        for name, data in files.items():
-            write_atomic(new / name, data)
-        if path.exists():
-            path.rename(old)
-        try:
-            new.rename(path)
-        except BaseException:
-            if old.exists():
-                old.rename(path)
-            raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

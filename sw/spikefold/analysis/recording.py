@@ -2,20 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spikefold.analysis.levels import LevelStatistics
 from spikefold.analysis.membranes import MembraneRecorder, MembraneStatistics
-from spikefold.analysis.operations import SynapseCount, macs_of, reach_of
+from spikefold.analysis.operations import SynapseCount, Weighted, macs_of, reach_of
 from spikefold.analysis.sources import Source, added
 from spikefold.errors import ModelError
 from spikefold.nn import AvgPool2d, GlobalAvgPool, Input, Node, SpikingNeuron, graph
-
-_WEIGHTED = torch.nn.Linear | torch.nn.Conv2d
 
 
 @dataclass
@@ -24,7 +22,7 @@ class NeuronRecord:
 
     neuron: SpikingNeuron
     neurons: int = 0
-    counts: np.ndarray = field(init=False)
+    counts: NDArray[np.int64] = field(init=False)
     _membranes: MembraneRecorder = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,20 +67,21 @@ class Recording:
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._nodes = graph(model)
-        if not isinstance(self._nodes[0].module, Input):
+        first = self._nodes[0].module
+        if not isinstance(first, Input):
             raise ModelError(f"Model must begin with spikefold.nn.Input, not with {self._nodes[0].name!r}")
-        self.input = cast(Input, self._nodes[0].module)
-        neurons = [node for node in self._nodes if isinstance(node.module, SpikingNeuron)]
+        self.input = first
+        neurons = {n.name: n.module for n in self._nodes if isinstance(n.module, SpikingNeuron)}
         if not neurons:
             raise ModelError("Model must have spiking neurons to be analysed, but has none")
-        for node in neurons:
-            if not isinstance(node.module.levels, int):
+        for name, neuron in neurons.items():
+            if not isinstance(neuron.levels, int):
                 raise ModelError(
-                    f"Neurons {node.name!r} must emit integer levels to be analysed, not real values; "
+                    f"Neurons {name!r} must emit integer levels to be analysed, not real values; "
                     "give them a number of bits"
                 )
-        self.levels = max(node.module.levels for node in neurons)
-        self.neurons = {node.name: NeuronRecord(node.module) for node in neurons}
+        self.levels = max(neuron.levels for neuron in neurons.values())
+        self.neurons = {name: NeuronRecord(neuron) for name, neuron in neurons.items()}
         self.synapses: dict[str, SynapseCount] = {}
         self.samples = 0
         self.device = next(model.parameters()).device
@@ -118,28 +117,27 @@ class Recording:
         if isinstance(module, Input):
             return [_input(module, x, output)]
         if isinstance(module, SpikingNeuron):
-            return [self._fire(node, read[0], output)]
+            return [self._fire(node.name, module, read[0], output)]
         if node.kind == "add":
             return self._add(node, sources, output)
         if sources[0] is None:
             return None
-        if isinstance(module, _WEIGHTED):
-            self._weigh(node, sources[0], output)
+        if isinstance(module, Weighted):
+            self._weigh(node.name, module, sources[0], output)
             return None
         return _through(node, sources[0])
 
-    def _fire(self, node: Node, current: Tensor, output: Tensor) -> Source:
-        neuron = cast(SpikingNeuron, node.module)
+    def _fire(self, name: str, neuron: SpikingNeuron, current: Tensor, output: Tensor) -> Source:
         scale = neuron.scale.detach().reshape(neuron.steps, 1, -1, *(1,) * (output.dim() - 3))
         levels = torch.round(output / scale)
-        self.neurons[node.name].update(current, levels)
+        self.neurons[name].update(current, levels)
         return Source(levels, neuron.levels, _unit(neuron.scale))
 
-    def _weigh(self, node: Node, sources: list[Source], output: Tensor) -> None:
-        kind = "dense" if isinstance(node.module, torch.nn.Linear) else "conv"
-        count = self.synapses.setdefault(node.name, SynapseCount(node.name, kind))
-        count.macs = macs_of(node.module, output)
-        count.update(sources, reach_of(node.module, sources[0].levels), self.levels)
+    def _weigh(self, name: str, layer: Weighted, sources: list[Source], output: Tensor) -> None:
+        kind = "dense" if isinstance(layer, torch.nn.Linear) else "conv"
+        count = self.synapses.setdefault(name, SynapseCount(name, kind))
+        count.macs = macs_of(layer, output)
+        count.update(sources, reach_of(layer, sources[0].levels), self.levels)
 
     def _add(self, node: Node, sources: Sequence[list[Source] | None], output: Tensor) -> list[Source] | None:
         """Spikes added to spikes stay spikes; spikes added to a current reach one target each."""

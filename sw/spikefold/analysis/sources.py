@@ -2,16 +2,18 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikefold.ir.coding import CODINGS, digits_of
+from spikefold.ir.coding import CODINGS, Coding, digits_of
 from spikefold.ir.network import MAX_LEVELS
 
-COUNTS = ("events", *CODINGS)
+Count = Literal["events"] | Coding
+COUNTS: tuple[Count, ...] = ("events", *CODINGS)
 """What is counted: values above zero, and digits in each coding."""
 
 Sums = Mapping[str, NDArray[np.float64]]
@@ -95,8 +97,7 @@ def added(sources: list[Source]) -> list[Source]:
     merged: dict[Hashable, Source] = {}
     for source in sources:
         other = merged.get(source.unit)
-        fits = other is not None and other.pooled is None and source.pooled is None
-        if not fits:
+        if other is None or other.pooled is not None or source.pooled is not None:
             merged[source.unit if other is None else (source.unit, len(merged))] = source
             continue
         merged[source.unit] = replace(
@@ -109,7 +110,7 @@ def added(sources: list[Source]) -> list[Source]:
     return list(merged.values())
 
 
-def _digits(name: str, most: int, levels: Tensor) -> Tensor:
+def _digits(name: Count, most: int, levels: Tensor) -> Tensor:
     """Digits of every level, or whether it is above 0."""
     if name == "events":
         return levels > 0

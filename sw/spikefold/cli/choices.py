@@ -20,7 +20,7 @@ def options_of(*kinds: type) -> Callable[[F], F]:
 
     A field's type, default and `help` make the option; text serves where several types do.
     """
-    chosen = {}
+    chosen: dict[str, tuple[Any, Any, str]] = {}
     for kind in kinds:
         hints = get_type_hints(kind)
         for one in fields(kind):

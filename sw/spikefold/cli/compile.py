@@ -52,7 +52,9 @@ Examples:
     help="How the network is built.",
 )
 @options_of(*map(config_of, ARCHITECTURES))
-@click.option("--device", help="Compare memory with the block RAM of ecp5-85k, ecp5-25k, ice40-up5k or xc7.")
+@click.option(
+    "--device", help="Compare memory with the block RAM of ecp5-85k, ecp5-25k, ice40-up5k, ice40-hx8k or xc7."
+)
 @click.option("--data", help="As in recipes: digits, fashion, cifar10:FOLDER, ..; default: the model's own.")
 @click.option(
     "--fit", type=click.Path(path_type=Path), help="Build whose Verilog the model must run on unchanged."
@@ -155,11 +157,11 @@ def _data(
     name: str | None, recipe: dict[str, Any] | None, screen: Screen
 ) -> tuple["Dataset | None", dict[str, Any] | None]:
     """The data set and where it is from; without --data one that cannot be had is only noted."""
-    if name is None and recipe is None:
-        screen.note("The model names no data: no accuracies, calibrated on random levels; see --data")
-        return None, None
     try:
         source = data_source(name, recipe)
+        if source is None:
+            screen.note("The model names no data: no accuracies, calibrated on random levels; see --data")
+            return None, None
         return load_source(source, screen.quiet), source
     except SpikefoldError as error:
         if name is not None:

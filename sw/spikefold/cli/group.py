@@ -43,10 +43,6 @@ Exit codes:
 class _Group(click.Group):
     """A group whose usage errors, too, are one JSON object where `--json` was asked for."""
 
-    def main(self, args: list[str] | None = None, **extra: Any) -> Any:
-        """Run; `args` are those of the process if None."""
-        return super().main(args, **extra)
-
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta["spikefold.json"] = "--json" in args
         return super().parse_args(ctx, args)

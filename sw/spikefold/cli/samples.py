@@ -13,6 +13,7 @@ from spikefold.errors import InputError, SpikefoldError
 if TYPE_CHECKING:
     from spikefold.design import Design
     from spikefold.ir import Network
+    from spikefold.train.data import LazyArray
 
 Samples = NDArray[np.generic]
 DEFAULT_COUNT = 100
@@ -87,5 +88,5 @@ def _test_data(design: "Design", source: dict[str, Any], count: int) -> Samples:
     return x
 
 
-def _repeated(x: Samples, count: int) -> Samples:
+def _repeated(x: "Samples | LazyArray", count: int) -> Samples:
     return x[np.arange(count) % len(x)]

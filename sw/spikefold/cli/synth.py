@@ -7,6 +7,7 @@ import click
 
 from spikefold.cli.frame import Outcome, Sheet, framed
 from spikefold.cli.screen import Screen
+from spikefold.flow.run import TIMEOUT
 
 if TYPE_CHECKING:
     from spikefold_boards.result import SynthResult
@@ -25,11 +26,16 @@ Examples:
 
 @click.command(help=_HELP)
 @click.argument("build", type=click.Path(path_type=Path))
-@click.option("--device", required=True, help="ecp5-85k, ecp5-25k, ice40-up5k or xc7 (resources only).")
+@click.option(
+    "--device", required=True, help="ecp5-85k, ecp5-25k, ice40-up5k, ice40-hx8k or xc7 (resources only)."
+)
 @click.option("--seeds", type=int, default=1, show_default=True, help="Placements to try.")
+@click.option(
+    "--timeout", type=float, default=TIMEOUT, show_default=True, help="Seconds that a run of a tool may take."
+)
 @click.option("--cache/--no-cache", default=True, help="Use earlier results (default), or not.")
 @framed
-def synth(screen: Screen, build: Path, device: str, seeds: int, cache: bool) -> Outcome:
+def synth(screen: Screen, build: Path, device: str, seeds: int, timeout: float, cache: bool) -> Outcome:
     """Synthesize a build."""
     with screen.status("checking the build"):
         from spikefold.design import load
@@ -38,7 +44,7 @@ def synth(screen: Screen, build: Path, device: str, seeds: int, cache: bool) -> 
         find_device(device)
         design = load(build)
     with screen.status(f"synthesizing for {device}") as progress:
-        found = design.synth(device, seeds=seeds, use_cache=cache, progress=progress)
+        found = design.synth(device, seeds=seeds, use_cache=cache, timeout=timeout, progress=progress)
     return Outcome(found.to_json(), [_sheet(found)])
 
 

@@ -77,8 +77,8 @@ def train(
     changes |= {} if log_dir is None else {"log_dir": str(log_dir)}
     chosen = Recipe.load(recipe)
     chosen = replace(chosen, training=replace(chosen.training, **changes))
-    files = {"start": start, "keep_first": keep_first}
-    return _outcome(run(chosen, output, resume=resume, progress=not screen.quiet, **files), output)
+    result = run(chosen, output, resume=resume, progress=not screen.quiet, start=start, keep_first=keep_first)
+    return _outcome(result, output)
 
 
 def _quantization(text: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Fold a trained model: every learned scale into weights, biases and thresholds (spec section 2)."""
+"""Fold a trained model, as docs/numerics.md ("Fold") has it: scales into weights, biases and thresholds."""
 
 from spikefold.fold.composition import Pooling
 from spikefold.fold.folded import (

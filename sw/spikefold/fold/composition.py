@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 
+from spikefold.fold.parameters import SynapseLayer, geometry
 from spikefold.fold.spikes import LayerPool, Spikes, slide
 from spikefold.ir.maps import Map, Pair, Window
 from spikefold.ir.network import MAX_LEVELS
@@ -48,8 +49,9 @@ def is_composed(
     steps
         Time steps whose levels a window holds at each position.
     """
-    windows = [_window(node, Map(*pool.map)) for node in readers]
-    if pooling == "unit" or not all(w is not None and _exact(pool.window, w) for w in windows):
+    found = [_window(node, Map(*pool.map)) for node in readers]
+    windows = [window for window in found if window is not None]
+    if pooling == "unit" or None in found or not all(_exact(pool.window, window) for window in windows):
         return False
     if pooling == "compose" or max(levels) * pool.positions > MAX_LEVELS:
         return True
@@ -84,7 +86,7 @@ def _window(node: Node, pooled: Map) -> Window | None:
     """A reader's window over the pooled map, if it is a dense layer or convolution."""
     layer = node.module
     if isinstance(layer, Conv2d):
-        return slide(f"Convolution {node.name!r}", pooled, layer.kernel_size, layer.stride, layer.padding)
+        return slide(f"Convolution {node.name!r}", pooled, *geometry(layer))
     if isinstance(layer, torch.nn.Linear):
         return Window(pooled, (pooled.height, pooled.width))
     return None
@@ -118,7 +120,7 @@ def _weight_bits(spikes: Spikes, readers: Sequence[Node], windows: Sequence[Wind
 
 
 def _bits_of_reader(node: Node, window: Window) -> int:
-    layer = node.module
+    layer = cast(SynapseLayer, node.module)
     groups = layer.groups if isinstance(layer, Conv2d) else 1
     weights = len(layer.weight) * (window.map.channels // groups) * math.prod(window.kernel)
     return weights if isinstance(layer, BinarySynapses) else WEIGHT_BITS * weights

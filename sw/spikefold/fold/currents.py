@@ -2,15 +2,15 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import reduce
 
-import numpy as np
 import torch
 
 from spikefold.errors import ModelError
 from spikefold.fold.folded import FoldedConv, FoldedIdentity, FoldedProjection, Reals
 from spikefold.fold.mathematics import box, compose_kernels
 from spikefold.fold.spikes import LayerPool, Shape, Spikes
-from spikefold.fold.traces import Trace
+from spikefold.fold.traces import Connection, Trace
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +19,10 @@ class Path:
 
     projection: FoldedProjection
     trace: Trace
+
+    def scaled(self, gain: Reals) -> "Path":
+        """With a gain for each target."""
+        return Path(self.projection.scaled(gain), self.trace.scaled(gain))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,16 +52,17 @@ class Current:
         """Shape as the layers see it, after the max pools."""
         return self.peaks[-1].map if self.peaks else self.map
 
-    def normed(self, name: str, layer: torch.nn.Module, gain: Reals, mean: Reals, offset: Reals) -> "Current":
+    def normed(self, name: str, gain: Reals, mean: Reals, offset: Reals) -> "Current":
         """After a batch norm per channel; a negative gain flips the signs of its channel's weights."""
-        paths = tuple(Path(path.projection.scaled(gain), path.trace.normed(layer)) for path in self.paths)
+        paths = tuple(path.scaled(gain) for path in self.paths)
         bias = (self.bias - mean) * gain + offset
         return replace(self, paths=paths, bias=bias, modules=(*self.modules, name))
 
     def scaled(self, gain: float) -> "Current":
         """Times a constant of at least 0 in all channels, such as an input decay's `1 - leak`."""
-        gains = np.full(len(self.bias), gain)
-        paths = tuple(Path(path.projection.scaled(gains), path.trace.scaled(gain)) for path in self.paths)
+        if gain == 1:
+            return self
+        paths = tuple(path.scaled(torch.full_like(self.bias, gain)) for path in self.paths)
         return replace(self, paths=paths, bias=self.bias * gain)
 
     def averaged(self, pool: LayerPool) -> "Current":
@@ -70,7 +75,7 @@ def add_currents(name: str, currents: list[Current]) -> Current:
     """The sum, all of one shape: the projections of all."""
     modules = tuple(module for current in currents for module in current.modules)
     paths = tuple(path for current in currents for path in current.paths)
-    bias = np.sum([current.bias for current in currents], axis=0)
+    bias = reduce(torch.add, (current.bias for current in currents))
     return Current(currents[0].map, paths, bias, (*modules, name))
 
 
@@ -81,18 +86,19 @@ def depthwise(path: Path) -> Path:
     return Path(FoldedConv(identity.source, weight, groups=weight.shape[1]), path.trace)
 
 
-def as_current(what: str, spikes: Spikes) -> Current:
+def as_current(what: str, connection: Connection, spikes: Spikes) -> Current:
     """Spikes as identity synapses; `what` names the reader in errors."""
     if len(spikes.shape) != 3 and math.prod(spikes.map[1:]) > 1:
         raise ModelError(
             f"{what} must read channels, not {spikes.shape[0]} flattened features of {spikes.map}"
         )
-    paths = tuple(
-        Path(FoldedIdentity(m.source, spikes.per_channel(what, m.scale)), Trace(m.origins))
-        for m in spikes.members
-    )
     bias = spikes.per_channel(what, spikes.shift[None])[0]
-    return Current(spikes.shape, paths, bias, spikes.modules)
+    paths = []
+    for member in spikes.members:
+        scale = spikes.per_channel(what, member.scale)
+        trace = Trace(connection, member.origins, scale, torch.ones_like(bias))
+        paths.append(Path(FoldedIdentity(member.source, scale), trace))
+    return Current(spikes.shape, tuple(paths), bias, spikes.modules)
 
 
 def _averaged(path: Path, pool: LayerPool) -> Path:
@@ -104,8 +110,9 @@ def _averaged(path: Path, pool: LayerPool) -> Path:
     sizes = zip(conv.weight.shape[-2:], conv.stride, window.kernel, strict=True)
     composed = replace(
         conv,
-        weight=compose_kernels(conv.weight, conv.stride, box(window.kernel)),
+        weight=compose_kernels(conv.weight, conv.stride, box(window.kernel, conv.weight)),
         stride=(conv.stride[0] * window.stride[0], conv.stride[1] * window.stride[1]),
     )
     overlaps = any(rows > step and pooled > 1 for rows, step, pooled in sizes)
-    return Path(composed, path.trace.averaged(pool.positions, overlaps))
+    trace = replace(path.trace, rows=path.trace.rows / pool.positions)
+    return Path(composed, replace(trace, overlaps=trace.overlaps or overlaps))

@@ -1,6 +1,6 @@
-"""The folded network: levels in, levels out, real numbers in between. Numpy only.
+"""The folded network: levels in, levels out, real numbers in between.
 
-Its populations compute, per time step t (spec section 4 without the rounding to integers),
+Its populations compute, per time step t ("The neuron" of docs/numerics.md without the rounding to integers),
 
     u = leak · v + Σ_p W~_p,t · n_p + b
     u = factor · u                                only with reset "scale", in the step after a spike
@@ -14,15 +14,15 @@ Pools and sums between them are those of the integer network: they work on level
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
+from torch import Tensor
 
 from spikefold.ir import Add, Input, Pool
 from spikefold.ir.maps import Pair
 from spikefold.ir.network import INPUT
 from spikefold.ir.neuron import Reset, Rounding
 
-Reals = NDArray[np.float64]
+Reals = Tensor
+"""A float64 tensor without gradient."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import cast
 
-import numpy as np
+import torch
 
 from spikefold import ir
 from spikefold.errors import ModelError
 from spikefold.fold.folded import Reals
-from spikefold.fold.parameters import as_array, check_finite
+from spikefold.fold.parameters import check_finite, reals
 from spikefold.fold.spikes import Member, Spikes
 from spikefold.fold.traces import Origin
 from spikefold.ir.maps import Pair
@@ -18,14 +18,14 @@ from spikefold.nn import Input, Node
 _WHOLE = 1e-9
 
 
-def read_input(node: Node) -> tuple[ir.Input, Spikes]:
+def read_input(node: Node, device: torch.device) -> tuple[ir.Input, Spikes]:
     """The encoding of a model's input layer, and the values it emits."""
     layer = cast(Input, node.module)
     encoding = ir.Input(
         layer.shape, layer.levels, layer.static, layer.minimum, layer.maximum, layer.pad, layer.pad_levels
     )
     axes = len(layer.out_shape)
-    scale, shift = (_axes(as_array(values), axes) for values in (layer.scale, layer.shift))
+    scale, shift = (_axes(reals(values, device), axes) for values in (layer.scale, layer.shift))
     check_finite(node.name, scale, shift)
     return encoding, Spikes(layer.out_shape, (Member(INPUT, scale[None], (Origin(layer),)),), shift)
 
@@ -75,17 +75,14 @@ def framed(
 def _zero_levels(spikes: Spikes, most: int) -> tuple[int, ...] | None:
     """The level worth 0 in each channel, if there is one in all of them."""
     channels = spikes.map[0]
-    scale, shift = (
-        np.broadcast_to(values.reshape(-1), (channels,)) for values in (spikes.members[0].scale, spikes.shift)
-    )
-    if (scale == 0).any():
+    scale, shift = (values.flatten().expand(channels) for values in (spikes.members[0].scale, spikes.shift))
+    if bool((scale == 0).any()):
         return None
     zero = -shift / scale
-    levels = np.rint(zero)
-    if (abs(zero - levels) > _WHOLE).any() or levels.min() < 0 or levels.max() > most:
-        return None
-    return tuple(int(level) for level in levels)
+    levels = torch.round(zero)
+    off = ((zero - levels).abs() > _WHOLE) | (levels < 0) | (levels > most)
+    return None if bool(off.any()) else tuple(int(level) for level in levels.tolist())
 
 
 def _axes(values: Reals, axes: int) -> Reals:
-    return values.reshape(*(1,) * (axes - values.ndim), *values.shape)
+    return values.reshape(*(1,) * (axes - values.dim()), *values.shape)

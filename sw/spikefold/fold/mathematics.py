@@ -1,6 +1,6 @@
-"""The formulas of folding, as pure functions of float64 arrays."""
+"""The formulas of folding, as pure functions of float64 tensors."""
 
-import numpy as np
+import torch
 
 from spikefold.fold.folded import Reals
 from spikefold.ir.maps import Pair, Window
@@ -23,9 +23,17 @@ def fold_scale(weight: Reals, scale: Reals, groups: int = 1) -> Reals:
     Reals
         `W~`, (T or 1, targets, sources / groups, ...).
     """
-    targets, sources = weight.shape[:2]
-    by_target = scale.reshape(len(scale), groups, sources).repeat(targets // groups, axis=1)
-    return weight[None] * by_target.reshape(len(scale), targets, sources, *(1,) * (weight.ndim - 2))
+    by_target = scale_by_target(scale, len(weight), groups)
+    return weight * by_target.reshape(*by_target.shape, *(1,) * (weight.dim() - 2))
+
+
+def scale_by_target(scale: Reals, targets: int, groups: int = 1) -> Reals:
+    """Scales of sources, (T or 1, sources), as each target meets them: (T or 1, targets, sources / groups).
+
+    Without groups all targets meet the same ones: (T or 1, 1, sources).
+    """
+    grouped = scale.reshape(len(scale), groups, -1)
+    return grouped if groups == 1 else grouped.repeat_interleave(targets // groups, 1)
 
 
 def fold_shift(weight: Reals, shift: Reals, groups: int = 1) -> Reals:
@@ -34,25 +42,24 @@ def fold_shift(weight: Reals, shift: Reals, groups: int = 1) -> Reals:
     `weight` is (targets, sources / groups, ...) as in `fold_scale`, `shift` (sources,). Exact for a
     convolution only where no window reaches into silent padding.
     """
-    per_source = weight.sum(axis=tuple(range(2, weight.ndim)))
-    parts = zip(np.split(per_source, groups), np.split(shift, groups), strict=True)
-    return np.concatenate([w @ c for w, c in parts])
+    per_source = weight.flatten(2).sum(2) if weight.dim() > 2 else weight
+    by_group = torch.bmm(per_source.reshape(groups, -1, per_source.shape[1]), shift.reshape(groups, -1, 1))
+    return by_group.flatten()
 
 
 def merge_steps(values: Reals) -> Reals:
     """Keep one row of (T, ...) where all time steps are equal."""
-    return values[:1] if (values == values[:1]).all() else values
+    return values[:1] if bool((values == values[:1]).all()) else values
 
 
 def batch_norm_gain(weight: Reals, variance: Reals, epsilon: float) -> Reals:
     """`γ / sqrt(σ² + ε)`, the gain of a batch norm in eval mode."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return weight / np.sqrt(variance + epsilon)
+    return weight / torch.sqrt(variance + epsilon)
 
 
-def box(kernel: Pair) -> Reals:
-    """The kernel of an average: `1 / positions` everywhere."""
-    return np.full(kernel, 1 / (kernel[0] * kernel[1]))
+def box(kernel: Pair, like: Reals) -> Reals:
+    """The kernel of an average, `1 / positions` everywhere, on the device of `like`."""
+    return like.new_full(kernel, 1 / (kernel[0] * kernel[1]))
 
 
 def compose_kernels(first: Reals, stride: Pair, second: Reals) -> Reals:
@@ -62,8 +69,9 @@ def compose_kernels(first: Reals, stride: Pair, second: Reals) -> Reals:
     columns, and is to be moved by the product of the strides.
     """
     (rows, columns), (outer_rows, outer_columns) = first.shape[-2:], second.shape[-2:]
-    lead = np.broadcast_shapes(first.shape[:-2], second.shape[:-2])
-    result = np.zeros((*lead, (outer_rows - 1) * stride[0] + rows, (outer_columns - 1) * stride[1] + columns))
+    lead = (first[..., 0, 0] * second[..., 0, 0]).shape
+    size = ((outer_rows - 1) * stride[0] + rows, (outer_columns - 1) * stride[1] + columns)
+    result = first.new_zeros(*lead, *size)
     for y in range(outer_rows):
         for x in range(outer_columns):
             top, left = y * stride[0], x * stride[1]
@@ -74,10 +82,10 @@ def compose_kernels(first: Reals, stride: Pair, second: Reals) -> Reals:
 
 def spread(weight: Reals, pool: Window) -> Reals:
     """Dense weights (..., rows, columns) upon an average pool, as weights upon the map that it pools."""
-    composed = compose_kernels(box(pool.kernel), pool.stride, weight)
+    composed = compose_kernels(box(pool.kernel, weight), pool.stride, weight)
     size = pool.map.height, pool.map.width
     padded = [n + 2 * p for n, p in zip(size, pool.padding, strict=True)]
-    result = np.zeros((*composed.shape[:-2], *padded))
+    result = composed.new_zeros(*composed.shape[:-2], *padded)
     result[..., : composed.shape[-2], : composed.shape[-1]] = composed
     (top, left), (height, width) = pool.padding, size
     return result[..., top : top + height, left : left + width]

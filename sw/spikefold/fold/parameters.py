@@ -1,38 +1,45 @@
-"""Parameters of trained layers as float64 arrays, checked; messages name the layer."""
+"""Parameters of trained layers as float64 tensors, checked; messages name the layer."""
 
+import math
 from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from spikefold.errors import ModelError
 from spikefold.fold.folded import FoldedNeuron, Reals
 from spikefold.fold.mathematics import batch_norm_gain, merge_steps
+from spikefold.ir.maps import Pair
 from spikefold.ir.neuron import Reset, Rounding
 from spikefold.nn import Conv2d, Node, SpikingNeuron
 from spikefold.nn.binary import BinarySynapses, effective_weight
 
-
-def as_array(tensor: Tensor) -> Reals:
-    """A tensor as a float64 array of its own."""
-    return tensor.detach().cpu().to(torch.float64).numpy().copy()
+SynapseLayer = torch.nn.Linear | Conv2d
+"""A dense layer or convolution, binary ones among them."""
 
 
-def check_finite(name: str, *arrays: Reals) -> None:
-    """Raise ModelError, naming the layer, if an array holds NaN or infinity."""
-    for array in arrays:
-        bad = array[~np.isfinite(array)]
-        if bad.size:
-            raise ModelError(f"Parameters of layer {name!r} must be finite, but hold {bad[0]}")
+def reals(tensor: Tensor, device: torch.device) -> Reals:
+    """A tensor as a float64 tensor of its own, without gradient."""
+    return tensor.detach().to(device, torch.float64, copy=True)
 
 
-def synapses(node: Node) -> tuple[Reals, Reals]:
+def check_finite(name: str, *values: Reals) -> None:
+    """Raise ModelError, naming the layer, if a tensor holds NaN or infinity."""
+    for tensor in values:
+        if math.isfinite(float(tensor.sum())):  # one number tells of most
+            continue
+        bad = tensor[~torch.isfinite(tensor)]
+        if len(bad):
+            raise ModelError(f"Parameters of layer {name!r} must be finite, but hold {float(bad[0])}")
+
+
+def synapses(node: Node, device: torch.device) -> tuple[Reals, Reals]:
     """Weight (targets, sources / groups, ...) and bias (targets,) of a dense layer or convolution."""
-    layer = cast(torch.nn.Linear | Conv2d, node.module)
-    check_finite(node.name, as_array(layer.weight))
-    weight = as_array(effective_weight(layer))
-    bias = np.zeros(len(weight)) if layer.bias is None else as_array(layer.bias)
+    layer = cast(SynapseLayer, node.module)
+    if is_binary(node):
+        check_finite(node.name, layer.weight.detach())
+    weight = reals(effective_weight(layer), device)
+    bias = weight.new_zeros(len(weight)) if layer.bias is None else reals(layer.bias, device)
     check_finite(node.name, weight, bias)
     return weight, bias
 
@@ -42,22 +49,27 @@ def is_binary(node: Node) -> bool:
     return isinstance(node.module, BinarySynapses)
 
 
-def batch_norm(node: Node) -> tuple[Reals, Reals, Reals]:
+def geometry(layer: Conv2d) -> tuple[Pair, Pair, Pair]:
+    """Kernel, stride and padding of a convolution."""
+    return layer.kernel_size, layer.stride, layer.padding
+
+
+def batch_norm(node: Node, device: torch.device) -> tuple[Reals, Reals, Reals]:
     """Gain, mean and offset of a batch norm in eval mode, `gain · (x - mean) + offset`."""
     norm = cast(torch.nn.BatchNorm1d, node.module)
     if norm.running_mean is None or norm.running_var is None:
         raise ModelError(
             f"Batch norm {node.name!r} must keep running statistics, but has track_running_stats=False"
         )
-    ones, zeros = np.ones(norm.num_features), np.zeros(norm.num_features)
-    mean, variance = as_array(norm.running_mean), as_array(norm.running_var)
-    gain = batch_norm_gain(ones if norm.weight is None else as_array(norm.weight), variance, norm.eps)
-    offset = zeros if norm.bias is None else as_array(norm.bias)
+    mean, variance = reals(norm.running_mean, device), reals(norm.running_var, device)
+    weight = torch.ones_like(mean) if norm.weight is None else reals(norm.weight, device)
+    offset = torch.zeros_like(mean) if norm.bias is None else reals(norm.bias, device)
+    gain = batch_norm_gain(weight, variance, norm.eps)
     check_finite(node.name, variance, gain, mean, offset)
     return gain, mean, offset
 
 
-def spiking_neuron(node: Node, steps: int) -> tuple[FoldedNeuron, Reals]:
+def spiking_neuron(node: Node, steps: int, device: torch.device) -> tuple[FoldedNeuron, Reals]:
     """Parameters of a neuron layer, and the scale (T or 1, channels) of the levels it emits."""
     neuron = cast(SpikingNeuron, node.module)
     if neuron.levels is None:
@@ -67,9 +79,9 @@ def spiking_neuron(node: Node, steps: int) -> tuple[FoldedNeuron, Reals]:
         )
     if neuron.steps != steps:
         raise ModelError(f"Neuron {node.name!r} must have the input's {steps} time steps, not {neuron.steps}")
-    threshold, scale = as_array(neuron.threshold), as_array(neuron.scale)
+    threshold, scale = reals(neuron.threshold, device), reals(neuron.scale, device)
     check_finite(node.name, threshold, scale)
-    smallest = min(threshold.min(), scale.min())
+    smallest = min(float(threshold.min()), float(scale.min()))
     if smallest <= 0:
         raise ModelError(f"Scale of neuron {node.name!r} must be above 0, not {smallest}")
     folded = FoldedNeuron(

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from spikefold.errors import ModelError
 from spikefold.fold.composition import Pooling, is_composed
 from spikefold.fold.currents import Current
@@ -37,7 +35,7 @@ def average_spikes(
     pool: LayerPool, spikes: Spikes, stages: Stages, readers: Sequence[Node], steps: int, pooling: Pooling
 ) -> Spikes:
     """An average pool as a stage for each member, or left to its readers."""
-    if pool.window.padding != (0, 0) and np.any(spikes.shift):
+    if pool.window.padding != (0, 0) and bool(spikes.shift.any()):
         raise ModelError(
             f"Average pool {pool.layer!r} must have padding 0 where silence is not worth 0 (a batch norm or "
             f"the input's normalisation shifts it), not {pool.window.padding}"
@@ -59,7 +57,7 @@ def max_spikes(pool: LayerPool, spikes: Spikes, stages: Stages) -> Spikes:
             "the neurons that are added up with spikefold.nn.tie_scales"
         )
     spikes = _by_channel(what, spikes)
-    if (spikes.members[0].scale < 0).any():
+    if bool((spikes.members[0].scale < 0).any()):
         raise ModelError(
             f"{what} must not follow a batch norm of spikes with negative gains; put the batch norm after it"
         )

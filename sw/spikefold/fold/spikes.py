@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
 from spikefold.errors import ModelError
@@ -60,6 +59,8 @@ class Spikes:
         A pool that has yet to be carried out.
     modules
         Paths of the model's layers that are to be folded into the readers.
+    places
+        Of a sum: by summand and its member, the member that it became part of.
     """
 
     map: Shape
@@ -68,6 +69,7 @@ class Spikes:
     flat: bool = False
     average: LayerPool | None = None
     modules: tuple[str, ...] = ()
+    places: tuple[tuple[int, ...], ...] = ()
 
     @property
     def shape(self) -> Shape:
@@ -92,17 +94,19 @@ class Spikes:
         ModelError
             If they differ between the positions of a channel; `what` names the reader.
         """
-        full = np.broadcast_to(values, (len(values), *self.map)).reshape(len(values), self.map[0], -1)
-        if not (full == full[:, :, :1]).all():
+        if all(size == 1 for size in values.shape[2:]):
+            return values.flatten(1).expand(-1, self.map[0])
+        full = values.expand(-1, *self.map).flatten(2)
+        if not bool((full == full[:, :, :1]).all()):
             raise ModelError(
                 f"{what} must read values with one scale per channel, but they differ between positions; "
                 "normalise the input per channel"
             )
-        return full[:, :, 0].copy()
+        return full[:, :, 0]
 
     def per_feature(self, values: Reals) -> Reals:
         """Values (sets, ...) that broadcast over the map, as (sets, features)."""
-        return np.broadcast_to(values, (len(values), *self.map)).reshape(len(values), -1)
+        return values.expand(-1, *self.map).flatten(1)
 
     def _spread(self, values: Reals) -> Reals:
         if self.flat:

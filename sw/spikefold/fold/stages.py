@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import reduce
 
-import numpy as np
+import torch
 
 from spikefold.errors import ModelError
 from spikefold.fold.currents import Path
@@ -65,9 +65,9 @@ class Stages:
     def add(self, layer: str, values: list[Spikes]) -> Spikes:
         """The sum of spikes of one shape: members of equal scale become one, by a sum of levels."""
         members: list[Member] = []
-        for value in values:
-            for member in value.members:
-                self._join(members, member, values[0].map)
+        places = tuple(
+            tuple(self._join(members, member, values[0].map) for member in value.members) for value in values
+        )
         if len(members) > MAX_MEMBERS:
             raise ModelError(
                 f"Layer {layer!r} (add) must sum spikes of at most {MAX_MEMBERS} different scales, not "
@@ -76,20 +76,21 @@ class Stages:
         modules = tuple(module for value in values for module in value.modules)
         if len(members) > 1:
             modules = (*modules, layer)
-        shift = reduce(np.add, (value.shift for value in values))
-        return replace(values[0], members=tuple(members), shift=shift, modules=modules)
+        shift = reduce(torch.add, (value.shift for value in values))
+        return replace(values[0], members=tuple(members), shift=shift, modules=modules, places=places)
 
-    def _join(self, members: list[Member], new: Member, shape: Shape) -> None:
-        """Add a member to one of equal scale, or to the list."""
+    def _join(self, members: list[Member], new: Member, shape: Shape) -> int:
+        """Add a member to one of equal scale, or to the list; return its place there."""
         for k, old in enumerate(members):
             levels = self._levels[old.source] + self._levels[new.source]
             mapped = len(shape) == 3 or INPUT not in (old.source, new.source)
-            if mapped and levels <= MAX_LEVELS and (old.scale == new.scale).all():
+            if mapped and levels <= MAX_LEVELS and bool((old.scale == new.scale).all()):
                 name = self.next_name("sum", Add)
                 self._append(Add(name, (old.source, new.source)), levels)
                 members[k] = Member(name, old.scale, old.origins + new.origins)
-                return
+                return k
         members.append(new)
+        return len(members) - 1
 
     def _append(self, stage: FoldedStage, levels: int) -> None:
         self._stages.append(stage)

@@ -2,10 +2,11 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import cast, get_args
 
-import numpy as np
 import torch
 
 from spikefold.errors import InputError, ModelError
@@ -13,7 +14,7 @@ from spikefold.fold.composition import Pooling
 from spikefold.fold.currents import Current, Path, add_currents, as_current, depthwise
 from spikefold.fold.folded import FoldedIdentity, FoldedNetwork, FoldedNeuron, FoldedPopulation
 from spikefold.fold.inputs import framed, read_input
-from spikefold.fold.parameters import batch_norm, check_finite, spiking_neuron
+from spikefold.fold.parameters import batch_norm, check_finite, geometry, spiking_neuron
 from spikefold.fold.pools import average_currents, average_spikes, max_spikes, unpeaked
 from spikefold.fold.reading import read_conv, read_dense
 from spikefold.fold.spikes import LayerPool, Member, Spikes, slide
@@ -25,6 +26,7 @@ from spikefold.nn import AvgPool2d, Conv2d, Input, MaxPool2d, Node, SpikingNeuro
 from spikefold.nn.binary import BinarySynapses
 from spikefold.nn.reparameterize import reparameterize
 
+_CPU = torch.device("cpu")
 _TRANSPARENT = ("dropout", "identity", "flatten")
 
 Value = Spikes | Current
@@ -34,11 +36,11 @@ def fold(model: torch.nn.Module, name: str = "network", pooling: Pooling = "auto
     """Fold a trained model of `spikefold.nn` layers; the model is not changed.
 
     Batch norm (eval statistics), the scales of neurons and the input's encoding and normalisation go
-    into weights, biases and thresholds (spec section 2); all in float64. A source whose scale differs
-    between time steps gives T weight sets. Binary layers keep weights of one magnitude per target: their
-    alpha per output channel is a gain, their alpha per input channel goes into the thresholds of the ReverB
-    neurons they read, whose levels then lie elsewhere (`nn.reparameterize`). An input decay goes into
-    weights and bias.
+    into weights, biases and thresholds ("Fold" of docs/numerics.md); all in float64, on the CPU. A source
+    whose scale differs between time steps gives T weight sets. Binary layers keep weights of one magnitude
+    per target: their alpha per output channel is a gain, their alpha per input channel goes into the
+    thresholds of the ReverB neurons they read, whose levels then lie elsewhere (`nn.reparameterize`). An
+    input decay goes into weights and bias.
 
     Parameters
     ----------
@@ -60,7 +62,7 @@ def fold(model: torch.nn.Module, name: str = "network", pooling: Pooling = "auto
     InputError
         If `pooling` is none of these.
     """
-    return Walk(_without_input_alphas(model), pooling).network(name)
+    return Walk(graph(_without_input_alphas(model)), pooling).network(name)
 
 
 def _without_input_alphas(model: torch.nn.Module) -> torch.nn.Module:
@@ -70,16 +72,16 @@ def _without_input_alphas(model: torch.nn.Module) -> torch.nn.Module:
 
 
 class Walk:
-    """Visits the layers in order and keeps the value that each gives.
+    """Visits the layers of a model, as `nn.graph` gives them, in order and keeps the value that each gives.
 
-    `paths` tells afterwards, by population, what its projections were made of.
+    `paths` tells afterwards, by population, what its projections were made of, and `values`, by layer that
+    gives spikes, these spikes. All tensors lie on `device`.
     """
 
-    def __init__(self, model: torch.nn.Module, pooling: Pooling = "auto") -> None:
+    def __init__(self, nodes: Sequence[Node], pooling: Pooling = "auto", device: torch.device = _CPU) -> None:
         if pooling not in get_args(Pooling):
             raise InputError(f"Pooling must be auto, unit or compose, not {pooling!r}")
-        self._pooling = pooling
-        self._nodes = graph(model)
+        self._pooling, self._nodes, self._device = pooling, nodes, device
         first = self._nodes[0]
         if first.kind != "input":
             raise ModelError(
@@ -87,10 +89,10 @@ class Walk:
             )
         self._order = {node.name: place for place, node in enumerate(self._nodes)}
         self._reads = Counter(source for node in self._nodes for source in node.inputs)
-        self._encoding, spikes = read_input(first)
+        self._encoding, spikes = read_input(first, device)
         self._steps = cast(Input, first.module).steps
         self._stages = Stages(self._encoding.levels)
-        self._values: dict[str, Value] = {first.name: spikes}
+        self.values: dict[str, Value] = {first.name: spikes}
         for node in self._nodes[1:]:
             self._visit(node)
         if self._nodes[-1].kind != "readout":
@@ -114,21 +116,21 @@ class Walk:
             )
         values = [self._read(node, source) for source in node.inputs]
         if isinstance(node.module, SpikingNeuron):
-            self._values[node.name] = self._neuron(node, values[0])
+            self.values[node.name] = self._neuron(node, values[0])
         elif node.kind == "add":
-            self._values[node.name] = self._add(node, values)
+            self.values[node.name] = self._add(node, values)
         elif node.kind == "readout":
             self._readout(node, values[0])
         elif node.kind in ("dropout", "identity"):
-            self._values[node.name] = values[0]
+            self.values[node.name] = values[0]
         else:
             layer = node.kind.removeprefix("binary_")
-            self._values[node.name] = getattr(self, f"_{layer}")(node, values[0])
+            self.values[node.name] = getattr(self, f"_{layer}")(node, values[0])
 
     def _read(self, node: Node, source: str) -> Value:
-        if source not in self._values:
+        if source not in self.values:
             raise ModelError(f"Readout must be the last layer, but {node.name!r} follows it")
-        value = self._values[source]
+        value = self.values[source]
         if isinstance(value, Current) and self._reads[source] > 1:
             names = ", ".join(repr(other.name) for other in self._nodes if source in other.inputs)
             raise ModelError(
@@ -136,6 +138,8 @@ class Walk:
                 "stream of membrane potentials (MS-ResNet) cannot be folded: add spikes to currents (as "
                 "nn.models.preact_resnet18 does) or spikes to spikes (sew_resnet18)"
             )
+        if isinstance(value, Current):
+            del self.values[source]  # a copy of many weights, which nothing else reads
         return value
 
     def _dense(self, node: Node, value: Value) -> Current:
@@ -143,8 +147,8 @@ class Walk:
 
     def _conv(self, node: Node, value: Value) -> Current:
         spikes = self._spikes(node, "Convolution", value)
-        padding = cast(Conv2d, node.module).padding
-        if padding != (0, 0) and np.any(spikes.shift):
+        _, _, padding = geometry(cast(Conv2d, node.module))
+        if padding != (0, 0) and bool(spikes.shift.any()):
             what = f"Convolution {node.name!r}"
             self._encoding, spikes = framed(what, self._encoding, spikes, padding, self._alone(node))
             padding = (0, 0)
@@ -159,16 +163,16 @@ class Walk:
         return True
 
     def _batch_norm(self, node: Node, value: Value) -> Value:
-        parameters = batch_norm(node)
-        self._check_channels(node, value, len(parameters[0]))
+        gain, mean, offset = batch_norm(node, self._device)
+        self._check_channels(node, value, len(gain))
         if isinstance(value, Spikes):
-            return value.normed(node.name, node.module, *parameters)
-        if value.peaks and (parameters[0] < 0).any():
+            return value.normed(node.name, node.module, gain, mean, offset)
+        if value.peaks and bool((gain < 0).any()):
             raise ModelError(
                 f"Batch norm {node.name!r} must not have negative gains after the max pool "
                 f"{value.peaks[-1].layer!r} of currents; put the pool after the neuron"
             )
-        return value.normed(node.name, node.module, *parameters)
+        return value.normed(node.name, gain, mean, offset)
 
     def _add(self, node: Node, values: list[Value]) -> Value:
         for value in values[1:]:
@@ -179,7 +183,8 @@ class Walk:
                 )
         spikes = [value for value in values if isinstance(value, Spikes)]
         if len(spikes) < len(values):
-            return add_currents(node.name, [unpeaked(node.name, self._current(node, v)) for v in values])
+            currents = map(partial(self._current, node), node.inputs, values)
+            return add_currents(node.name, [unpeaked(node.name, current) for current in currents])
         for value in spikes[1:]:
             if value.map != spikes[0].map:
                 raise ModelError(
@@ -199,7 +204,8 @@ class Walk:
         return replace(value, map=value.map[:1])
 
     def _global_avg_pool(self, node: Node, value: Value) -> Value:
-        return self._average(node, value, value.shape[1:], value.shape[1:], (0, 0))
+        whole = cast(Pair, value.shape[1:])
+        return self._average(node, value, whole, whole, (0, 0))
 
     def _avg_pool(self, node: Node, value: Value) -> Value:
         layer = cast(AvgPool2d, node.module)
@@ -232,9 +238,9 @@ class Walk:
 
     def _neuron(self, node: Node, value: Value) -> Spikes:
         neuron = cast(SpikingNeuron, node.module)
-        current = self._current(node, value).scaled(neuron.input_gain)
+        current = self._current(node, node.inputs[0], value).scaled(neuron.input_gain)
         self._check_channels(node, current, neuron.channels)
-        folded, scale = spiking_neuron(node, self._steps)
+        folded, scale = spiking_neuron(node, self._steps, self._device)
         if current.peaks and self._steps > 1 and folded.leak != 0:
             raise ModelError(
                 f"Max pool {current.peaks[-1].layer!r} of currents must come after the neuron {node.name!r} "
@@ -244,13 +250,13 @@ class Walk:
         self._close(name, folded, node, current)
         ones = (1,) * (len(current.map) - 1)
         member = Member(name, scale.reshape(*scale.shape, *ones), (Origin(neuron),))
-        spikes = Spikes(current.map, (member,), np.zeros((neuron.channels, *ones)))
+        spikes = Spikes(current.map, (member,), scale.new_zeros(neuron.channels, *ones))
         for pool in current.peaks:
             spikes = self._stages.pool(spikes, "max", pool)
         return spikes
 
     def _readout(self, node: Node, value: Value) -> None:
-        current = unpeaked(node.name, self._current(node, value))
+        current = unpeaked(node.name, self._current(node, node.inputs[0], value))
         if math.prod(current.map[1:]) != 1:
             raise ModelError(
                 f"Readout {node.name!r} must read one position, not maps of {current.map[1:]}; "
@@ -276,7 +282,7 @@ class Walk:
             )
         return value
 
-    def _current(self, node: Node, value: Value) -> Current:
+    def _current(self, node: Node, giver: str, value: Value) -> Current:
         """What a neuron, the readout or a sum of currents reads; spikes become identity synapses."""
         if isinstance(value, Current):
             return value
@@ -286,7 +292,7 @@ class Walk:
                 f"{what} must follow a dense layer or a convolution, but reads the input of shape "
                 f"{value.shape}"
             )
-        return as_current(what, value)
+        return as_current(what, (node.name, giver), value)
 
     def _check_channels(self, node: Node, value: Value, channels: int) -> None:
         if channels != value.shape[0]:

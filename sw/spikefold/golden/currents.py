@@ -33,14 +33,19 @@ class Product:
         """Maps of sums (T or 1, samples, ..), 1 where all steps are alike, `bias` (channels,) included."""
         levels = levels.to(self.weight.dtype)
         if len(self.weight) == 1:
-            return self.at_once(levels.flatten(0, 1), self.weight[0], bias).unflatten(0, levels.shape[:2])
+            return _by_step(self.at_once(levels.flatten(0, 1), self.weight[0], bias), len(levels))
         steps = levels.expand(len(self.weight), *levels.shape[1:])
         sums = [self.at_once(n, weight, bias) for n, weight in zip(steps, self.weight, strict=True)]
-        return torch.cat(sums).unflatten(0, steps.shape[:2])
+        return _by_step(torch.cat(sums), len(steps))
 
     def at_once(self, levels: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The product with one weight set, of maps (samples, channels, rows, columns)."""
         raise NotImplementedError
+
+
+def _by_step(maps: Tensor, steps: int) -> Tensor:
+    """Maps (steps · samples, ..) as (steps, samples, ..)."""
+    return maps.view(steps, -1, *maps.shape[1:])
 
 
 class _DenseProduct(Product):

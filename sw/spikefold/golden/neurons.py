@@ -34,7 +34,7 @@ class Neurons:
         _, samples, *shape = currents.shape
         levels = torch.empty(
             (self._steps * samples, *shape), dtype=self._dtype, memory_format=torch.channels_last
-        ).unflatten(0, (self._steps, samples))
+        ).view(self._steps, samples, *shape)
         v: Tensor | None = None
         fired: Tensor | None = None
         for step, level in enumerate(levels):
@@ -42,8 +42,8 @@ class Neurons:
             fired = self._fire(u, step, level)
             if membranes is not None or step + 1 < self._steps:
                 v = self._reset(u, level, fired, step)
-            if membranes is not None:
-                membranes[step] = v
+                if membranes is not None:
+                    membranes[step] = v
         return levels.to(torch.float32)
 
     def _charge(self, current: Tensor, v: Tensor | None, fired: Tensor | None) -> Tensor:

@@ -91,13 +91,13 @@ _PER_BACKEND = hasattr(torch.backends.mkldnn, "matmul")
 def _get_precision() -> tuple[str, ...]:
     if _PER_BACKEND:
         backend = torch.backends.mkldnn
-        return backend.matmul.fp32_precision, backend.conv.fp32_precision  # type: ignore[attr-defined]
+        return backend.matmul.fp32_precision, backend.conv.fp32_precision  # type: ignore[attr-defined]  # no stubs
     return (torch.get_float32_matmul_precision(),)
 
 
 def _set_precision(values: tuple[str, ...]) -> None:
     if _PER_BACKEND:
         backend = torch.backends.mkldnn
-        backend.matmul.fp32_precision, backend.conv.fp32_precision = values  # type: ignore[attr-defined]
+        backend.matmul.fp32_precision, backend.conv.fp32_precision = values  # type: ignore[attr-defined]  # no stubs
     else:
         torch.set_float32_matmul_precision(*values)

@@ -20,4 +20,4 @@ def pooled(pool: Pool, levels: Tensor) -> Tensor:
         maps = functional.max_pool2d(maps, pool.kernel, pool.stride)
     else:
         maps = functional.avg_pool2d(maps, pool.kernel, pool.stride, divisor_override=1)
-    return maps.unflatten(0, levels.shape[:2])
+    return maps.view(*levels.shape[:2], *maps.shape[1:])

@@ -115,7 +115,7 @@ class Input:
         result[..., rows : rows + self.shape[1], columns : columns + self.shape[2]] = levels
         return result
 
-    def _quantize(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
+    def _quantize(self, x: NDArray[np.generic]) -> NDArray[np.float64]:
         if not np.isfinite(x).all():
             raise InputError("Samples must be finite, but hold NaN or infinity")
         scaled = (x.astype(np.float64) - self.minimum) * self.levels / (self.maximum - self.minimum)

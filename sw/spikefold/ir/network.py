@@ -77,7 +77,7 @@ class Population:
     @property
     def channels(self) -> int:
         """Channels: neurons at each position."""
-        return self.bias.shape[1]
+        return int(self.bias.shape[1])
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -91,7 +91,8 @@ class Population:
 
     def bias_at(self, step: int) -> Integers:
         """Bias of a time step, shape (channels,)."""
-        return self.bias[step if len(self.bias) > 1 else 0]
+        bias: Integers = self.bias[step if len(self.bias) > 1 else 0]
+        return bias
 
 
 @dataclass(frozen=True, eq=False)

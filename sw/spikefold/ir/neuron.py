@@ -24,7 +24,7 @@ MAX_INTEGER = 1 << 50
 def as_integer(subject: str, value: object, low: int, high: int) -> int:
     """Return `value` as an int of `low..high`; refuse floats and truth values."""
     try:
-        number = operator.index(value)  # type: ignore[arg-type]
+        number = operator.index(value)  # type: ignore[arg-type]  # it refuses what has no index
     except TypeError:
         number = None
     if number is None or isinstance(value, bool | np.bool_) or not low <= number <= high:
@@ -168,17 +168,17 @@ class Neuron:
         against: a direct transcription of docs/numerics.md, "The neuron".
         """
         theta, half = self.at(step)
-        u = self.leak.apply(v) + current
+        u: Integers = self.leak.apply(v) + current
         if self.factor is not None:
             u = np.where(fired, self.factor.apply(u), u)
         u = self.saturate(u)
-        n = np.clip((u + half) // theta, 0, self.levels)
+        n: Integers = np.clip((u + half) // theta, 0, self.levels)
         fired = n > 0 if self.fire_floor is None else u >= self.fire_floor
         n = np.where(fired, n, 0)
         if self.reset == "subtract":
             v = u - n * theta
         elif self.reset == "zero":
-            v = np.where(fired, 0, u)
+            v = np.where(fired, np.int64(0), u)
         else:
             v = u
         return n, self.saturate(v), fired

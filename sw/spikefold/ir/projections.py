@@ -50,7 +50,7 @@ class Projection:
     @property
     def targets(self) -> int:
         """Channels of the population it leads to."""
-        return self.weight.shape[1]
+        return int(self.weight.shape[1])
 
     @property
     def flat(self) -> Integers:
@@ -59,7 +59,8 @@ class Projection:
 
     def at(self, step: int) -> Integers:
         """Weights of a time step, without the axis of sets."""
-        return self.weight[step if len(self.weight) > 1 else 0]
+        weight: Integers = self.weight[step if len(self.weight) > 1 else 0]
+        return weight
 
     def window(self, source: Map) -> Window:
         """The window that slides over a source of this map."""

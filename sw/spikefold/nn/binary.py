@@ -5,6 +5,7 @@ Networks" (ICML 2025).
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,21 +14,21 @@ from spikefold.errors import ModelError
 from spikefold.nn import checks
 from spikefold.nn.convolution import Conv2d
 from spikefold.nn.layers import Dense
-from spikefold.nn.maps import Size, check_maps, check_window
+from spikefold.nn.maps import Size, check_maps, check_window, steps_apart
 
 ALPHAS = ("none", "output", "input", "layer")
 
 
 class _Sign(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, weight: Tensor) -> Tensor:
         ctx.save_for_backward(weight)
         one = torch.ones((), dtype=weight.dtype, device=weight.device)
         return torch.where(weight >= 0, one, -one)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        (weight,) = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        weight: Tensor = ctx.saved_tensors[0]
         return grad * (weight.abs() <= 1)
 
 
@@ -36,11 +37,12 @@ def binarize(weight: Tensor) -> Tensor:
 
     The gradient passes unchanged where ``-1 <= weight <= 1`` and is 0 outside (Eq. 10).
     """
-    return _Sign.apply(weight)
+    sign: Tensor = _Sign.apply(weight)  # type: ignore[no-untyped-call]  # torch's, without types
+    return sign
 
 
-def over_inputs(layer: torch.nn.Linear | Conv2d, values: Tensor) -> Tensor:
-    """Shape one value per input channel, [in], to broadcast against the layer's weight."""
+def over_inputs(layer: torch.nn.Module, values: Tensor) -> Tensor:
+    """Shape one value per input channel, [in], to broadcast against the weight of a dense layer or Conv2d."""
     if not isinstance(layer, Conv2d):
         return values
     groups = layer.groups
@@ -48,7 +50,7 @@ def over_inputs(layer: torch.nn.Linear | Conv2d, values: Tensor) -> Tensor:
     return rows[:, :, None, None]
 
 
-class BinarySynapses:
+class BinarySynapses(torch.nn.Module):
     """What binary layers share: the sign of a latent ``weight`` times ``alpha``, for layers to inherit.
 
     ``weight`` is the latent real weight that is trained; it has no effect but its sign. It starts as torch
@@ -61,6 +63,8 @@ class BinarySynapses:
     """
 
     alpha_mode: str
+    log_alpha: torch.nn.Parameter | None
+    weight: Tensor
 
     @property
     def alpha(self) -> Tensor:
@@ -175,4 +179,4 @@ class BinaryConv2d(BinarySynapses, Conv2d):
         """Return the currents, [T, B, out_channels, H', W']."""
         check_maps("BinaryConv2d", x, self.in_channels)
         check_window("BinaryConv2d", x, self.kernel_size, self.padding)
-        return self._convolve(x.flatten(0, 1), self.effective_weight()).unflatten(0, x.shape[:2])
+        return steps_apart(self._convolve(x.flatten(0, 1), self.effective_weight()), x)

@@ -18,9 +18,9 @@ def integer(subject: str, value: object, low: int, high: int | None = None) -> i
 
 def number(subject: str, value: object, low: float = -math.inf, high: float = math.inf) -> float:
     """Accept a finite real number in the closed range ``low..high``. Raises ModelError naming ``subject``."""
-    ok = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if ok and low <= value <= high:
-        return float(value)
+    found = _finite(value)
+    if found is not None and low <= found <= high:
+        return found
     if math.isinf(low) and math.isinf(high):
         rule = "a finite number"
     elif math.isinf(high):
@@ -32,9 +32,17 @@ def number(subject: str, value: object, low: float = -math.inf, high: float = ma
 
 def positive(subject: str, value: object) -> float:
     """Accept a finite number above zero. Raises ModelError naming ``subject``."""
-    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value) and value > 0:
-        return float(value)
+    found = _finite(value)
+    if found is not None and found > 0:
+        return found
     raise ModelError(f"{subject} must be a finite number above 0, not {value!r}")
+
+
+def _finite(value: object) -> float | None:
+    """Return a finite real number as a float; None for anything else, truth values among it."""
+    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return None
 
 
 def choice(subject: str, value: object, allowed: tuple[str, ...]) -> str:

@@ -21,4 +21,5 @@ class Residual(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the sum of the two roads."""
-        return self.add(self.body(x), x if self.shortcut is None else self.shortcut(x))
+        total: Tensor = self.add(self.body(x), x if self.shortcut is None else self.shortcut(x))
+        return total

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from spikefold.errors import ModelError
 from spikefold.nn import checks
-from spikefold.nn.maps import Size, check_maps, check_window
+from spikefold.nn.maps import Pair, Size, check_maps, check_window, steps_apart
 
 
 class Conv2d(torch.nn.Conv2d):
@@ -29,6 +29,10 @@ class Conv2d(torch.nn.Conv2d):
         From ``forward``, on a wrong shape or a map smaller than the kernel.
     """
 
+    kernel_size: Pair
+    stride: Pair
+    padding: Pair
+
     def __init__(
         self,
         in_channels: int,
@@ -51,18 +55,21 @@ class Conv2d(torch.nn.Conv2d):
             )
         checks.only("Conv2d dilation", checks.pair("Conv2d dilation", dilation, 1), (1, 1))
         checks.only("Conv2d padding_mode", padding_mode, "zeros")
-        sizes = {
-            "kernel_size": checks.pair("Conv2d kernel", kernel, 1),
-            "stride": checks.pair("Conv2d stride", stride, 1),
-            "padding": checks.pair("Conv2d padding", padding, 0),
-        }
-        super().__init__(in_channels, out_channels, **sizes, groups=groups, bias=bool(bias))
+        super().__init__(
+            in_channels,
+            out_channels,
+            checks.pair("Conv2d kernel", kernel, 1),
+            checks.pair("Conv2d stride", stride, 1),
+            checks.pair("Conv2d padding", padding, 0),
+            groups=groups,
+            bias=bool(bias),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the currents, [T, B, out_channels, H', W']."""
         check_maps("Conv2d", x, self.in_channels)
         check_window("Conv2d", x, self.kernel_size, self.padding)
-        return self._convolve(x.flatten(0, 1), self.weight).unflatten(0, x.shape[:2])
+        return steps_apart(self._convolve(x.flatten(0, 1), self.weight), x)
 
     def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         return torch.nn.functional.conv2d(x, weight, self.bias, self.stride, self.padding, 1, self.groups)

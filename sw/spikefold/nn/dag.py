@@ -112,7 +112,7 @@ def _place(root: torch.nn.Module, node: Node, container: type[torch.nn.Module]) 
         for part in outer:
             if part not in parent._modules:
                 parent.add_module(part, container())
-            parent = parent._modules[part]
+            parent = parent.get_submodule(part)
         if name in parent._modules or isinstance(parent, LAYERS):
             raise KeyError("another layer is in the way")
         parent.add_module(name, node.module)

@@ -41,7 +41,8 @@ def save(model: torch.nn.Module, path: str | os.PathLike[str], meta: dict[str, A
     """
     nodes = graph(model)
     check_weights(model)
-    layers, tensors = [], {}
+    layers: list[Layer] = []
+    tensors: dict[str, Tensor] = {}
     for node in nodes:
         layer = Layer(node.name, node.kind, KINDS[node.kind].config(node.module), node.inputs)
         expected = _build(layer).state_dict()

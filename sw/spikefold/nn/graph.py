@@ -107,7 +107,7 @@ def _check_in_place(traced: torch.fx.Graph, modules: dict[str, torch.nn.Module])
                     f"Operation '+=' (node {node.name!r}) changes a tensor that is read elsewhere too; "
                     "write a = a + b"
                 )
-            kind = kind_of(modules[changed.target]) if changed.op == "call_module" else None
+            kind = kind_of(modules[str(changed.target)]) if changed.op == "call_module" else None
             shared = kind is not None and kind.name in _SAME_STORAGE
             changed = changed.all_input_nodes[0] if shared else None
 
@@ -133,7 +133,7 @@ class _Reader:
         if kind is None:
             advice = layer_advice(module) or f"use one of: {supported()}"
             raise ModelError(f"Layer {name!r} is a {type(module).__name__}, which is not supported; {advice}")
-        if kind.name == "flatten" and (module.start_dim, module.end_dim) != (2, -1):
+        if isinstance(module, torch.nn.Flatten) and (module.start_dim, module.end_dim) != (2, -1):
             raise ModelError(
                 f"Layer {name!r} must keep the time and batch axes (start_dim=2, end_dim=-1), "
                 f"not flatten from axis {module.start_dim!r} to {module.end_dim!r}; use spikefold.nn.Flatten"
@@ -141,9 +141,10 @@ class _Reader:
         arguments = (*call.args, *call.kwargs.values())
         if kind.several:
             return Node(name, kind.name, module, self._summands(name, arguments))
-        if len(arguments) != 1 or not isinstance(arguments[0], torch.fx.Node):
+        read = arguments[0] if len(arguments) == 1 else None
+        if not isinstance(read, torch.fx.Node):
             raise ModelError(f"Layer {name!r} must be called with one tensor, not with {arguments!r}")
-        return Node(name, kind.name, module, tuple(self._names[a] for a in arguments if a in self._names))
+        return Node(name, kind.name, module, (self._names[read],) if read in self._names else ())
 
     def _addition(self, call: torch.fx.Node) -> Node:
         name = call.target if isinstance(call.target, str) else getattr(call.target, "__name__", "?")
@@ -164,11 +165,13 @@ class _Reader:
         """Return the names of what an addition reads."""
         if len(arguments) < 2:
             raise ModelError(f"Layer {name!r} (add) must be given at least 2 tensors, not {len(arguments)}")
+        names = []
         for argument in arguments:
             if not isinstance(argument, torch.fx.Node) or argument not in self._names:
                 what = "the model's input" if isinstance(argument, torch.fx.Node) else repr(argument)
                 raise ModelError(f"Layer {name!r} (add) must add outputs of layers, not {what}")
-        return tuple(self._names[argument] for argument in arguments)
+            names.append(self._names[argument])
+        return tuple(names)
 
     def _unused_name(self, call: torch.fx.Node) -> str:
         """Return the call's own name, numbered if a module or another call has it."""

@@ -1,6 +1,7 @@
 """The input layer: raw features become integer levels, as the hardware sees them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from spikefold.errors import InputError, ModelError
 from spikefold.nn import checks
 from spikefold.nn.functional import encode_levels
 
-Normalisation = float | Sequence | Tensor | None
+Normalisation = float | Sequence[Any] | Tensor | None  # sequences of numbers, nested as the shape is
 
 
 class Input(torch.nn.Module):
@@ -40,6 +41,8 @@ class Input(torch.nn.Module):
     InputError
         From ``encode`` and ``forward``, on a wrong shape or dtype, or on NaN or infinity.
     """
+
+    _unit: Tensor
 
     def __init__(
         self,

@@ -25,6 +25,12 @@ def check_window(name: str, x: Tensor, kernel: Pair, padding: Pair) -> None:
         )
 
 
+def steps_apart(maps: Tensor, x: Tensor) -> Tensor:
+    """Return [T * B, ...] as [T, B, ...], with the T and B of ``x``."""
+    apart: Tensor = maps.unflatten(0, x.shape[:2])
+    return apart
+
+
 def window_count(size: int, kernel: int, stride: int, padding: int) -> int:
     """Return how many windows fit into ``size`` rows (or columns); below 1 if none does."""
     return (size + 2 * padding - kernel) // stride + 1

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from spikefold.errors import ModelError
 from spikefold.nn import checks
-from spikefold.nn.maps import Size, check_maps, check_window
+from spikefold.nn.maps import Size, check_maps, check_window, steps_apart
 
 
 class _Pool2d(torch.nn.Module):
@@ -28,7 +28,7 @@ class _Pool2d(torch.nn.Module):
         name = type(self).__name__
         check_maps(name, x)
         check_window(name, x, self.kernel_size, self.padding)
-        return self._pool(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return steps_apart(self._pool(x.flatten(0, 1)), x)
 
     def extra_repr(self) -> str:
         """Show the parameters in the module's printed form."""

@@ -42,7 +42,9 @@ def reparameterize(model: torch.nn.Module) -> torch.nn.Module:
             _check_source(nodes, node)
     for name, group in readers.items():
         if any(_has_alpha(node) for node in group):
-            _move(nodes[name].module, name, group)
+            neuron = nodes[name].module
+            assert isinstance(neuron, ReverB)  # _check_source has seen to it
+            _move(neuron, name, group)
     return model
 
 
@@ -69,37 +71,38 @@ def _check_source(nodes: dict[str, Node], node: Node) -> None:
 
 def _move(neuron: ReverB, name: str, readers: list[Node]) -> None:
     """Multiply the neuron's alpha by the factor that its binary readers agree on, which they lose."""
-    binary = [node for node in readers if isinstance(node.module, BinarySynapses)]
-    factors = [_on_inputs(node, neuron.channels) for node in binary]
+    binary = {node: node.module for node in readers if isinstance(node.module, BinarySynapses)}
+    first = next(iter(binary))
+    factors = [_on_inputs(node, layer, neuron.channels) for node, layer in binary.items()]
     for node, factor in zip(binary, factors, strict=True):
         if not torch.equal(factor, factors[0]):
             raise ModelError(
                 f"Binary layers that read {name!r} must have equal alphas on their inputs, not "
-                f"{binary[0].name!r} and {node.name!r} different ones; use alpha='output' there"
+                f"{first.name!r} and {node.name!r} different ones; use alpha='output' there"
             )
     for node in readers:
-        if node in binary:
+        layer = node.module
+        if isinstance(layer, BinarySynapses):
             if _has_alpha(node):
-                node.module.remove_alpha()
-        elif isinstance(node.module, torch.nn.Linear | Conv2d):
-            _divide(node, factors[0])
+                layer.remove_alpha()
+        elif isinstance(layer, torch.nn.Linear | Conv2d):
+            _divide(node, layer, factors[0])
         else:
             raise ModelError(
                 f"Layer {name!r} must be read by weights only for alpha to be moved into it, not by "
-                f"{node.name!r} ({node.kind}); use alpha='output' in {binary[0].name!r}"
+                f"{node.name!r} ({node.kind}); use alpha='output' in {first.name!r}"
             )
     neuron.multiply_alpha(factors[0])
 
 
 @torch.no_grad()
-def _on_inputs(node: Node, channels: int) -> Tensor:
-    """Return the factor on the node's inputs, one per channel [channels] of the neuron it reads."""
-    layer = node.module
+def _on_inputs(node: Node, layer: BinarySynapses, channels: int) -> Tensor:
+    """Return the factor on a layer's inputs, one per channel [channels] of the neuron it reads."""
     if not _has_alpha(node):
         return layer.weight.new_ones(channels)
     if layer.alpha_mode == "layer":
         return layer.alpha.expand(channels)
-    alpha = layer.alpha.unflatten(0, (channels, _positions(node, channels)))
+    alpha: Tensor = layer.alpha.unflatten(0, (channels, _positions(node, channels)))
     if not bool((alpha == alpha[:, :1]).all()):
         raise ModelError(
             f"Layer {node.name!r} must have one alpha for all features of a channel for it to be moved into "
@@ -109,9 +112,8 @@ def _on_inputs(node: Node, channels: int) -> Tensor:
 
 
 @torch.no_grad()
-def _divide(node: Node, factor: Tensor) -> None:
+def _divide(node: Node, layer: torch.nn.Linear | Conv2d, factor: Tensor) -> None:
     """Divide real weights by the factor of each channel they read."""
-    layer = node.module
     factors = factor.to(layer.weight).repeat_interleave(_positions(node, len(factor)))
     weight = layer.weight / over_inputs(layer, factors)
     layer.weight = torch.nn.Parameter(weight, layer.weight.requires_grad)
@@ -119,7 +121,9 @@ def _divide(node: Node, factor: Tensor) -> None:
 
 def _positions(node: Node, channels: int) -> int:
     """Return how many inputs of a layer of weights come from each channel."""
-    inputs = node.module.in_channels if isinstance(node.module, Conv2d) else node.module.in_features
+    layer = node.module
+    assert isinstance(layer, torch.nn.Linear | Conv2d)
+    inputs = layer.in_channels if isinstance(layer, Conv2d) else layer.in_features
     if inputs % channels:
         raise ModelError(
             f"Layer {node.name!r} must read a multiple of {channels} inputs, as many channels as its neuron "

@@ -1,4 +1,4 @@
-"""Quantize a folded network to integers (spec section 3)."""
+"""Quantize a folded network to integers ("Quantize" of docs/numerics.md)."""
 
 from spikefold.quantize.leak import leak_shifts
 from spikefold.quantize.quantizer import quantize

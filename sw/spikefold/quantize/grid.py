@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
-import numpy as np
+import torch
+from torch import Tensor
 
-from spikefold.fold.folded import FoldedIdentity, FoldedNeuron, FoldedPopulation, FoldedProjection, Reals
+from spikefold.errors import InputError
+from spikefold.fold.folded import FoldedIdentity, FoldedNetwork, FoldedPopulation, FoldedProjection, Reals
 from spikefold.quantize.scales import (
     Method,
     Weights,
@@ -16,6 +19,8 @@ from spikefold.quantize.scales import (
     with_readout_floor,
 )
 
+DEFAULT_BITS = 4
+IDENTITY_BITS = 8
 ONE_BIT_LOSS = 1 / 8
 """Most relative error (rms) of the weights beside one-bit weights: about that of ordinary 4-bit weights."""
 
@@ -36,7 +41,21 @@ class Grid:
 
     bits: tuple[int, ...]
     scale: Reals
-    raised: np.ndarray
+    raised: Tensor
+
+
+def choose_grids(
+    folded: FoldedNetwork, weight_bits: int | Mapping[str, int], identity_bits: int, method: Method
+) -> dict[str, Grid]:
+    """Choose bits and scales of all populations; parameters and errors as in `quantize`."""
+    if method not in get_args(Method):
+        raise InputError(f"Quantization method must be 'max' or 'mse', not {method!r}")
+    _check_bits("Identity bits", identity_bits)
+    bits, levels = _bits_by_name(folded, weight_bits), folded.levels
+    return {
+        stage.name: choose_grid(stage, bits[stage.name], identity_bits, method, levels)
+        for stage in folded.populations
+    }
 
 
 def choose_grid(
@@ -87,7 +106,7 @@ def _one_bit_grid(
     bits = tuple(1 if one else b for one, b in zip(exact, plain, strict=True))
     grid = _grid(population, bits, wanted, levels)
     others = [(p.flat, b) for p, b, one in zip(population.projections, bits, exact, strict=True) if not one]
-    if any(weight[:, grid.raised].any() for weight, _ in others):
+    if any(bool(weight[:, grid.raised].any()) for weight, _ in others):
         return None
     return grid if _loss(population, others, grid.scale) <= ONE_BIT_LOSS**2 else None
 
@@ -96,43 +115,44 @@ def _loss(population: FoldedPopulation, rounded: Weights, scale: Reals) -> float
     """Mean over the channels of the squared error of some of its weights, over the squares of all."""
     if not rounded:
         return 0.0
-    squares = sum((p.flat**2).sum(axis=(0, 2)) for p in population.projections)
-    errors = squared_error(rounded, scale)
-    return float(np.divide(errors, squares, where=squares > 0, out=np.zeros_like(errors)).mean())
+    squares = torch.stack([(p.flat**2).sum((0, 2)) for p in population.projections]).sum(0)
+    shares = squared_error(rounded, scale) / squares
+    return float(torch.where(squares > 0, shares, 0.0).mean())
 
 
 def _grid(
     population: FoldedPopulation, bits: tuple[int, ...], wanted: Reals, levels: Mapping[str, int]
 ) -> Grid:
-    """The grid with these bits, and these scales where they are large enough."""
+    """The grid with these bits, and these scales, raised where bias, thresholds or fire floor ask for it."""
     pairs = zip(population.projections, bits, strict=True)
     one_bit_sum = sum(p.flat.shape[2] * levels[p.source] for p, b in pairs if b == 1)
-    wanted = np.broadcast_to(wanted, population.bias.shape)
-    scale = sufficient_scale(wanted, population.neuron, population.bias, one_bit_sum)
-    return Grid(bits, scale, scale > wanted)
-
-
-def sufficient_scale(wanted: Reals, neuron: FoldedNeuron | None, bias: Reals, one_bit_sum: int) -> Reals:
-    """The scales, raised where bias, thresholds or fire floor ask for it; see `scales.with_floor`.
-
-    Parameters
-    ----------
-    wanted
-        From the weights alone, (channels,).
-    neuron
-        The neurons; None for a readout.
-    bias
-        (channels,).
-    one_bit_sum
-        Largest sum of the one-bit weights of a channel times levels.
-    """
+    neuron, bias = population.neuron, population.bias
+    wanted = wanted.expand_as(bias)
     if neuron is None:
-        return with_readout_floor(wanted, bias, one_bit_sum)
-    offset = np.maximum(abs(bias), abs(neuron.fire_floor or 0.0))
-    return with_floor(wanted, neuron.threshold, offset, one_bit_sum)
+        scale = with_readout_floor(wanted, bias, one_bit_sum)
+    else:
+        offset = bias.abs().clamp(min=abs(neuron.fire_floor or 0.0))
+        scale = with_floor(wanted, neuron.threshold, offset, one_bit_sum)
+    return Grid(bits, scale, scale > wanted)
 
 
 def _shared(population: FoldedPopulation, projection: FoldedProjection) -> Reals:
     """Weights (sets, scales, weights of one scale): a readout has one scale for all classes."""
     flat = projection.flat
     return flat if population.neuron is not None else flat.reshape(len(flat), 1, -1)
+
+
+def _bits_by_name(folded: FoldedNetwork, weight_bits: int | Mapping[str, int]) -> dict[str, int]:
+    names = [population.name for population in folded.populations]
+    if not isinstance(weight_bits, Mapping):
+        weight_bits = dict.fromkeys(names, weight_bits)
+    for name, bits in weight_bits.items():
+        if name not in names:
+            raise InputError(f"Weight bits must name one of {', '.join(names)}, not {name!r}")
+        _check_bits(f"Weight bits of {name!r}", bits)
+    return {name: weight_bits.get(name, DEFAULT_BITS) for name in names}
+
+
+def _check_bits(subject: str, bits: object) -> None:
+    if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 8:
+        raise InputError(f"{subject} must be 1..8, not {bits!r}")

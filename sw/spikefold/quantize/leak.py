@@ -45,7 +45,8 @@ def leak_shifts(leak: float, terms: int) -> ShiftSum:
 def _numerators(terms: int) -> NDArray[np.int64]:
     """Numbers 0..2^15 of at most `terms` signed digits: the set bits of `n ^ 3n` count them."""
     n = np.arange((1 << MAX_SHIFT) + 1)
-    return n[np.bitwise_count(n ^ (3 * n)) <= terms]
+    few: NDArray[np.bool_] = np.bitwise_count(n ^ (3 * n)) <= terms
+    return n[few]
 
 
 def _lowest_place(n: NDArray[np.int64]) -> NDArray[np.int64]:

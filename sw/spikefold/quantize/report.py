@@ -4,11 +4,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikefold.fold.folded import FoldedIdentity, FoldedNeuron, FoldedPopulation, Reals
 from spikefold.ir import Neuron, Population
 from spikefold.quantize.grid import Grid
-from spikefold.quantize.scales import largest_weight
+from spikefold.quantize.rounding import largest_weight
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,14 @@ class QuantizationReport:
 
 def layer_report(folded: FoldedPopulation, population: Population, grid: Grid) -> LayerReport:
     """Compare a population with the real numbers it stands for."""
-    scale = grid.scale
+    scale = _array(grid.scale)
     unit = scale / (1 << population.fraction)
+    reals = [_array(projection.flat) for projection in folded.projections]
     pairs = list(zip(folded.projections, population.projections, strict=True))
-    weight = np.concatenate([real.weight.ravel() for real, _ in pairs])
-    error = np.concatenate([(p.flat * scale[:, None] - real.flat).ravel() for real, p in pairs])
-    bias_error = abs(population.bias[0] * unit - folded.bias) / scale
+    weight = np.concatenate([real.ravel() for real in reals])
+    rounded = [(p.flat * scale[:, None]).ravel() for p in population.projections]
+    error = np.concatenate(rounded) - weight
+    bias_error = abs(population.bias[0] * unit - _array(folded.bias)) / scale
     return LayerReport(
         name=population.name,
         weight_bits=max(p.bits for real, p in pairs if not isinstance(real, FoldedIdentity)),
@@ -113,32 +118,37 @@ def layer_report(folded: FoldedPopulation, population: Population, grid: Grid) -
         bias_max=float(bias_error.max()),
         **_neuron_losses(folded.neuron, population.neuron, scale, unit),
         scales_raised=int(grid.raised.sum()),
-        weights_clipped=sum(_clipped(real.flat, p.bits, scale) for real, p in pairs),
+        weights_clipped=sum(_clipped(w, p.bits, scale) for w, (_, p) in zip(reals, pairs, strict=True)),
         binary_rounded=any(real.binary and p.bits > 1 for real, p in pairs),
     )
 
 
 def _neuron_losses(
-    real: FoldedNeuron | None, neuron: Neuron | None, scale: Reals, unit: Reals
+    real: FoldedNeuron | None, neuron: Neuron | None, scale: Array, unit: Array
 ) -> dict[str, Any]:
     """The fields of a report that tell of a neuron; `unit` is the real value of a unit of membrane."""
     found: dict[str, Any] = {"threshold_max": 0.0, "thresholds_raised": 0, "fire_floor_max": None}
     found |= dict.fromkeys(("leak", "leak_used", "factor", "factor_used"))
     if real is None or neuron is None:
         return found
-    found["threshold_max"] = float(abs(neuron.threshold * unit / real.threshold - 1).max())
-    found["thresholds_raised"] = int((real.threshold / unit < 0.5).sum())
+    threshold = _array(real.threshold)
+    found["threshold_max"] = float(abs(neuron.threshold * unit / threshold - 1).max())
+    found["thresholds_raised"] = int((threshold / unit < 0.5).sum())
     found |= {"leak": real.leak, "leak_used": neuron.leak.value}
     if neuron.factor is not None:
         found |= {"factor": real.factor, "factor_used": neuron.factor.value}
-    if neuron.fire_floor is not None:
+    if neuron.fire_floor is not None and real.fire_floor is not None:
         found["fire_floor_max"] = float((abs(neuron.fire_floor * unit - real.fire_floor) / scale).max())
     return found
 
 
-def _clipped(weight: Reals, bits: int, scale: Reals) -> int:
+def _clipped(weight: Array, bits: int, scale: Array) -> int:
     largest = largest_weight(bits) + 0.5
     return int((abs(weight) > largest * scale[:, None] * (1 + 1e-9)).sum()) if bits > 1 else 0
+
+
+def _array(values: Reals) -> Array:
+    return values.cpu().numpy()
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -75,7 +75,7 @@ def auto_augment(
     parts, (low, high) = sub_policies(policy), span
     drawn = torch.randint(len(parts), (len(x),), generator=generator)
     unit = ((x - low) / (high - low)).clamp(0, 1)
-    for index in drawn.unique().tolist():
+    for index in torch.unique(drawn).tolist():
         chosen = (drawn == index).nonzero()[:, 0].to(x.device)
         unit[chosen] = parts[index](unit[chosen]).to(unit.dtype)
     return unit * (high - low) + low

@@ -60,7 +60,7 @@ def checkpoint_path(output: Path) -> Path:
     return output.with_name(output.name + ".checkpoint")
 
 
-def fingerprint(description: dict) -> str:
+def fingerprint(description: dict[str, Any]) -> str:
     """Return a digest of everything a run's result depends on; a checkpoint fits only its own."""
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 

@@ -3,29 +3,30 @@
 import atexit
 import gc
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from inspect import signature
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from spikefold import nn
 from spikefold.errors import InputError
 
 _PATIENCE = timedelta(minutes=30)  # how long a rank waits for the others, which may be decoding images
+_OPTIONS = signature(DistributedDataParallel).parameters
+# DDP's option for rank 0's buffers to replace the others' in every forward; the second name is deprecated.
+_SYNC_BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in _OPTIONS else "broadcast_buffers"
 
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of a run; this one is number ``rank`` of ``size`` and computes on ``device``.
-
-    Gradients are summed by hand instead of by DistributedDataParallel: parameters without a gradient and
-    weights that fake quantization replaces between epochs are then no special cases.
-    """
+    """The processes of a run; this one is number ``rank`` of ``size`` and computes on ``device``."""
 
     device: torch.device
     rank: int = 0
@@ -46,22 +47,26 @@ class Group:
             dist.all_reduce(value := value.clone())
         return value
 
-    def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Replace every gradient by its sum over all processes."""
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        if self.size > 1 and gradients:
-            flat = torch.cat([gradient.flatten() for gradient in gradients])
-            dist.all_reduce(flat)
-            sizes = [gradient.numel() for gradient in gradients]
-            for gradient, summed in zip(gradients, flat.split(sizes), strict=True):
-                gradient.copy_(summed.view_as(gradient))
+    def together(self, model: torch.nn.Module) -> torch.nn.Module:
+        """Return what to call in place of ``model`` in training: with several processes, torch's DDP of it.
+
+        ``model`` must have equal tensors on all ranks. Each backward leaves the mean of all ranks' gradients;
+        every parameter must get one. Buffers are each rank's own until ``average_statistics``.
+        """
+        if self.size == 1:
+            return model
+        options: dict[str, Any] = {_SYNC_BUFFERS: False}
+        if self.device.type != "cpu":
+            options["device_ids"] = [self.device]
+        return DistributedDataParallel(model, **options)
 
     def average_statistics(self, model: torch.nn.Module) -> None:
         """Give every process the mean of the batch norms' running statistics."""
         for layer in model.modules() if self.size > 1 else ():
-            if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) and layer.track_running_stats:
+            if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
                 for statistic in (layer.running_mean, layer.running_var):
-                    statistic.copy_(self.total(statistic) / self.size)
+                    if statistic is not None:
+                        statistic.copy_(self.total(statistic) / self.size)
 
     def from_first(self, value: Any) -> Any:
         """Return what rank 0 passes as ``value``, any object, in every process."""
@@ -127,7 +132,8 @@ def shared_batch_norm(model: torch.nn.Module) -> Iterator[None]:
     layers = [layer for layer in model.modules() if type(layer) is nn.BatchNorm]
     try:
         for layer in layers:
-            layer.__class__, layer.process_group = _SharedBatchNorm, None
+            layer.__class__ = _SharedBatchNorm
+            setattr(layer, "process_group", None)  # noqa: B010 - not of the class that mypy sees
         yield
     finally:
         for layer in layers:

@@ -1,13 +1,14 @@
 """Read samples out of arrays, and count how many of them a network gets right."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spikefold import nn
-from spikefold.train.distributed import Group
 
 
 def read(samples: Any, indices: Tensor) -> Tensor:
@@ -23,28 +24,29 @@ def arranged(model: torch.nn.Module, x: Tensor) -> Tensor:
     return x.transpose(0, 1) if frames else x
 
 
-def accuracy(model: torch.nn.Module, x: Any, y: np.ndarray | Tensor, batch: int = 256) -> float:
+def accuracy(model: torch.nn.Module, x: Any, y: NDArray[np.int64] | Tensor, batch: int = 256) -> float:
     """Return the fraction of samples ``x`` [N, features...] whose largest logit is at ``y`` [N].
 
     ``x`` may be an array, a tensor, or anything with a length that gives arrays for arrays of indices;
     samples of a network for frames are [T, features...].
     """
-    return measure(model, x, torch.as_tensor(y), torch.arange(len(y)), batch)
+    labels = torch.as_tensor(y)
+    batches = torch.split(torch.arange(len(labels)), batch)
+    return int(count_hits(model, ((read(x, rows), labels[rows]) for rows in batches))) / len(labels)
 
 
-def measure(
-    model: torch.nn.Module, x: Any, y: Tensor, chosen: Tensor, batch: int = 256, group: Group | None = None
-) -> float:
-    """Return the accuracy on the samples at the indices ``chosen``; the processes of ``group`` share them."""
+def count_hits(model: torch.nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+    """Return how many samples of ``batches`` have their largest logit at their label, on the model's device.
+
+    A batch is samples [B, ...] and labels [B].
+    """
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    group = group or Group(device)
     was_training = model.training
     model.eval()
     hits = torch.zeros((), dtype=torch.int64, device=device)
     with torch.no_grad():
-        for indices in group.share(chosen).split(batch):
-            if len(indices):
-                guessed = model(arranged(model, read(x, indices).to(device))).argmax(dim=1)
-                hits += (guessed == y[indices].to(device)).sum()
+        for x, y in batches:
+            guessed = model(arranged(model, x.to(device))).argmax(dim=1)
+            hits += (guessed == y.to(device)).sum()
     model.train(was_training)
-    return int(group.total(hits)) / len(chosen)
+    return hits

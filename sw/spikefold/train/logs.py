@@ -28,7 +28,7 @@ class Log:
         self._rates: dict[str, float] = {}
         if folder is not None:
             try:
-                from tensorboardX import SummaryWriter  # an extra: not everyone has it
+                from tensorboardX import SummaryWriter  # an extra
             except ImportError as error:
                 raise MissingToolError(
                     "Recipe training.log_dir needs the package tensorboardX; install it with: "

@@ -73,7 +73,7 @@ class ModelOptions:
     rectify: float | None = None
     input_levels: int = 16
     dropout: float = 0.0
-    neuron_options: dict = field(default_factory=dict)
+    neuron_options: dict = field(default_factory=dict)  # type: ignore[type-arg]  # as recipe.py reads it
     binary: str | None = None
 
     def __post_init__(self) -> None:
@@ -154,9 +154,10 @@ class TrainingOptions:
     many epochs without a better accuracy on it, with ``keep_best`` it ends with its best weights; both look
     only at epochs with rounded weights where ``weight_bits`` is given.
 
-    Machine: ``device`` "auto", "cpu" or "cuda"; ``threads`` of the CPU; ``amp`` "none", "bf16" or "fp16"
-    (CUDA only); ``sync_batch_norm`` shares batch statistics between GPUs; ``log_dir`` is a folder for
-    TensorBoard. ``seed`` fixes initial weights, order and augmentation.
+    Machine: ``device`` "auto", "cpu" or "cuda"; ``threads`` of the CPU; ``num_workers`` processes that read
+    samples ahead of need (by default two for samples in files, none for those in memory); ``amp`` "none",
+    "bf16" or "fp16" (CUDA only); ``sync_batch_norm`` shares batch statistics between GPUs; ``log_dir`` is a
+    folder for TensorBoard. ``seed`` fixes initial weights, order and augmentation.
     """
 
     epochs: int = 50
@@ -191,6 +192,7 @@ class TrainingOptions:
     keep_best: bool = False
     device: str = "auto"
     threads: int = 1
+    num_workers: int | None = None
     amp: str = "none"
     sync_batch_norm: bool = False
     log_dir: str | None = None
@@ -250,6 +252,7 @@ _RANGES = (
     ("patience", checks.integer, 1),
     ("device", checks.choice, ("auto", "cpu", "cuda")),
     ("threads", checks.integer, 1, 1024),
+    ("num_workers", checks.integer, 0, 256),
     ("amp", checks.choice, ("none", "bf16", "fp16")),
 )
 _RULES = (

@@ -14,7 +14,8 @@ from spikefold.train.best import Best
 from spikefold.train.checkpoint import Checkpoint, collect, fingerprint
 from spikefold.train.data import Dataset
 from spikefold.train.distributed import Group, shared_batch_norm
-from spikefold.train.evaluation import arranged, measure, read
+from spikefold.train.evaluation import arranged, count_hits
+from spikefold.train.loading import Job, Loader, Part, default_workers
 from spikefold.train.logs import Log
 from spikefold.train.losses import make_loss
 from spikefold.train.mix import mix
@@ -25,6 +26,7 @@ from spikefold.train.schedule import learning_rate, make_optimizer
 from spikefold.train.start import start_from
 
 OnBatch = Callable[[float, float], None]
+_MEASURED = 256  # samples at once, where nothing is learnt
 
 
 class Run:
@@ -58,6 +60,8 @@ class Run:
         self.loss = make_loss(self.options)
         self.y = torch.from_numpy(data.train_y)
         self.chosen, self.held_out = self._split()
+        self.loader = self._make_loader()
+        self._trained: torch.nn.Module = self.model  # what is called in training
 
     @property
     def over(self) -> bool:
@@ -78,6 +82,7 @@ class Run:
             raise _diverged(1, problem, self.options.learning_rate)
         state = {key: value.cpu() for key, value in self.model.state_dict().items()}
         self.model.load_state_dict(self.group.from_first(state if self.group.leads else None))
+        self._trained = self.group.together(self.model)
 
     def epoch(self, advance: OnBatch) -> float:
         """Train one epoch and return its mean loss; ``advance`` learns of every batch.
@@ -86,15 +91,16 @@ class Run:
         """
         epoch, options = self.finished, self.options
         batches, losses = self._batches(epoch), []
+        read = zip(batches, self.loader.read(self._jobs(batches)), strict=True)
         self.model.train()
         try:
             with self._quantization(epoch), self._shared_statistics():
-                for index, chosen in enumerate(batches):
+                for index, (chosen, x) in enumerate(read):
                     rate = learning_rate(options, (epoch + index / len(batches)) / options.epochs)
                     for parameters in self.optimizer.param_groups:
                         parameters["lr"] = rate
                     with self.log.watching(self.model, index == len(batches) - 1):
-                        losses.append(self._update(chosen))
+                        losses.append(self._update(chosen, x))
                     advance(epoch + (index + 1) / len(batches), losses[-1])
             self.group.average_statistics(self.model)
             nn.check_weights(self.model)
@@ -133,6 +139,16 @@ class Run:
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(checkpoint.state["scaler"])
         self.finished = checkpoint.epochs
+        self._trained = self.group.together(self.model)
+
+    def close(self) -> None:
+        """End the processes that read samples."""
+        self.loader.close()
+
+    def _make_loader(self) -> Loader:
+        workers = self.options.num_workers
+        workers = default_workers(self.data) if workers is None else workers
+        return Loader(self.data, workers, pin=self.group.device.type == "cuda")
 
     def _split(self) -> tuple[Tensor, Tensor]:
         """Return the indices of the training data to learn from and those held out."""
@@ -146,7 +162,8 @@ class Run:
         if not count:
             return everything, everything[:0]
         order = np.random.default_rng(self.options.seed).permutation(len(self.y))
-        return tuple(torch.from_numpy(np.sort(part)) for part in (order[count:], order[:count]))
+        chosen, held_out = (torch.from_numpy(np.sort(part)) for part in (order[count:], order[:count]))
+        return chosen, held_out
 
     def _batches(self, epoch: int) -> list[Tensor]:
         """Seed everything for ``epoch`` and return the indices of its batches."""
@@ -156,7 +173,7 @@ class Run:
         torch.manual_seed(seed + self.group.rank * 1_000_000_007)
         if self.group.rank:
             self.generator.manual_seed(seed + self.group.rank * 1_000_000_007)
-        batches = list(order.split(self.options.batch_size))
+        batches = list(torch.split(order, self.options.batch_size))
         if len(batches) > 1 and len(batches[-1]) < 2 * self.group.size:
             batches.pop()  # batch norm has no statistics of a single sample
         if len(batches[-1]) < 2 * self.group.size > 2:
@@ -166,10 +183,24 @@ class Run:
             )
         return batches
 
-    def _update(self, chosen: Tensor) -> float:
-        """Learn from the samples at the indices ``chosen``; return their mean loss over all processes."""
+    def _jobs(self, batches: list[Tensor]) -> list[Job]:
+        """Return what this process reads of the batches at these indices."""
+        shares = [self.group.share(chosen).numpy() for chosen in batches]
+        return [Job("train", rows, seed) for rows, seed in zip(shares, self._seeds(len(shares)), strict=True)]
+
+    def _seeds(self, count: int) -> list[int | None]:
+        """Return a seed for the random parts of images of so many batches, None where they are whole."""
+        if not self.options.random_resized_crop:
+            return [None] * count
+        return [int(seed) for seed in torch.randint(2**62, (count,), generator=self.generator)]
+
+    def _update(self, chosen: Tensor, x: Tensor) -> float:
+        """Learn from ``x``, this process's share of the samples at the indices ``chosen``.
+
+        Returns the mean loss of all of them, over all processes.
+        """
         own = self.group.share(chosen)
-        x, y = self._samples(own)
+        x, y = self._changed(x, self.y[own])
         loss, problem = self._loss(x, y)
         if self.group.size > 1:
             loss = loss * (len(own) / len(chosen))
@@ -177,8 +208,8 @@ class Run:
         if not np.isfinite(mean):  # of any process, so that all of them stop
             raise problem or FloatingPointError(f"the loss is {mean!r}")
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
-        self.group.sum_gradients(self.model.parameters())
+        whole = loss * self.group.size  # since DDP takes the mean, and the ranks' losses are parts of a sum
+        torch.autograd.backward(self.scaler.scale(whole))
         if self.options.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
@@ -191,18 +222,19 @@ class Run:
         dtype = {"none": None, "bf16": torch.bfloat16, "fp16": torch.float16}[self.options.amp]
         try:
             with torch.autocast(self.group.device.type, dtype, enabled=dtype is not None):
-                return self.loss(self.model, arranged(self.model, x), y), None
+                return self.loss(self._trained, arranged(self.model, x), y), None
         except ModelError as error:
             return torch.tensor(torch.nan, device=self.group.device), error
 
     def _samples(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Return samples and targets at the indices ``chosen``, changed at random as the recipe says."""
+        (x,) = self.loader.read([Job("train", chosen.numpy(), *self._seeds(1))])
+        return self._changed(x, self.y[chosen])
+
+    def _changed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return samples and targets on the device, changed at random as the recipe says."""
         options, data, device = self.options, self.data, self.group.device
-        if options.random_resized_crop:
-            x = torch.from_numpy(data.train_x.random(chosen.numpy(), self.generator))
-        else:
-            x = read(data.train_x, chosen)
-        x, y, shape = x.to(device), self.y[chosen].to(device), x.shape
+        x, y, shape = x.to(device, non_blocking=True), y.to(device), x.shape
         if data.image_shape is not None:
             _, *size = data.image_shape
             images = x.reshape(len(x), -1, *size)  # frames of one sample are channels: changed alike
@@ -228,7 +260,7 @@ class Run:
             norm.load_state_dict(state)
         return None if problem is None else str(problem)
 
-    def _quantization(self, epoch: int) -> AbstractContextManager[None]:
+    def _quantization(self, epoch: int) -> AbstractContextManager[object]:
         options = self.options
         if options.weight_bits is None or epoch < options.quantize_after * options.epochs:
             return nullcontext()
@@ -244,7 +276,7 @@ class Run:
         if len(self.held_out):
             self.model.eval()
             with self._quantization(epoch):
-                accuracy = measure(self.model, self.data.train_x, self.y, self.held_out, group=self.group)
+                accuracy = self._measured("train", self.y, self.held_out)
             self.best.note(epoch, accuracy, self.model)
             values["accuracy/validation"] = accuracy
         self.log.scalars(self.finished, values)
@@ -252,7 +284,14 @@ class Run:
 
     def _on_test(self) -> float:
         y = torch.from_numpy(self.data.test_y)
-        return measure(self.model, self.data.test_x, y, torch.arange(len(y)), group=self.group)
+        return self._measured("test", y, torch.arange(len(y)))
+
+    def _measured(self, part: Part, y: Tensor, chosen: Tensor) -> float:
+        """Return the accuracy on the samples at the indices ``chosen``, which the processes share."""
+        batches = [rows for rows in torch.split(self.group.share(chosen), _MEASURED) if len(rows)]
+        samples = self.loader.read([Job(part, rows.numpy()) for rows in batches])
+        labelled = ((x, y[rows]) for x, rows in zip(samples, batches, strict=True))
+        return int(self.group.total(count_hits(self.model, labelled))) / len(chosen)
 
 
 def _diverged(epoch: int, why: object, rate: float) -> InputError:
@@ -264,7 +303,10 @@ def _diverged(epoch: int, why: object, rate: float) -> InputError:
 def _digest(recipe: Recipe, data: Dataset, start: torch.nn.Module | None) -> str:
     """Return the fingerprint of all that the result depends on."""
     table = recipe.to_dict()
-    table["training"].pop("log_dir", None)
+    training = table["training"]
+    assert isinstance(training, dict)
+    for key in ("log_dir", "num_workers"):
+        training.pop(key, None)
     sizes = [list(data.train_x.shape), list(data.test_x.shape), int(data.train_y.sum())]
     if isinstance(data.train_x, np.ndarray):
         sizes.append(float(data.train_x.sum(dtype=np.float64)))

@@ -1,6 +1,7 @@
 """Optimizers and the learning rate over a run."""
 
 import math
+from typing import Any
 
 import torch
 
@@ -17,7 +18,7 @@ def make_optimizer(model: torch.nn.Module, options: TrainingOptions) -> torch.op
     return torch.optim.SGD(groups, lr=options.learning_rate, momentum=momentum, nesterov=options.nesterov)
 
 
-def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict]:
+def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Decay the synapses' weights only: biases, batch norm and scales have no reason to be small."""
     decayed = [layer.weight for layer in model.modules() if isinstance(layer, nn.Dense | nn.Conv2d)]
     chosen = {id(weight) for weight in decayed}

@@ -5,7 +5,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,11 +91,11 @@ def train(
     processes = join(recipe.training.device)
     with _reproducible(recipe, processes):
         log = Log(recipe.training.log_dir if processes.leads else None)
-        run = Run(recipe, data, processes, trained, log)
-        first = _begin(run, output, resume)
-        with _bar(first, recipe.training.epochs, progress and processes.leads) as advance:
-            _advance(run, output, kept, advance, on_epoch, checkpoint_every)
-        result = _finish(run, output, started, first)
+        with closing(Run(recipe, data, processes, trained, log)) as run:
+            first = _begin(run, output, resume)
+            with _bar(first, recipe.training.epochs, progress and processes.leads) as advance:
+                _advance(run, output, kept, advance, on_epoch, checkpoint_every)
+            result = _finish(run, output, started, first)
         log.close()
     return result
 
@@ -110,7 +110,7 @@ def _begin(run: Run, output: Path, resume: bool) -> int:
         run.initialise()
         return 0
     run.resume(found)
-    return found.epochs
+    return run.finished
 
 
 def _advance(
@@ -186,7 +186,7 @@ def _check_data(recipe: Recipe, data: Dataset) -> None:
                 f"images, not {value!r}"
             )
     if options.autoaugment is not None:
-        if data.image_shape[0] != 3 or data.steps is not None:
+        if data.image_shape is None or data.image_shape[0] != 3 or data.steps is not None:
             raise InputError(
                 f"Recipe training.autoaugment must be left out for {data.name!r}, whose samples are no "
                 f"images of 3 colours, not {options.autoaugment!r}"

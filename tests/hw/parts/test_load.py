@@ -1,11 +1,9 @@
 """Memories written by a stream of bytes: every row arrives, whatever the sizes and the pauses."""
 
-import shutil
 import subprocess
 
 import numpy as np
 import pytest
-from amaranth.back import verilog
 from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -13,9 +11,10 @@ from stream_bench import simulate
 
 from spikefold.errors import InputError
 from spikefold.ir import Conv, Dense, Identity, Input, Network, Neuron, Population
-from spikefold_hw.emit import RAM_VERILOG, VerilogPlatform
-from spikefold_hw.parts.images import Image, memory_images
-from spikefold_hw.parts.load import ImageSize, Loadable, LoadChain, image_memory, image_sizes
+from spikefold_hw.emit import emit
+from spikefold_hw.memory_choice import MemoryChoice
+from spikefold_hw.parts.images import Image, ImageSize
+from spikefold_hw.parts.load import Loadable, LoadChain, image_memory
 from spikefold_hw.parts.memory import Rom
 from spikefold_hw.streaming.planning import plan_of
 
@@ -147,11 +146,11 @@ def residual_network(steps):
 @pytest.mark.parametrize("lanes", [1, 3, 4])
 def test_sizes_are_those_of_the_images_in_their_order(lanes, steps):
     network = residual_network(steps)
-    drain = {"first": 1 if lanes % 2 else 2}
-    profile = plan_of(network, dict.fromkeys(("first", "second", "readout"), lanes), drain=drain)
-    images = [item for layer in profile.layers for item in memory_images(network, layer).items()]
+    units = {"first": 1 if lanes % 2 else 2}
+    plan = plan_of(network, dict.fromkeys(("first", "second", "readout"), lanes), units=units)
+    images = [item for stage in plan.stages for item in stage.images(network).items()]
     sizes = [ImageSize(name, image.width, len(image.data)) for name, image in images]
-    assert list(image_sizes(profile)) == sizes
+    assert [size for stage in plan.stages for size in stage.image_sizes()] == sizes
     assert len(LoadChain(sizes).ports) == len(sizes) >= 7
 
 
@@ -253,7 +252,7 @@ module bench;
   wire [0:0] m2;
   integer sent = 0, cycle = 0;
   always #5 clk = ~clk;
-  memories dut (
+  memories_top dut (
     .clk(clk), .rst(rst), .i__valid(valid), .i__ready(ready), .i__payload(bytes[sent]), .loaded(loaded),
     .address(address), .m0(m0), .m1(m1), .m2(m2));
   initial begin $readmemh("bytes.hex", bytes); #22 rst = 0; end
@@ -270,16 +269,18 @@ endmodule
 """
 
 
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
-def test_rows_arrive_in_the_verilog(tmp_path):
+@pytest.mark.icarus
+@pytest.mark.parametrize("single", [(), ("m1",), ("m0", "m1", "m2")])
+def test_rows_arrive_in_the_verilog(tmp_path, single):
+    """Whether a memory has one port or two."""
     sizes = sizes_of((9, 5), (9, 5), (1, 5))
     images = [random_image(np.random.default_rng(1), size) for size in sizes]
     payload = b"".join(image.data.tobytes() for image in images)
-    files = {
-        "memories.v": verilog.convert(Memories(sizes), platform=VerilogPlatform(), name="memories"),
-        "ram.v": RAM_VERILOG,
-        "bench.v": BENCH.format(count=len(payload)),
-    }
+    choices = [MemoryChoice(name, single=True) for name in single]
+    verilog = emit(Memories(sizes), "memories", memories=choices).verilog
+    shapes = {(size.width, size.depth) for size in sizes if size.name in single}
+    assert {name for name in verilog if "_ram1_" in name} == {f"spikefold_ram1_{w}x{d}.v" for w, d in shapes}
+    files = {**verilog, "bench.v": BENCH.format(count=len(payload))}
     for name, text in (files | {"bytes.hex": payload.hex("\n")}).items():
         (tmp_path / name).write_text(text)
     subprocess.run(["iverilog", "-g2012", "-s", "bench", "-o", "bench", *files], cwd=tmp_path, check=True)

@@ -5,7 +5,7 @@ import pytest
 from random_networks import random_graph
 
 from spikefold.ir import Add, Conv, Dense, Identity, Input, Map, Network, Neuron, Pool, Population, Window
-from spikefold_hw.streaming.depths import LAG, occupancy, ring_depth, window_of
+from spikefold_hw.streaming.depths import LAG, occupancy, ring_depth
 
 
 class Stages:
@@ -48,7 +48,7 @@ class Stages:
 
 def _positions_read(network, stage, port):
     """Positions of its source that each position of a stage reads, seen one by one."""
-    window = window_of(network, stage, port)
+    window = stage.window(port, network.maps)
     height, width = window.map.height, window.map.width
     return [
         [
@@ -136,13 +136,16 @@ def test_every_kind_of_stage_has_its_window():
             readout("b", 4),
         ),
     )
-    stages = network.by_name
-    assert window_of(network, stages["a"], 0) == Window(Map(2, 4, 6), (3, 3), (2, 2), (1, 1))
-    assert window_of(network, stages["a"], 1) == Window(Map(2, 4, 6), (1, 1), (2, 2))
-    assert window_of(network, stages["pool"], 0) == Window(Map(2, 2, 3), (2, 2), (1, 1))
+
+    def window_of(stage, port):
+        return network.by_name[stage].window(port, network.maps)
+
+    assert window_of("a", 0) == Window(Map(2, 4, 6), (3, 3), (2, 2), (1, 1))
+    assert window_of("a", 1) == Window(Map(2, 4, 6), (1, 1), (2, 2))
+    assert window_of("pool", 0) == Window(Map(2, 2, 3), (2, 2), (1, 1))
     for stage, port in (("sum", 0), ("sum", 1), ("b", 0)):
-        assert window_of(network, stages[stage], port) == Window(Map(2, 1, 2), (1, 1))
-    assert window_of(network, stages["readout"], 0) == Window(Map(2, 1, 2), (1, 2))
+        assert window_of(stage, port) == Window(Map(2, 1, 2), (1, 1))
+    assert window_of("readout", 0) == Window(Map(2, 1, 2), (1, 2))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from layer_samples import contents_of, random_levels, random_network, run_network
+from cell_samples import random_levels
+from layer_samples import contents_of, random_network, run_network
 from stream_bench import Sink, Source, event_beats, pack, simulate, unpack
 
 from spikefold.ir import Network
@@ -16,7 +17,7 @@ PATIENCE = 5000
 def network_run(dut, levels, stalls=(0, 0), style="riding", seed=0):
     """Logits, classes and counters after the last result, and the cycles since the first input beat."""
     rng = np.random.default_rng(seed)
-    levels = np.repeat(levels, dut.profile.input.steps // levels.shape[1], axis=1)
+    levels = np.repeat(levels, dut.plan.input.time.steps // levels.shape[1], axis=1)
     samples, presented, size = levels.shape
     shapes = dut.i.payload.shape(), dut.o.payload.shape()
     beats = event_beats(levels.reshape(-1, size), style=style, steps=presented)
@@ -52,7 +53,7 @@ def network_run(dut, levels, stalls=(0, 0), style="riding", seed=0):
                 last = cycle
             cycle += 1
         ctx.set(dut.o.ready, 1)
-        for k, name in enumerate(counter_names(dut.profile)):
+        for k, name in enumerate(counter_names(dut.plan)):
             ctx.set(dut.counter_select, k)
             for _ in range(3):
                 _, _, extra = await ctx.tick().sample(dut.o.valid)
@@ -64,24 +65,24 @@ def network_run(dut, levels, stalls=(0, 0), style="riding", seed=0):
     return np.array(logits[:-1]), classes, counters, span[0]
 
 
-def check_network(network, profile, levels, **options):
+def check_network(network, plan, levels, **options):
     expected = run_network(network, levels)
     logits, classes, counters, span = network_run(
-        NetworkTop(profile, contents_of(network, profile)), levels, **options
+        NetworkTop(plan, contents_of(network, plan)), levels, **options
     )
     assert logits.tolist() == expected.logits.tolist()
     assert classes == expected.logits.argmax(axis=1).tolist()
     # `cycles` starts one cycle after the first beat and is read, like all, through two registers.
     assert counters.pop("cycles") == span
     want = {"samples": len(levels)} | {f"events_{name}": n for name, n in expected.events.items()}
-    want["events_input"] *= profile.input.steps // levels.shape[1]
+    want["events_input"] *= plan.input.time.steps // levels.shape[1]
     capped = [p.name for p in network.populations if p.neuron and p.neuron.membrane_bits is not None]
     assert counters == want | {f"saturations_{name}": expected.saturations[name] for name in capped}
     return counters
 
 
 def random_case(seed, samples=5):
-    """A network with every feature drawn at random, its profile and levels for it."""
+    """A network with every feature drawn at random, its plan and levels for it."""
     rng = np.random.default_rng(seed)
     steps, static = int(rng.choice([1, 2, 3])), bool(rng.random() < 0.5)
     network = random_network(rng, steps=steps, static=static)
@@ -99,16 +100,16 @@ def random_case(seed, samples=5):
 @pytest.mark.parametrize("stalls", [(0, 0), (0.5, 0.5)], ids=["flowing", "stalled"])
 @pytest.mark.parametrize("seed", range(12))
 def test_random_network(seed, stalls):
-    network, profile, levels = random_case(seed)
-    check_network(network, profile, levels, stalls=stalls, style="riding" if seed % 2 else "bare", seed=seed)
+    network, plan, levels = random_case(seed)
+    check_network(network, plan, levels, stalls=stalls, style="riding" if seed % 2 else "bare", seed=seed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stalls", [(0, 0), (0.7, 0), (0, 0.7), (0.4, 0.8)])
 @pytest.mark.parametrize("seed", range(100, 130))
 def test_random_network_sweep(seed, stalls):
-    network, profile, levels = random_case(seed, samples=10)
-    check_network(network, profile, levels, stalls=stalls, seed=seed)
+    network, plan, levels = random_case(seed, samples=10)
+    check_network(network, plan, levels, stalls=stalls, seed=seed)
 
 
 def test_random_networks_are_lively():
@@ -130,17 +131,17 @@ def test_network_is_the_readout_alone():
 
 def test_samples_overlap_in_the_layers():
     """Samples in a stream leave faster than one after the other alone."""
-    network, profile, levels = random_case(0, samples=6)
-    contents = contents_of(network, profile)
-    together = network_run(NetworkTop(profile, contents), levels)[3]
-    alone = sum(network_run(NetworkTop(profile, contents), levels[k : k + 1])[3] for k in range(6))
+    network, plan, levels = random_case(0, samples=6)
+    contents = contents_of(network, plan)
+    together = network_run(NetworkTop(plan, contents), levels)[3]
+    alone = sum(network_run(NetworkTop(plan, contents), levels[k : k + 1])[3] for k in range(6))
     assert together < 0.8 * alone
 
 
-def test_counter_names_follow_the_profile():
-    network, profile, _ = random_case(0)
+def test_counter_names_follow_the_plan():
+    network, plan, _ = random_case(0)
     capped = [p.name for p in network.populations if p.neuron and p.neuron.membrane_bits is not None]
-    assert counter_names(profile) == (
+    assert counter_names(plan) == (
         "cycles",
         "samples",
         "events_input",

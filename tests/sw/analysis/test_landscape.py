@@ -43,6 +43,8 @@ def test_only_weights_move_and_along_two_directions():
     own = model.state_dict()
     weights = {f"{name}.weight" for name, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
     corner, left, top = seen[0], seen[3], seen[1]
+    assert weights
+    assert weights < own.keys()
     for name, tensor in own.items():
         if name not in weights:
             assert torch.equal(corner[name], tensor), name

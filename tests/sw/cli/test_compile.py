@@ -20,7 +20,8 @@ from cli_case import (
 )
 
 from spikefold import load, nn
-from spikefold.cli.compile import design_name, parse_weight_bits
+from spikefold.choices import parse_weight_bits
+from spikefold.cli.compile import design_name
 from spikefold.errors import InputError
 from spikefold_boards import devices
 
@@ -68,7 +69,7 @@ def test_table(tmp_path, model):
         assert text in result.stdout
     words = " ".join(result.stdout.split())
     assert re.search(r"layer0 sets the pace with \d+ cycles a sample: ", words)
-    assert "Order of time: innermost. With one time step there is no order to choose." in words
+    assert "Order of time: position-major. With one time step there is no order to choose." in words
 
 
 def test_pipeline_fields(tmp_path, model):
@@ -104,7 +105,7 @@ def test_memory_that_does_not_fit_is_a_warning(tmp_path, model, monkeypatch):
 def test_help_has_examples_and_every_option():
     text = " ".join(invoke("compile", "--help").stdout.split())
     for option in (
-        *("--lanes", "--drain", "--fps", "--clock-mhz", "--lut-budget", "--memory-budget", "--order"),
+        *("--lanes", "--units", "--fps", "--clock-mhz", "--lut-budget", "--memory-budget", "--order"),
         *("--weights", "--identity-bits", "--pooling", "--device"),
     ):
         assert option in text, option
@@ -128,23 +129,23 @@ def test_options_reach_the_design(tmp_path, model):
     design = load(tmp_path / "build")
     first, readout = design.plan.layers
     assert design.name == "mine"
-    assert first.windows[0].weight_bits == 3
-    assert readout.windows[0].weight_bits == 8
+    assert first.projections[0].weight_bits == 3
+    assert readout.projections[0].weight_bits == 8
     assert first.lanes == 2
-    assert {window.coding for layer in design.plan.layers for window in layer.windows} == {"unary"}
+    assert {each.coding for layer in design.plan.layers for each in layer.projections} == {"unary"}
     assert design.plan.input.levels == 7
     assert first.widths.membrane == 20
 
 
 def test_hardware_options_reach_the_design(tmp_path):
     model = model_file(tmp_path, steps=2)
-    options = ("--order", "step-major", "--weights", "loaded", "--drain", "layer0=2", "--identity-bits", "5")
+    options = ("--order", "step-major", "--weights", "loaded", "--units", "layer0=2", "--identity-bits", "5")
     found = fields(compiled(tmp_path, model, *options, "--pooling", "unit", "--lanes", "layer0=4"))
     design = load(tmp_path / "build")
-    assert design.plan.order == found["order"] == "step_major"
+    assert design.plan.time.order == found["order"] == "step_major"
     assert found["order_reason"].startswith("As asked, ")
     assert design.plan.loaded
-    assert design.plan.layers[0].drain == 2
+    assert design.plan.layers[0].units == 2
 
 
 def test_rate(tmp_path, model):
@@ -221,7 +222,7 @@ def test_fit_names_the_broken_bound(tmp_path, model):
 def test_fit_refuses_what_the_build_decides(tmp_path, model):
     fields(compiled(tmp_path, model))
     for option in (
-        *(("--lanes", "4"), ("--coding", "naf"), ("--name", "x"), ("--drain", "1"), ("--order", "auto")),
+        *(("--lanes", "4"), ("--coding", "naf"), ("--name", "x"), ("--units", "1"), ("--order", "auto")),
         *(("--weights", "rom"), ("--fps", "9"), ("--clock-mhz", "9"), ("--lut-budget", "9")),
         ("--memory-budget", "9"),
     ):
@@ -246,9 +247,12 @@ BAD_OPTIONS = {
     "lanes text": (["--lanes", "many"], r"Lane count of 'layer0' must be a positive integer, not 'many'$"),
     "lanes layer": (["--lanes", "layer9=4"], r"Lanes must name one of layer0, readout, not 'layer9'$"),
     "lanes many": (["--lanes", "2000"], r"Lane count of 'layer0' must be 1\.\.1024, not 2000$"),
-    "drain 0": (["--drain", "0"], r"Drain count of 'layer0' must be a positive integer, not 0$"),
-    "drain 7": (["--drain", "layer0=7"], r"Drain of 'layer0' must divide the 10 channels .*, not be 7$"),
-    "order": (["--order", "outer"], r"Order of time must be auto, innermost or step-major, not 'outer'$"),
+    "units 0": (["--units", "0"], r"Unit count of 'layer0' must be a positive integer, not 0$"),
+    "units 7": (["--units", "layer0=7"], r"Units of 'layer0' must divide the 10 channels .*, not be 7$"),
+    "order": (
+        ["--order", "outer"],
+        r"Order of time must be auto, position-major or step-major, not 'outer'$",
+    ),
     "weights": (["--weights", "ram"], r"Weights must be rom or loaded, not 'ram'$"),
     "pooling": (["--pooling", "none"], r"Pooling must be auto, unit or compose, not 'none'$"),
     "identity bits": (["--identity-bits", "0"], r"Identity bits must be 1\.\.8, not 0$"),

@@ -124,14 +124,21 @@ def test_custom_modules_are_folded_too():
 
 
 def test_pure_functions():
-    weight, bias = np.array([[1.0, 2.0]]), np.array([3.0])
-    folded = fold_scale(weight, np.array([[2.0, 10.0], [1.0, 1.0]]))
-    np.testing.assert_array_equal(folded, [[[2, 20]], [[1, 2]]])
-    np.testing.assert_array_equal(bias + fold_shift(weight, np.array([5.0, 7.0])), [22])
-    flipped = FoldedDense("input", folded).scaled(np.array([-2.0]))
-    np.testing.assert_array_equal(flipped.weight, [[[-4, -40]], [[-2, -4]]])
-    assert merge_steps(np.ones((3, 2))).shape == (1, 2)
-    assert merge_steps(np.eye(2)).shape == (2, 2)
+    weight, bias = torch.tensor([[1.0, 2.0]]), torch.tensor([3.0])
+    folded = fold_scale(weight, torch.tensor([[2.0, 10.0], [1.0, 1.0]]))
+    assert folded.tolist() == [[[2, 20]], [[1, 2]]]
+    assert (bias + fold_shift(weight, torch.tensor([5.0, 7.0]))).tolist() == [22]
+    flipped = FoldedDense("input", folded).scaled(torch.tensor([-2.0]))
+    assert flipped.weight.tolist() == [[[-4, -40]], [[-2, -4]]]
+    assert merge_steps(torch.ones(3, 2)).shape == (1, 2)
+    assert merge_steps(torch.eye(2)).shape == (2, 2)
+
+
+def test_groups_meet_their_own_sources():
+    weight = torch.ones(4, 2, 1, 2)
+    by_target = fold_scale(weight, torch.tensor([[1.0, 2.0, 3.0, 4.0]]), groups=2)[0, :, :, 0, 1]
+    assert by_target.tolist() == [[1, 2], [1, 2], [3, 4], [3, 4]]
+    assert fold_shift(weight, torch.tensor([1.0, 2.0, 3.0, 4.0]), groups=2).tolist() == [6, 6, 14, 14]
 
 
 def chain(*layers):

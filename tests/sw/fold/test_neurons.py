@@ -9,7 +9,6 @@ from small_networks import Net, images, kinds, residual_layers, sequential
 from spikefold import nn
 from spikefold.errors import ModelError
 from spikefold.fold import fold
-from spikefold.fold.walk import Walk
 from spikefold.nn import BinaryConv2d, BinaryDense
 
 NEURONS = {
@@ -94,36 +93,6 @@ def test_residual_sums(make, steps):
     assert kinds(folded.populations[2]) == ["conv", "identity"]
 
 
-@pytest.mark.parametrize("name", ["pit factor", "ilif decay", "qblif", "reverb alphas"])
-def test_traces_tell_what_weights_are_made_of(name):
-    model = residual_model(2, NEURONS[name])
-    walk = Walk(model)
-    populations = {p.name: p for p in walk.network("network").populations}
-    gains = set()
-    for population, paths in walk.paths.items():
-        for path, projection in zip(paths, populations[population].projections, strict=True):
-            trace = path.trace
-            gains.add(trace.gain)
-            origin = trace.origins[0]
-            scale = origin.emitter.scale.detach().numpy()
-            scale = scale.reshape(-1, 1) if scale.ndim == 0 else np.atleast_2d(scale)
-            wanted = np.full(projection.flat.shape[1], trace.gain / trace.divisor / origin.divisor)
-            for norm in trace.norms:
-                gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-                wanted = wanted * gain.detach().numpy()
-            weight = np.ones((projection.flat.shape[1], 1))
-            if trace.layer is not None:
-                weight = trace.layer.weight.detach().numpy()
-                columns = scale.repeat(weight.shape[1] // scale.shape[1], axis=1) if scale.size > 1 else scale
-                columns = columns.reshape(len(columns), 1, -1, *(1,) * (weight.ndim - 2))
-                folded = wanted.reshape(-1, *(1,) * (weight.ndim - 1)) * weight * columns
-            else:
-                folded = wanted * scale
-            np.testing.assert_allclose(*np.broadcast_arrays(projection.weight, folded), rtol=1e-12)
-    neuron = model.fire0
-    assert gains == {neuron.input_gain, 1.0}
-
-
 def test_input_decay_reaches_biases_and_not_the_readout():
     model = nn.Sequential(
         nn.Input(4, 1), nn.Dense(4, 3), nn.LIF(3, leak=0.75, input_decay=True), nn.Dense(3, 2), nn.Readout()
@@ -158,7 +127,7 @@ def test_binary_dense_layers(alpha):
     folded = check(model, torch.rand(80, 20, dtype=torch.float64))
     assert [p.projections[0].binary for p in folded.populations] == [False, True, True, False]
     for population, layer in zip(folded.populations[1:3], (model[3], model[6]), strict=True):
-        weight = population.projections[0].weight[0]
+        weight = population.projections[0].weight[0].numpy()
         assert len(np.unique(abs(weight).round(12))) == (
             1 if alpha != "output" and layer is model[6] else len(weight)
         )

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from folded_reference import as_tensors
 
 from spikefold.fold import (
     FoldedConv,
@@ -13,11 +14,16 @@ from spikefold.fold import (
 )
 from spikefold.golden import Golden
 from spikefold.ir import Input
-from spikefold.quantize import quantize
-from spikefold_hw.parts.images import memory_images, weight_lanes
+from spikefold.quantize import quantizer
+from spikefold_hw.parts.weights import weight_lanes
 from spikefold_hw.streaming.planning import plan_of
 
 SIZE, CHANNELS, STEPS, LEVELS = 30, 9, 2, 7
+
+
+def quantize(folded, **options):
+    """Quantize a network written in numpy."""
+    return quantizer.quantize(as_tensors(folded), **options)
 
 
 def signs(rng, *shape):
@@ -69,11 +75,10 @@ def test_binary_weights_take_one_bit_and_have_no_error(method, sets, bits):
 def test_every_weight_is_one_bit_of_memory():
     rng = np.random.default_rng(1)
     quantized, _ = quantize(network(binary(rng, gains(rng))), weight_bits=4)
-    profile = plan_of(quantized, {"layer0": 4, "readout": 2})
-    layer = profile.layers[0]
-    assert layer.windows[0].weight_bits == 1
-    images = memory_images(quantized, layer)
-    lanes = weight_lanes(layer, layer.windows[0])
+    layer = plan_of(quantized, {"layer0": 4, "readout": 2}).stages[0]
+    assert layer.projections[0].weight_bits == 1
+    images = layer.images(quantized)
+    lanes = weight_lanes(layer.lanes_shape, 0)
     assert [images[f"layer0_weight{k}"].width for k in range(len(lanes))] == [len(part) for part in lanes]
     bits = sum(i.width * len(i.data) for name, i in images.items() if "weight" in name)
     assert bits == -(-CHANNELS // 4) * 4 * SIZE  # blocks of four lanes

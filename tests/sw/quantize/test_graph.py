@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from folded_reference import randomize
+from folded_reference import as_arrays, randomize
 from small_networks import build, images, sew
 
 from spikefold import nn
@@ -12,7 +12,7 @@ from spikefold.fold import fold
 from spikefold.golden import Golden
 from spikefold.ir import Add, Conv, Dense, Identity
 from spikefold.quantize import quantize
-from spikefold.quantize.scales import round_weight
+from spikefold.quantize.rounding import round_weight
 
 
 def residual(net, x):
@@ -30,7 +30,7 @@ def scale_of(population):
 def test_one_scale_serves_all_projections(method, bits, identity_bits):
     folded = fold(build(residual, 2, 4))
     network, report = quantize(folded, weight_bits=bits, identity_bits=identity_bits, method=method)
-    real, block = folded.populations[2], network.populations[2]
+    real, block = as_arrays(folded).populations[2], network.populations[2]
     assert [p.bits for p in block.projections] == [bits, identity_bits]
     assert [type(p) for p in block.projections] == [Conv, Identity]
     assert report.layers[2].weight_bits == bits
@@ -87,9 +87,9 @@ def test_weight_bits_go_by_population():
 @pytest.mark.parametrize("shape", [(2, 5), (2, 5, 7), (2, 5, 3, 2, 3)])
 def test_every_shape_of_weight_rounds_alike(bits, shape):
     rng = np.random.default_rng(bits)
-    weight, scale = rng.normal(0, 3, shape), rng.uniform(0.1, 1, 5)
+    weight, scale = torch.from_numpy(rng.normal(0, 3, shape)), torch.from_numpy(rng.uniform(0.1, 1, 5))
     flat = round_weight(weight.reshape(2, 5, -1), bits, scale)
-    np.testing.assert_array_equal(round_weight(weight, bits, scale).reshape(flat.shape), flat)
+    assert torch.equal(round_weight(weight, bits, scale).reshape(flat.shape), flat)
 
 
 @pytest.mark.parametrize("tie", [True, False])

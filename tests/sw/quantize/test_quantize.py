@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from folded_reference import as_arrays, as_tensors
 from sklearn.datasets import load_digits
 
 from spikefold import nn
@@ -12,9 +13,15 @@ from spikefold.errors import InputError, ModelError
 from spikefold.fold import FoldedDense, FoldedNetwork, FoldedNeuron, FoldedPopulation, fold
 from spikefold.golden import Golden, accuracy
 from spikefold.ir import Input, load_network, population_bounds, save_network
-from spikefold.quantize import quantize
-from spikefold.quantize.quantizer import choose_fraction
-from spikefold.quantize.scales import CANDIDATES, round_weight, weight_scale, with_floor
+from spikefold.quantize import quantizer
+from spikefold.quantize.rounding import round_threshold, round_weight
+from spikefold.quantize.scales import CANDIDATES, weight_scale, with_floor
+from spikefold.quantize.units import choose_fraction
+
+
+def quantize(folded, **options):
+    """Quantize a network written in numpy."""
+    return quantizer.quantize(as_tensors(folded), **options)
 
 
 def folded_network(rng, *, steps=2, per_step=True, leak=0.5, channels=24, size=40):
@@ -53,7 +60,7 @@ def digits():
     with torch.no_grad():
         classes = model(x).argmax(1).numpy()
     assert (classes == data.target).mean() > 0.97
-    return fold(model, "digits"), x.numpy(), data.target, classes
+    return as_arrays(fold(model, "digits")), x.numpy(), data.target, classes
 
 
 @pytest.mark.parametrize("method", ["max", "mse"])
@@ -90,6 +97,7 @@ def test_weights_are_the_nearest_integers(bits):
     folded = folded_network(np.random.default_rng(bits))
     network, report = quantize(folded, weight_bits=bits)
     largest = (1 << (bits - 1)) - 1
+    assert folded.populations[0].neuron is not None
     for real, population, layer in zip(folded.populations, network.populations, report.layers, strict=True):
         weight = population.projections[0].weight
         step = population.scale * (1 << population.fraction) * (folded.steps if real.neuron is None else 1)
@@ -156,7 +164,7 @@ def test_thresholds_and_biases_are_rounded_at_the_fraction():
     ],
 )
 def test_fraction_is_the_smallest_that_makes_thresholds_32(smallest, fraction):
-    assert choose_fraction(np.array([[500.0, smallest]])) == fraction
+    assert choose_fraction(torch.tensor([[500.0, smallest]], dtype=torch.float64)) == fraction
 
 
 def test_thresholds_are_at_least_one_and_reported():
@@ -239,10 +247,10 @@ def test_the_unit_of_real_numbers_does_not_matter(method, factor):
 
 def test_least_squares_is_no_worse_than_any_candidate():
     rng = np.random.default_rng(8)
-    weight = rng.standard_t(3, (2, 12, 200))
+    weight = torch.from_numpy(rng.standard_t(3, (2, 12, 200)))
 
     def error(scale, bits):
-        return ((round_weight(weight, bits, scale) * scale[:, None] - weight) ** 2).sum(axis=(0, 2))
+        return ((round_weight(weight, bits, scale) * scale[:, None] - weight) ** 2).sum((0, 2))
 
     for bits in (2, 3, 4, 8):
         largest = weight_scale([(weight, bits)], "max")
@@ -259,23 +267,44 @@ def test_least_squares_is_no_worse_than_any_candidate():
 def test_projections_share_one_scale():
     rng = np.random.default_rng(9)
     one, two = rng.normal(0, 1, (1, 5, 8)), rng.normal(0, 4, (3, 5, 9))
-    shared = weight_scale([(one, 4), (two, 8)], "max")
+    shared = weight_scale([(torch.from_numpy(one), 4), (torch.from_numpy(two), 8)], "max")
     np.testing.assert_allclose(
         shared, np.maximum(abs(one).max(axis=(0, 2)) / 7, abs(two).max(axis=(0, 2)) / 127)
     )
 
 
 def test_floor_leaves_ordinary_channels_alone():
-    scale = np.array([1.0, 2.0, 0.5, 1.5])
-    threshold = np.array([[10.0, 160.0, 60.0, 50.0]])
-    np.testing.assert_array_equal(with_floor(scale, threshold, np.array([100.0, -900, 3, 4])), scale)
-    assert with_floor(scale, threshold, np.array([1e6, 0, 0, 0]))[0] == 1e6 / 1024
+    scale = torch.tensor([1.0, 2.0, 0.5, 1.5])
+    threshold = torch.tensor([[10.0, 160.0, 60.0, 50.0]])
+    assert torch.equal(with_floor(scale, threshold, torch.tensor([100.0, -900, 3, 4])), scale)
+    assert with_floor(scale, threshold, torch.tensor([1e6, 0, 0, 0]))[0] == 1e6 / 1024
 
 
 def test_floor_spares_biases_where_thresholds_are_small():
     """Thresholds of a tenth of a weight step, as coarse weights have them, beside ordinary biases."""
-    scale, threshold = np.ones(4), np.full((1, 4), 0.1)
-    np.testing.assert_array_equal(with_floor(scale, threshold, np.array([100.0, -900, 3, 4])), scale)
+    scale, threshold = torch.ones(4), torch.full((1, 4), 0.1)
+    assert torch.equal(with_floor(scale, threshold, torch.tensor([100.0, -900, 3, 4])), scale)
+
+
+def test_the_floor_goes_by_the_median_of_live_channels():
+    """Half of 100 and 140 of four live channels, of three 100; a dead one does not count."""
+    scale, threshold = torch.ones(4), torch.tensor([[100.0, 140.0, 90.0, 500.0]])
+    offset = torch.tensor([0.0, 0.0, 1e6, 0.0])
+    assert with_floor(scale, threshold, offset)[2] == 1e6 / (16 * 120)
+    scale[1] = 0
+    assert with_floor(scale, threshold, offset)[2] == 1e6 / (16 * 100)
+
+
+def test_thresholds_round_with_gradients_straight_through_or_without():
+    threshold = torch.tensor([[0.2, 2.4, 7.6]], dtype=torch.float64, requires_grad=True)
+    unit = torch.tensor([1.0, 0.5, 2.0], dtype=torch.float64)
+    whole = round_threshold(threshold, unit, straight_through=True)
+    assert whole.tolist() == [[1, 5, 4]]
+    whole.sum().backward()
+    assert threshold.grad.tolist() == [[1, 2, 0.5]]
+    plain = round_threshold(threshold, unit)
+    assert torch.equal(plain, whole)
+    assert not plain.requires_grad
 
 
 @pytest.mark.parametrize("leak", [0.0, 0.25, 0.3, 1.0])

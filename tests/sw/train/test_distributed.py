@@ -52,7 +52,7 @@ def tensors(folder: Path, name: str) -> list[dict[str, torch.Tensor]]:
     return [safetensors.torch.load_file(folder / rank / name) for rank in "01"]
 
 
-@pytest.mark.parametrize("name", ["plain", "clipped", "normed", "straight", "resumed"])
+@pytest.mark.parametrize("name", ["plain", "clipped", "unequal", "normed", "straight", "resumed"])
 def test_ranks_end_with_identical_tensors(folder: Path, name: str) -> None:
     first, second = tensors(folder, name)
     assert first.keys() == second.keys()
@@ -61,7 +61,7 @@ def test_ranks_end_with_identical_tensors(folder: Path, name: str) -> None:
     assert found(folder)[0][name] == found(folder)[1][name]
 
 
-@pytest.mark.parametrize("name", ["plain", "clipped"])
+@pytest.mark.parametrize("name", ["plain", "clipped", "unequal"])
 def test_without_batch_norm_the_result_is_that_of_one_process(
     folder: Path, tmp_path: Path, name: str
 ) -> None:
@@ -77,7 +77,7 @@ def test_without_batch_norm_the_result_is_that_of_one_process(
 
 def test_rank_0_alone_writes(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()} - {"images8.npz", "images16.npz"}
-    finished = {"plain", "clipped", "normed", "straight", "diverging"}  # resumed, in the end
+    finished = {"plain", "clipped", "unequal", "normed", "straight", "diverging"}  # resumed, in the end
     assert names == finished | {"0", "1", "refusing.checkpoint"}
     stored = nn.load(folder / "normed").state_dict()
     assert all(torch.equal(value, stored[key]) for key, value in tensors(folder, "normed")[0].items())

@@ -1,6 +1,7 @@
 """The networks a recipe can name: what they are made of, the keys they take, and what is refused."""
 
 import inspect
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ import torch
 
 from spikefold import nn
 from spikefold.errors import InputError, ModelError
-from spikefold.nn.models import Options
-from spikefold.train import Dataset, ModelOptions, Recipe
+from spikefold.nn.models import NEURONS, Options
+from spikefold.train import Dataset, ModelOptions, Recipe, fake_quantized
 from spikefold.train.networks import COMMON, KINDS, build_network
 
 SMALL = {
@@ -150,3 +151,17 @@ def test_options_of_python_are_checked_like_those_of_a_file() -> None:
         InputError, match=r"^Recipe key 'model\.hidden' is unknown for the kind 'lenet'; known keys: kind, w"
     ):
         ModelOptions(kind="lenet", hidden=(3,))
+
+
+@pytest.mark.parametrize("bits", [None, 4])
+@pytest.mark.parametrize("neuron", NEURONS)
+@pytest.mark.parametrize("kind", ["mlp", "lenet", "preact_resnet", "sew_resnet"])
+def test_every_parameter_gets_a_gradient(kind: str, neuron: str, bits: int | None) -> None:
+    """DistributedDataParallel waits for all of them."""
+    data = dataset(2, 16, 16)
+    model = build(data, kind=kind, **SMALL[kind], neuron=neuron, steps=2, binary="learnable").train()
+    x = torch.from_numpy(data.train_x)
+    model(x)  # sets scales
+    with nullcontext() if bits is None else fake_quantized(model, bits):
+        model(x).square().sum().backward()
+    assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []

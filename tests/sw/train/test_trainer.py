@@ -208,8 +208,8 @@ def test_a_run_that_diverges_late_keeps_its_last_checkpoint(
     run(straight)
     update = Run._update
 
-    def poisoned(self: Run, chosen: torch.Tensor) -> float:
-        loss = update(self, chosen)
+    def poisoned(self: Run, *batch: torch.Tensor) -> float:
+        loss = update(self, *batch)
         if self.model.norm1.num_batches_tracked == 24:  # 6 batches an epoch: the last one of the fourth
             with torch.no_grad():
                 self.model.dense2.bias[3] = torch.inf

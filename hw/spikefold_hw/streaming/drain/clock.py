@@ -24,6 +24,14 @@ def unit_latency(shape: DrainShape) -> int:
     return (readout_latency if shape.neuron is None else neuron_latency)(shape)
 
 
+def state_latency(shape: DrainShape) -> int:
+    """Moves from a word's entry into the unit to the first with which it can enter again, a time step later.
+
+    Its state is written then, and can be read.
+    """
+    return logit_latency(shape) + 1 if shape.neuron is None else ladder_latency(shape) + 2
+
+
 class DrainClock:
     """Times of a layer's drain, cell by cell.
 
@@ -53,9 +61,8 @@ class DrainClock:
         self._left = NEVER  # the last word left the lanes
         self._drained = NEVER  # the holding registers are free from here on
         self._room = deque([NEVER] * BANKS)  # the repeater has room for the next positions
-        # A word's state can be read with this move after the one with which the word entered before.
-        self._written = self._stages + (1 if reads_out else 2)
-        waits = self._steps > 1 and shape.state_rows < self._written
+        self._again = state_latency(shape)
+        waits = self._steps > 1 and shape.state_rows < self._again
         used = shape.state_rows // blocks.words * blocks.count if waits else 0
         self._used = deque([NEVER] * used)  # first moves of the last blocks, back to the use before
         self._cell = 0
@@ -93,7 +100,7 @@ class DrainClock:
         if self._units == 1:
             first = int(counts.argmax())
             return [first if counts[first] else self._words - 1]
-        beats = counts.tolist()
+        beats: list[int] = counts.tolist()
         beats[-1] = max(beats[-1], 1)
         return beats
 
@@ -146,7 +153,7 @@ class DrainClock:
             ready = max(ready, self._ripe)
         first = max(self._entered + 1, self._moves.first(ready))
         if self._used:
-            first = max(first, self._used.popleft() + self._written)
+            first = max(first, self._used.popleft() + self._again)
             self._used.append(first)
         self._before = first + count - 2 if count > 1 else self._entered
         self._entered = first + count - 1

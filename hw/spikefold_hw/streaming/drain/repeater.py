@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold_hw.parts.lanes import sums_layout
 from spikefold_hw.parts.memory import Ram, ring_next
 from spikefold_hw.parts.occupancy import Occupancy
 from spikefold_hw.parts.shapes import Blocks
+from spikefold_hw.typed import Component
 
 BANKS = 2
 
@@ -19,7 +20,7 @@ def repeat_rows(blocks: Blocks) -> int:
     return BANKS * blocks.words
 
 
-class CurrentRepeater(wiring.Component):
+class CurrentRepeater(Component):
     """Keeps the sums of a position and hands them out `repeats` times, one time step after the other.
 
     The first time a word may leave as soon as it came. There is room for two positions, so that the
@@ -33,6 +34,8 @@ class CurrentRepeater(wiring.Component):
         Of a sum.
     repeats
         How often a position is handed out.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -45,7 +48,11 @@ class CurrentRepeater(wiring.Component):
     latency = 2
     """Cycles from a word's handshake to its first time on the output."""
 
-    def __init__(self, blocks: Blocks, bits: int, repeats: int):
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, blocks: Blocks, bits: int, repeats: int, name: str = ""):
+        self._name = name
         self._words = blocks.words
         self._repeats = repeats
         self._rows = repeat_rows(blocks)
@@ -59,8 +66,11 @@ class CurrentRepeater(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Ram(len(Value.cast(self.i.payload)), self._rows)
-        room, fresh = Signal(), Signal()
+        m.submodules.memory = memory = Ram(
+            len(Value.cast(self.i.payload)), self._rows, f"{self._name}_currents"
+        )
+        room = Signal()
+        fresh = Signal()
         taken, begins = self._keep(m, memory, room)
         fetch, first_time, frees = self._repeat(m, memory, fresh)
         m.d.comb += [
@@ -72,7 +82,8 @@ class CurrentRepeater(wiring.Component):
     def _keep(self, m: Module, memory: Ram, room: Signal) -> tuple[Value, Value]:
         """Write words; returns the strobes of a word and of a position's first."""
         write = memory.write_port()
-        word, taken = Signal(range(self._words)), self.i.valid & self.i.ready
+        word = Signal(range(self._words))
+        taken = self.i.valid & self.i.ready
         m.d.comb += [
             self.i.ready.eq((word != 0) | room),
             write.en.eq(taken),
@@ -88,9 +99,12 @@ class CurrentRepeater(wiring.Component):
     def _repeat(self, m: Module, memory: Ram, fresh: Signal) -> tuple[Value, Value, Value]:
         """Fetch words; returns the strobe, whether it is a first time, and the strobe of a position's end."""
         read = memory.read_port()
-        word, repeat = Signal(range(self._words)), Signal(range(self._repeats))
+        word = Signal(range(self._words))
+        repeat = Signal(range(self._repeats))
         start = Signal.like(read.addr)  # of the position
-        fetch, last, final = Signal(), Signal(), Signal()
+        fetch = Signal()
+        last = Signal()
+        final = Signal()
         following = ring_next(read.addr, self._rows)
         m.d.comb += [
             fetch.eq((fresh | (repeat != 0)) & (~self.o.valid | self.o.ready)),

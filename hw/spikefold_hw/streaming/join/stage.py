@@ -30,7 +30,7 @@ class JoinStage(JoinShape, Stage):
         return cls(name, network.maps[name], planner.time, buffers, network.levels_of(name))
 
     def core(self, images: Images | None) -> AddUnit:
-        return AddUnit(self)
+        return AddUnit(self, self.name)
 
     def times(self, levels: Levels, streams: Streams) -> JoinTimes:
         return JoinTimes(self, levels[self.name], streams)
@@ -49,7 +49,8 @@ class JoinStage(JoinShape, Stage):
         return {"stages": 1, "line_buffers": 0, "neurons": bits * len(self.buffers)}
 
     def longest_cell(self) -> int:
-        return 64 + 2 * self.map.channels
+        # A cell comes event by event, and then its channels are sent.
+        return AddUnit.latency + 2 * self.map.channels
 
 
 class JoinWork(Work):

@@ -1,5 +1,7 @@
 """Times of a sum of two streams."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ class JoinTimes(Times):
         self._sources = [streams[buffer.source] for buffer in join.buffers]
         self._out = streams[join.name]
         for port, source in enumerate(self._sources):
-            source.read_by(lambda cell, port=port: self._unit.freed(port, cell))
+            source.read_by(partial(self._unit.freed, port))
         self._first = first_channels(join.time.in_cells(levels, join.map))
 
     def advance(self) -> bool:

@@ -9,15 +9,18 @@ from spikefold_hw.parts.cell_scan import CellScan
 from spikefold_hw.parts.level_buffer import LevelBuffer
 from spikefold_hw.streaming.join.shape import JoinShape
 from spikefold_hw.streams import Event, connect
+from spikefold_hw.typed import Component
 
 
-class AddUnit(wiring.Component):
+class AddUnit(Component):
     """Two buffers of levels, and an adder that goes over the channels of a cell when both hold it.
 
     Parameters
     ----------
     shape
         The sum.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -32,9 +35,16 @@ class AddUnit(wiring.Component):
 
     cleared = saturated = None
 
-    def __init__(self, shape: JoinShape):
+    i0: stream.Interface
+    i1: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, shape: JoinShape, name: str = ""):
         channels = shape.map.channels
-        self._buffers = tuple(LevelBuffer(channels, 1, each.levels, each.depth) for each in shape.buffers)
+        self._buffers = tuple(
+            LevelBuffer(channels, 1, each.levels, each.depth, f"{name}_skip{k}")
+            for k, each in enumerate(shape.buffers)
+        )
         self._scan = CellScan(shape.map, shape.time)
         super().__init__(
             {

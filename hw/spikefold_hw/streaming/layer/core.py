@@ -1,6 +1,6 @@
 """A layer: windows, lanes and neuron unit (or readout) of one population."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,10 +13,11 @@ from spikefold_hw.streaming.drain.repeater import CurrentRepeater
 from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.window.core import ProjectionCore
 from spikefold_hw.streaming.window.merge import ProjectionMerge
-from spikefold_hw.streams import Event, Logit, connect
+from spikefold_hw.streams import connect
+from spikefold_hw.typed import Component
 
 
-class LayerCore(wiring.Component):
+class LayerCore(Component):
     """Computes one population, all of its blocks on the same lanes.
 
     Members
@@ -33,31 +34,32 @@ class LayerCore(wiring.Component):
 
     cleared = None
 
+    o: stream.Interface
+    saturated: Signal
+
     def __init__(self, layer: LayerShape, contents: Images | None = None):
-        self._layer = layer
         blocks, bits, drain = layer.blocks, layer.widths.accumulator, layer.drain_shape
-        self._windows = [ProjectionCore(p, layer.map, layer.time, blocks) for p in layer.projections]
+        self._skips = skip_streams(drain)
+        self._windows = [
+            ProjectionCore(projection, layer.map, layer.time, blocks, f"{layer.name}_window{k}")
+            for k, projection in enumerate(layer.projections)
+        ]
         self._accumulate = AccumulateCore(layer.lanes_shape, contents)
-        self._repeater = CurrentRepeater(blocks, bits, layer.repeats) if layer.repeats > 1 else None
-        self._unit = (Readout if layer.neuron is None else NeuronUnit)(drain, contents)
-        out: Event | Logit
-        if layer.neuron is None:
-            out = Logit(layer.channels, layer.widths.membrane)
-        else:
-            out = Event(layer.channels, layer.neuron.levels)
+        self._repeater = (
+            CurrentRepeater(blocks, bits, layer.repeats, layer.name) if layer.repeats > 1 else None
+        )
+        self._unit = Readout(drain, contents) if layer.neuron is None else NeuronUnit(drain, contents)
         super().__init__(
             {f"i{k}": In(window.i.signature.flip()) for k, window in enumerate(self._windows)}
-            | skip_streams(drain)
-            | {"o": Out(stream.Signature(out)), "saturated": Out(range(layer.units + 1))}
+            | self._skips
+            | {"o": Out(self._unit.o.signature), "saturated": Out(range(layer.units + 1))}
         )
 
     @property
     def inputs(self) -> list[stream.Interface]:
         """The input streams: windows first, then skips, each in the order of the projections."""
-        names = [f"i{k}" for k in range(len(self._windows))]
-        return [
-            getattr(self, name) for name in [*names, *(f"skip{k}" for k in range(len(self._layer.skips)))]
-        ]
+        names = [*(f"i{k}" for k in range(len(self._windows))), *self._skips]
+        return [getattr(self, name) for name in names]
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -83,13 +85,10 @@ class LayerCore(wiring.Component):
         return m
 
     def _finish(self, m: Module, sums: stream.Interface) -> None:
-        unit = self._unit
+        m.submodules.unit = unit = self._unit
         connect(m, sums, unit.i)
-        for k in range(len(self._layer.skips)):
-            connect(m, wiring.flipped(getattr(self, f"skip{k}")), getattr(unit, f"skip{k}"))
+        for name in self._skips:
+            connect(m, wiring.flipped(getattr(self, name)), getattr(unit, name))
         connect(m, unit.o, wiring.flipped(self.o))
-        if self._layer.neuron is None:
-            m.submodules.readout = unit
-        else:
-            m.submodules.neuron = unit
+        if isinstance(unit, NeuronUnit):
             m.d.comb += self.saturated.eq(unit.saturated)

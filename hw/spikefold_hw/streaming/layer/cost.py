@@ -1,17 +1,17 @@
-"""What a layer costs: its buffers, what its LUTs grow with, its longest cell."""
-
-from amaranth.hdl import Shape
+"""What a layer costs: its buffers, what its LUTs grow with, its latencies and its longest cell."""
 
 from spikefold.ir.coding import digits_of
 from spikefold.ir.neuron import ladder_weights
-from spikefold_hw.parts.digits import PendingDigits
+from spikefold_hw.parts.lanes import accumulate_latency
 from spikefold_hw.parts.neuron import state_bits
-from spikefold_hw.streaming.drain.repeater import repeat_rows
+from spikefold_hw.streaming.drain.clock import unit_latency
+from spikefold_hw.streaming.drain.repeater import CurrentRepeater, repeat_rows
 from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.stage import Features, Sizes
+from spikefold_hw.streaming.window.core import projection_latency
 from spikefold_hw.streaming.window.cost import line_memories, ring_bits, walk_cycles
+from spikefold_hw.streaming.window.event_buffer import StoredEvent, event_rows
 from spikefold_hw.streaming.window.shape import ProjectionShape
-from spikefold_hw.streams import index_bits
 
 _DEEPEST_ROM = 1 << 14
 
@@ -22,11 +22,9 @@ def layer_memories(layer: LayerShape) -> Sizes:
     for k, buffer in enumerate(layer.buffers):
         found |= buffer.memories(f"{layer.name}_skip{k}", layer.channels, layer.units)
     for port, projection in enumerate(layer.projections):
-        window = projection.window
-        found |= line_memories(f"{layer.name}_window{port}", window)
-        index = index_bits(window.inputs)
-        entry = index + Shape.cast(PendingDigits(window.levels, projection.coding)).width
-        found[f"{layer.name}_window{port}_event"] = entry, 2 << index
+        found |= line_memories(f"{layer.name}_window{port}", projection.window)
+        weights = projection.weights
+        found[f"{layer.name}_window{port}_event"] = StoredEvent(weights).size, event_rows(weights)
     if layer.repeats > 1:
         found[f"{layer.name}_currents"] = layer.units * layer.widths.accumulator, repeat_rows(layer.blocks)
     if layer.time.steps > 1:
@@ -42,10 +40,26 @@ def layer_features(layer: LayerShape) -> Features:
 
 
 def longest_cell(layer: LayerShape) -> int:
-    """Upper bound of the cycles of a position and time step: all sources at their costliest level."""
-    digits = sum(projection.window.inputs * _most_digits(projection) for projection in layer.projections)
+    """Upper bound of the cycles of a position and time step: all sources at their costliest level.
+
+    Windows are gathered, skips come and events leave one by one, and everything passes all datapaths once. Of
+    every block the digits of all windows are issued, with a flush each, and then its sums leave the lanes.
+    """
+    digits = sum(projection.window.inputs * _most_digits(projection) + 1 for projection in layer.projections)
+    block = digits + accumulate_latency(layer.lanes_shape) + layer.lanes
+    repeater = CurrentRepeater.latency if layer.repeats > 1 else 0
+    passing = sum(layer_latencies(layer).values()) + repeater
     walks = sum(map(walk_cycles, layer.windows))
-    return 64 + 2 * layer.channels + walks + layer.blocks.count * (digits + layer.lanes + 8)
+    return passing + walks + 2 * layer.channels + layer.blocks.count * block
+
+
+def layer_latencies(layer: LayerShape) -> dict[str, int]:
+    """Cycles of each of its datapaths by name."""
+    return {
+        "window": max(map(projection_latency, layer.projections)),
+        "accumulate": accumulate_latency(layer.lanes_shape),
+        "readout" if layer.neuron is None else "neuron": unit_latency(layer.drain_shape),
+    }
 
 
 def _most_digits(projection: ProjectionShape) -> int:

@@ -11,22 +11,19 @@ from spikefold.ir.bounds import population_bounds, signed_bits
 from spikefold.ir.maps import Map
 from spikefold.ir.projections import Conv, Identity, Projection
 from spikefold_hw.parts.images import Image, ImageSize
-from spikefold_hw.parts.lanes import accumulate_latency
 from spikefold_hw.parts.load import Images
 from spikefold_hw.parts.parameters import neuron_shape, parameter_image, parameter_rows, parameter_size
 from spikefold_hw.parts.shapes import Widths
 from spikefold_hw.parts.weights import weight_images, weight_sizes
 from spikefold_hw.streaming.buffer import BufferedIdentity
-from spikefold_hw.streaming.drain.clock import unit_latency
 from spikefold_hw.streaming.layer.core import LayerCore
-from spikefold_hw.streaming.layer.cost import layer_features, layer_memories, longest_cell
+from spikefold_hw.streaming.layer.cost import layer_features, layer_latencies, layer_memories, longest_cell
 from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.layer.times import LayerTimes
 from spikefold_hw.streaming.layer.work import LayerWork
 from spikefold_hw.streaming.planner import Planner
 from spikefold_hw.streaming.stage import Features, Sizes, Stage, check_same
 from spikefold_hw.streaming.times import Levels, Streams
-from spikefold_hw.streaming.window.core import projection_latency
 from spikefold_hw.streaming.window.shape import ProjectionShape
 
 
@@ -105,11 +102,7 @@ class LayerStage(LayerShape, Stage):
         return {size.name: image for size, image in zip(self.image_sizes(), found, strict=True)}
 
     def latencies(self) -> dict[str, int]:
-        return {
-            "window": max(map(projection_latency, self.projections)),
-            "accumulate": accumulate_latency(self.lanes_shape),
-            "readout" if self.neuron is None else "neuron": unit_latency(self.drain_shape),
-        }
+        return layer_latencies(self)
 
     def check_fit(self, built: Stage) -> None:
         if not isinstance(built, LayerStage):

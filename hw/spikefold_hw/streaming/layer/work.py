@@ -3,11 +3,11 @@
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikefold.ir.neuron import Integers
 from spikefold_hw.parts.lanes import accumulate_latency
-from spikefold_hw.parts.neuron import ladder_latency
-from spikefold_hw.parts.readout import logit_latency
+from spikefold_hw.streaming.drain.clock import state_latency
 from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.pace import Pace, Work
 from spikefold_hw.streaming.times import Levels
@@ -61,7 +61,7 @@ class LayerWork(Work):
         return slowest
 
     @cached_property
-    def _fires(self) -> Integers:
+    def _fires(self) -> NDArray[np.bool_]:
         """Which neurons send an event, (cells, channels)."""
         layer = self._layer
         return layer.time.in_cells(self._levels[layer.name], layer.map) > 0
@@ -78,11 +78,6 @@ class LayerWork(Work):
             cells = np.maximum(events, 1).sum(axis=1)
         if steps > 1 and (layer.time.order == "position_major" or layer.map.positions == 1):
             # A membrane is read again when it has been written.
-            cells = np.maximum(cells, _membrane_latency(layer))
-        return cells.reshape(currents, layer.repeats).sum(axis=1)
-
-
-def _membrane_latency(layer: LayerShape) -> int:
-    """Cycles from a word's entry into the unit to that of the same word a time step later, at least."""
-    drain = layer.drain_shape
-    return logit_latency(drain) + 1 if layer.neuron is None else ladder_latency(drain) + 2
+            cells = np.maximum(cells, state_latency(layer.drain_shape))
+        drained: Integers = cells.reshape(currents, layer.repeats).sum(axis=1)
+        return drained

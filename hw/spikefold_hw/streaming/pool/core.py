@@ -1,6 +1,6 @@
 """A pool: the line buffer that gathers its windows, and the unit that pools them."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,9 +9,10 @@ from spikefold_hw.parts.shapes import PoolShape
 from spikefold_hw.streaming.window.line_buffer import LineBuffer
 from spikefold_hw.streaming.window.shape import WindowShape
 from spikefold_hw.streams import Event, connect
+from spikefold_hw.typed import Component
 
 
-class PoolCore(wiring.Component):
+class PoolCore(Component):
     """Pools a map.
 
     Members
@@ -26,9 +27,13 @@ class PoolCore(wiring.Component):
 
     saturated = None
 
-    def __init__(self, window: WindowShape, shape: PoolShape):
-        self._lines = LineBuffer(window, taps=False)
-        self._unit = PoolUnit(shape)
+    cleared: Signal
+    i0: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, window: WindowShape, shape: PoolShape, name: str = ""):
+        self._lines = LineBuffer(window, taps=False, name=name)
+        self._unit = PoolUnit(shape, name)
         super().__init__(
             {
                 "i0": In(self._lines.i.signature.flip()),

@@ -11,6 +11,7 @@ from spikefold.ir.maps import Map
 from spikefold.ir.network import Pooling
 from spikefold_hw.order import Time
 from spikefold_hw.parts.load import Images
+from spikefold_hw.parts.pool import PoolUnit
 from spikefold_hw.parts.shapes import PoolShape
 from spikefold_hw.streaming.pace import Pace, Work
 from spikefold_hw.streaming.planner import Planner
@@ -20,6 +21,7 @@ from spikefold_hw.streaming.stage import Features, Sizes, Stage
 from spikefold_hw.streaming.times import Levels, Streams
 from spikefold_hw.streaming.window.clock import TapTimes
 from spikefold_hw.streaming.window.cost import line_memories, ring_bits, walk_cycles
+from spikefold_hw.streaming.window.line_buffer import LineBuffer
 from spikefold_hw.streaming.window.shape import WindowShape
 from spikefold_hw.streams import index_bits
 
@@ -53,7 +55,7 @@ class PoolStage(Stage):
         return PoolShape(self.map, self.pooling, self.window.levels, self.levels, self.time)
 
     def core(self, images: Images | None) -> PoolCore:
-        return PoolCore(self.window, self.unit_shape)
+        return PoolCore(self.window, self.unit_shape, self.name)
 
     def times(self, levels: Levels, streams: Streams) -> PoolTimes:
         first = self.time.in_cells(levels[self.name], self.map)
@@ -73,7 +75,8 @@ class PoolStage(Stage):
         return {"stages": 1, "line_buffers": ring_bits(self.window), "neurons": bits}
 
     def longest_cell(self) -> int:
-        return 64 + 2 * self.map.channels + walk_cycles(self.window)
+        # Its window is gathered; both banks of channels are scanned.
+        return LineBuffer.latency + walk_cycles(self.window) + PoolUnit.latency + 2 * self.map.channels
 
 
 class PoolWork(Work):

@@ -10,8 +10,11 @@ from spikefold.ir.coding import Coding, digit_count
 from spikefold.ir.neuron import Integers
 from spikefold_hw.order import Time
 from spikefold_hw.parts.moves import NEVER, Moves
-from spikefold_hw.streaming.window.event_buffer import EventBuffer
+from spikefold_hw.streaming.window.digit_issuer import DigitIssuer
+from spikefold_hw.streaming.window.event_buffer import BANKS, EventBuffer
+from spikefold_hw.streaming.window.gather import LineGather
 from spikefold_hw.streaming.window.shape import ProjectionShape, WindowShape
+from spikefold_hw.streaming.window.walk import WindowWalk
 
 
 def by_group(levels: NDArray[np.integer], window: WindowShape) -> NDArray[np.integer]:
@@ -71,10 +74,6 @@ class TapTimes:
 class GatherClock:
     """Times of a `LineBuffer`, window by window."""
 
-    _TO_TAP = 4  # moves from the setup of a window to its first tap's events
-    _TO_OUTPUT = 3  # moves from handing out an event to its handshake
-    _SETTLING = 3  # cycles from one window's setup to the next
-
     def __init__(self, window: WindowShape, times: TapTimes):
         self._shape = window
         self._times = times
@@ -101,10 +100,10 @@ class GatherClock:
         """
         k, times, moves = self._window, self._times, self._moves
         moves.forget(self._setups[0])
-        # Two cycles after the mark it is known that the window is complete.
-        setup, first = self._set_up(max(complete + 2, self._began + self._SETTLING))
+        known = complete + WindowWalk.available_latency
+        setup, first = self._set_up(max(known, self._began + WindowWalk.pace))
         self._began = moves.at(setup)
-        moves.hold(first + times.lead[k] + self._TO_OUTPUT, free)
+        moves.hold(first + times.lead[k] + LineGather.event_latency, free)
         # A window can be set up in the moves that end the last three of the pauses and taps so far.
         ends = first + times.total[k] - 1
         second = ends - times.last[k]
@@ -112,7 +111,7 @@ class GatherClock:
         if (k + 1) % (self._shape.groups * self._shape.steps) == 0:
             self._released.append(moves.at(ends))
         self._window += 1
-        return moves.at(ends + self._TO_OUTPUT)
+        return moves.at(ends + LineGather.event_latency)
 
     def _set_up(self, ready: int) -> tuple[int, int]:
         """The moves of the window's setup and of its first tap."""
@@ -122,7 +121,7 @@ class GatherClock:
         if ready <= self._moves.at(later):
             return later, ends + 3
         setup = max(ends, self._moves.first(ready))
-        return setup, setup + self._TO_TAP
+        return setup, setup + LineGather.tap_latency
 
     def free(self, cell: int) -> int | None:
         """First cycle in which the first beat of a source's cell is accepted; None if not known yet."""
@@ -158,9 +157,13 @@ class ProjectionClock:
             return self._gather.free(cell)
         # Without a line buffer a window is a cell, or all cells of a map.
         window, place = divmod(cell, self._cells)
-        if place or window < 2:
+        return NEVER if place else self._bank_free(window)
+
+    def _bank_free(self, window: int) -> int | None:
+        """First cycle in which a window's first event is stored; None if not known yet."""
+        if window < BANKS:
             return NEVER
-        return self._freed[window - 2] + 1 if window - 2 < len(self._freed) else None
+        return self._freed[window - BANKS] + 1 if window - BANKS < len(self._freed) else None
 
     def begin(self, block: int, complete: int) -> None:
         """A block begins; `complete` is the mark of the last cell its window needs."""
@@ -170,7 +173,8 @@ class ProjectionClock:
         self._index += 1
         mark = complete
         if self._gather is not None:
-            free = self._freed[self._index - 2] + 1 if self._index >= 2 else NEVER
+            free = self._bank_free(self._index)
+            assert free is not None  # the window that was in the bank has been replayed
             mark = self._gather.window(complete, free)
         self._loaded = max(mark + EventBuffer.latency, self._taken)
 
@@ -182,7 +186,7 @@ class ProjectionClock:
         tuple
             The cycle in which the first digit (or the flush) goes, and that in which the flush may.
         """
-        start = max(self._loaded + 1, turn)
+        start = max(self._loaded + DigitIssuer.latency, turn)
         digits = self.digits[self._index]
         if (block + 1) % self._replays == 0:
             self._freed.append(start + digits - 1 if digits else self._loaded)

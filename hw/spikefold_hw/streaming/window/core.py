@@ -1,7 +1,7 @@
 """From a source's cells to every block's digits."""
 
 from amaranth.hdl import Module
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.coding import digits_of
@@ -15,6 +15,7 @@ from spikefold_hw.streaming.window.flatten import Flatten
 from spikefold_hw.streaming.window.line_buffer import LineBuffer
 from spikefold_hw.streaming.window.shape import ProjectionShape
 from spikefold_hw.streams import connect
+from spikefold_hw.typed import Component
 
 Issued = tuple[int, int, int, bool]
 """`(row, shift, sign, flush)`; row, shift and sign of a flush are 0."""
@@ -26,7 +27,7 @@ def projection_latency(projection: ProjectionShape) -> int:
     return front + EventBuffer.latency + DigitIssuer.latency
 
 
-class ProjectionCore(wiring.Component):
+class ProjectionCore(Component):
     """Everything between a source and the lanes: line buffer (where one is needed), event buffer, digits.
 
     Parameters
@@ -37,6 +38,8 @@ class ProjectionCore(wiring.Component):
         The layer's map, its time steps and their order.
     blocks
         How the layer's channels are cut into blocks.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -46,16 +49,19 @@ class ProjectionCore(wiring.Component):
         Digits with their weight row, and a flush after every block.
     """
 
-    def __init__(self, projection: ProjectionShape, map: Map, time: Time, blocks: Blocks):  # noqa: A002
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, projection: ProjectionShape, map: Map, time: Time, blocks: Blocks, name: str = ""):  # noqa: A002
         self._projection = projection
         self._positions, self._time, self._blocks = map.positions, time, blocks
         self._replays = blocks.count // projection.window.groups
         window = projection.window
-        self._buffer = EventBuffer(projection.weights, self._replays)
+        self._buffer = EventBuffer(projection.weights, self._replays, name)
         self._issuer = DigitIssuer(projection.weights, blocks.count, map.positions, time)
         self._front: LineBuffer | Flatten | None = None
         if window.depth:
-            self._front = LineBuffer(window)
+            self._front = LineBuffer(window, name=name)
         elif window.map.positions > 1 and window.geometry.whole:
             self._front = Flatten(window)
         first = self._front or self._buffer
@@ -89,11 +95,11 @@ class ProjectionCore(wiring.Component):
         m.submodules.buffer = self._buffer
         m.submodules.issuer = self._issuer
         if self._front is None:
-            wiring.connect(m, wiring.flipped(self.i), self._buffer.i)
+            connect(m, wiring.flipped(self.i), self._buffer.i)
         else:
             m.submodules.front = self._front
-            wiring.connect(m, wiring.flipped(self.i), self._front.i)
+            connect(m, wiring.flipped(self.i), self._front.i)
             connect(m, self._front.o, self._buffer.i)
         connect(m, self._buffer.o, self._issuer.i)
-        wiring.connect(m, self._issuer.o, wiring.flipped(self.o))
+        connect(m, self._issuer.o, wiring.flipped(self.o))
         return m

@@ -1,6 +1,6 @@
 """What a window costs: its memories, the bits of its addresses, and its longest walk."""
 
-from spikefold_hw.streaming.window.line_buffer import CellRecord
+from spikefold_hw.streaming.window.records import CellRecord, EventRecord, event_rows
 from spikefold_hw.streaming.window.shape import WindowShape
 from spikefold_hw.streams import index_bits
 
@@ -9,9 +9,8 @@ def line_memories(name: str, window: WindowShape) -> dict[str, tuple[int, int]]:
     """`(word width, rows)` of the memories of a line buffer, if the window has one."""
     if not window.depth:
         return {}
-    entry = index_bits(window.channels) + window.levels.bit_length()
     return {
-        f"{name}_line_events": (entry, window.cells * window.map.channels),
+        f"{name}_line_events": (EventRecord(window).size, event_rows(window)),
         f"{name}_line_cells": (CellRecord(window).size, window.cells),
     }
 

@@ -1,18 +1,20 @@
 """Taking events apart: one digit per cycle, with the row of weights it adds."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.coding import Coding
 from spikefold_hw.order import Time
+from spikefold_hw.parts.cell_counter import CellCounter
 from spikefold_hw.parts.digits import lowest, without_lowest
 from spikefold_hw.parts.shapes import WeightsShape
 from spikefold_hw.streaming.window.event_buffer import Slot
 from spikefold_hw.streams import Digit
+from spikefold_hw.typed import Component, view_signal
 
 
-class DigitIssuer(wiring.Component):
+class DigitIssuer(Component):
     """Takes events apart: every digit of a slot costs one cycle, a flush costs one.
 
     Rows of weights follow each other by weight set and block, so a flush moves on to the next block's
@@ -38,6 +40,9 @@ class DigitIssuer(wiring.Component):
     latency = 1
     """Cycles from a slot's handshake to its first digit on the output."""
 
+    i: stream.Interface
+    o: stream.Interface
+
     def __init__(self, weights: WeightsShape, blocks: int, positions: int, time: Time):
         self._weights, self._blocks = weights, blocks
         self._positions, self._time = positions, time
@@ -52,22 +57,23 @@ class DigitIssuer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         weights, digit = self._weights, self.o.payload
         m = Module()
-        slot, single = Signal(Slot(weights), reset_less=True), Signal()
+        slot = view_signal(Slot(weights), reset_less=True)
+        single = Signal()
         base = Signal(range(self._rows + weights.inputs))
-        pending, arriving = slot.digits.pending, self.i.payload
+        pending, arriving = slot.event.digits.pending, self.i.payload
         rest = without_lowest(pending, weights.coding)
         m.d.comb += [
             self.i.ready.eq(~self.o.valid | (self.o.ready & single)),
-            digit.row.eq(base + slot.index),
+            digit.row.eq(base + slot.event.index),
             digit.shift.eq(lowest(pending, weights.coding)),
             digit.flush.eq(slot.flush),
         ]
         if weights.coding == "naf":
-            m.d.comb += digit.negative.eq((slot.digits.negative & pending & ~rest).any())
+            m.d.comb += digit.negative.eq((slot.event.digits.negative & pending & ~rest).any())
         with m.If(self.i.ready):
             m.d.sync += [
                 slot.eq(arriving),
-                single.eq(arriving.flush | _is_single(arriving.digits.pending, weights.coding)),
+                single.eq(arriving.flush | _is_single(arriving.event.digits.pending, weights.coding)),
                 self.o.valid.eq(self.i.valid),
             ]
         with m.Elif(self.o.ready):
@@ -80,37 +86,26 @@ class DigitIssuer(wiring.Component):
         weights, blocks = self._weights, self._blocks
         if blocks * weights.sets == 1:
             return
-        block, step = Signal(range(blocks)), Signal(range(self._time.steps))
-        last_block, last_step = block == blocks - 1, step == self._time.steps - 1
+        block = Signal(range(blocks))
         following = base + weights.inputs
+        last_block = block == blocks - 1
+        ends = Signal()
+        m.d.comb += ends.eq(flushed & last_block)
         with m.If(flushed):
             m.d.sync += [block.eq(Mux(last_block, 0, block + 1)), base.eq(following)]
         if weights.sets == 1:
-            with m.If(flushed & last_block):
+            with m.If(ends):
                 m.d.sync += base.eq(0)
             return
-        last_position = self._last_position(m, flushed & last_block)
-        first = Signal.like(base)
-        with m.If(flushed & last_block):
-            with m.If(~last_position):
-                m.d.sync += base.eq(first)
-            with m.Else():
-                m.d.sync += step.eq(Mux(last_step, 0, step + 1))
-                with m.If(last_step):
-                    m.d.sync += [base.eq(0), first.eq(0)]
-                with m.Else():
-                    m.d.sync += first.eq(following)
-
-    def _last_position(self, m: Module, cell: Value) -> Value:
-        """Whether the next cell is of the next time step."""
-        positions = self._positions
-        if self._time.order == "position_major" or positions == 1:
-            return Const(1)
-        position = Signal(range(positions))
-        last = position == positions - 1
-        with m.If(cell):
-            m.d.sync += position.eq(Mux(last, 0, position + 1))
-        return last
+        m.submodules.cells = cells = CellCounter(self._positions, self._time)
+        first = Signal.like(base)  # of the present step
+        m.d.comb += cells.next.eq(ends)
+        with m.If(ends & ~cells.leaves_step):
+            m.d.sync += base.eq(first)
+        with m.Elif(ends & cells.last_step):
+            m.d.sync += [base.eq(0), first.eq(0)]
+        with m.Elif(ends):
+            m.d.sync += first.eq(following)
 
 
 def _is_single(pending: Value, coding: Coding) -> Value:

@@ -1,29 +1,66 @@
 """The event buffer: keeps a window's events and replays them block by block."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from typing import Any
+
+from amaranth.hdl import Array, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold_hw.parts.digits import PendingDigits, encode
 from spikefold_hw.parts.memory import Ram
 from spikefold_hw.parts.shapes import WeightsShape
-from spikefold_hw.streams import Event, index_bits
+from spikefold_hw.streams import Event, connect, index_bits
+from spikefold_hw.typed import Component, view_signal
+
+BANKS = 2
+
+
+class StoredEvent(data.StructLayout):
+    """An event as it is kept: its index under the window, and its digits."""
+
+    def __init__(self, weights: WeightsShape):
+        digits = PendingDigits(weights.levels, weights.coding)
+        super().__init__({"index": index_bits(weights.inputs), "digits": digits})
 
 
 class Slot(data.StructLayout):
-    """A replayed event with its digits, or with `flush` the end of a block."""
+    """A replayed event, or with `flush` the end of a block."""
 
     def __init__(self, weights: WeightsShape):
-        super().__init__(
-            {
-                "index": index_bits(weights.inputs),
-                "digits": PendingDigits(weights.levels, weights.coding),
-                "flush": 1,
-            }
-        )
+        super().__init__({"event": StoredEvent(weights), "flush": 1})
 
 
-class EventBuffer(wiring.Component):
+def event_rows(weights: WeightsShape) -> int:
+    """Rows of an `EventBuffer`'s memory."""
+    return BANKS << index_bits(weights.inputs)
+
+
+class _Place(data.StructLayout):
+    """An address of the memory."""
+
+    def __init__(self, weights: WeightsShape):
+        super().__init__({"row": index_bits(weights.inputs), "bank": 1})
+
+
+class _Filled(data.StructLayout):
+    """What is kept of a bank that is filled: how many events it holds, and whether none."""
+
+    def __init__(self, weights: WeightsShape):
+        super().__init__({"count": index_bits(weights.inputs) + 1, "empty": 1})
+
+
+class _Bank:
+    """A bank's record, which both sides work on.
+
+    It is `full` from its window's mark until its last slot has left, and `fresh` until that has been fetched.
+    """
+
+    def __init__(self, k: int, weights: WeightsShape):
+        self.full, self.fresh = Signal(name=f"full{k}"), Signal(name=f"fresh{k}")
+        self.filled = Signal(_Filled(weights), name=f"filled{k}")
+
+
+class EventBuffer(Component):
     """Two banks of events: one is filled while the other is replayed, once per block.
 
     Zeros are never stored. A bank is free again when its last flush has left.
@@ -34,6 +71,8 @@ class EventBuffer(wiring.Component):
         Of the projection: inputs, levels and coding.
     replays
         How often a window is replayed: the blocks of output channels it leads to.
+    name
+        What the names of its memories begin with.
 
     Members
     -------
@@ -46,87 +85,210 @@ class EventBuffer(wiring.Component):
     latency = 3
     """Cycles from the mark's handshake to the first slot on the output."""
 
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, weights: WeightsShape, replays: int, name: str = ""):
+        self._weights = weights
+        self._name = name
+        self._fill, self._replay = _Fill(weights), _Replay(weights, replays)
+        super().__init__({"i": In(self._fill.i.signature.flip()), "o": Out(self._replay.o.signature)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.event_memory = memory = Ram(
+            StoredEvent(self._weights), event_rows(self._weights), f"{self._name}_event"
+        )
+        m.submodules.fill, m.submodules.replay = fill, replay = self._fill, self._replay
+        connect(m, wiring.flipped(self.i), fill.i)
+        connect(m, replay.o, wiring.flipped(self.o))
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.en.eq(fill.stores),
+            write.addr.eq(fill.place),
+            write.data.eq(fill.event),
+            read.en.eq(replay.fetches),
+            read.addr.eq(replay.place),
+            replay.event.eq(read.data),
+        ]
+        banks = [_Bank(k, self._weights) for k in range(BANKS)]
+        for k, bank in enumerate(banks):
+            with m.If(fill.fills & (fill.place.bank == k)):
+                m.d.sync += [bank.full.eq(1), bank.fresh.eq(1), bank.filled.eq(fill.filled)]
+            with m.If(replay.fetched & (replay.place.bank == k)):
+                m.d.sync += bank.fresh.eq(0)
+            with m.If(replay.left & (replay.leaving == k)):
+                m.d.sync += bank.full.eq(0)
+        m.d.comb += [
+            fill.full.eq(Array(bank.full for bank in banks)[fill.place.bank]),
+            replay.fresh.eq(Array(bank.fresh for bank in banks)[replay.place.bank]),
+            replay.filled.eq(Array(bank.filled for bank in banks)[replay.place.bank]),
+        ]
+        return m
+
+
+class _Fill(Component):
+    """Writes one event per cycle into the bank that is being filled.
+
+    Members
+    -------
+    i : In(stream(Event))
+        Events of windows.
+    full : In(1)
+        The bank that `place` names is.
+    stores, place, event : Out
+        The memory's write port.
+    fills, filled : Out
+        Strobe: the bank that `place` names is filled, with so much.
+    """
+
+    event: Any
+    filled: Any
+    fills: Signal
+    full: Any
+    i: stream.Interface
+    place: Any
+    stores: Signal
+
+    def __init__(self, weights: WeightsShape):
+        self._weights = weights
+        super().__init__(
+            {
+                "i": In(stream.Signature(Event(weights.inputs, weights.levels))),
+                "full": In(1),
+                "stores": Out(1),
+                "place": Out(_Place(weights)),
+                "event": Out(StoredEvent(weights)),
+                "fills": Out(1),
+                "filled": Out(_Filled(weights)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        weights, event = self._weights, self.i.payload
+        m = Module()
+        bank = Signal()
+        count = Signal.like(self.filled.count)
+        taken = self.i.valid & self.i.ready
+        m.d.comb += [
+            self.i.ready.eq(~self.full),
+            self.stores.eq(taken & (event.level != 0)),
+            self.place.row.eq(count),
+            self.place.bank.eq(bank),
+            self.event.index.eq(event.index),
+            self.event.digits.eq(encode(event.level, weights.levels, weights.coding)),
+            self.fills.eq(taken & event.end_position),
+            self.filled.count.eq(count + (event.level != 0)),
+            self.filled.empty.eq((count == 0) & (event.level == 0)),
+        ]
+        with m.If(taken):
+            m.d.sync += count.eq(Mux(event.end_position, 0, self.filled.count))
+        with m.If(self.fills):
+            m.d.sync += bank.eq(~bank)
+        return m
+
+
+class _Replay(Component):
+    """Reads slots: the memory's output is one stage, the output a second, since block RAM is slow.
+
+    Members
+    -------
+    fresh, filled : In
+        The bank that `place` names is; what it holds.
+    fetches, place, event
+        The memory's read port.
+    fetched : Out(1)
+        Strobe: the last slot of the bank that `place` names is being fetched.
+    left, leaving : Out(1)
+        Strobe: the last slot of the bank `leaving` leaves.
+    o : Out(stream(Slot))
+        Every event of a window and a flush, for every block.
+    """
+
+    event: Any
+    fetched: Any
+    fetches: Signal
+    filled: Any
+    fresh: Any
+    leaving: Signal
+    left: Any
+    o: stream.Interface
+    place: Any
+
     def __init__(self, weights: WeightsShape, replays: int):
         self._weights = weights
         self._replays = replays
         super().__init__(
             {
-                "i": In(stream.Signature(Event(weights.inputs, weights.levels))),
+                "fresh": In(1),
+                "filled": In(_Filled(weights)),
+                "fetches": Out(1),
+                "place": Out(_Place(weights)),
+                "event": In(StoredEvent(weights)),
+                "fetched": Out(1),
+                "left": Out(1),
+                "leaving": Out(1),
                 "o": Out(stream.Signature(Slot(weights))),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
-        weights, bits = self._weights, index_bits(self._weights.inputs)
-        entry = data.StructLayout({"index": bits, "digits": PendingDigits(weights.levels, weights.coding)})
         m = Module()
-        m.submodules.event_memory = memory = Ram(entry, 2 << bits)
-        # A bank is full until its last slot has left, and fresh until that has been fetched.
-        full = Array(Signal(name=f"full{k}") for k in range(2))
-        fresh = Array(Signal(name=f"fresh{k}") for k in range(2))
-        count = Array(Signal(bits + 1, name=f"count{k}") for k in range(2))
-        empty = Array(Signal(name=f"empty{k}") for k in range(2))
-        self._fill(m, memory, full, fresh, count, empty)
-        self._replay(m, memory, full, fresh, count, empty)
+        # Not reset, so that synthesis may use the register inside the block RAM.
+        slot = view_signal(Slot(self._weights), reset_less=True)
+        valid = Signal()
+        move = Signal()
+        flush = Signal(reset_less=True)
+        final = Signal()
+        leaves = Signal()
+        ends = self._walk(m)
+        m.d.comb += [
+            move.eq(self.o.ready | ~self.o.valid),
+            self.fetches.eq(self.fresh & (move | ~valid)),
+            self.o.payload.eq(slot),
+            self.left.eq(self.o.valid & self.o.ready & leaves),
+        ]
+        with m.If(self.fetches):
+            m.d.sync += [flush.eq(ends), final.eq(self.fetched)]
+        with m.If(self.fetches | move):
+            m.d.sync += valid.eq(self.fetches)
+        with m.If(move):
+            m.d.sync += [
+                self.o.valid.eq(valid),
+                slot.event.eq(self.event),
+                slot.flush.eq(flush),
+                leaves.eq(final),
+            ]
+        with m.If(self.left):
+            m.d.sync += self.leaving.eq(~self.leaving)
         return m
 
-    def _fill(self, m: Module, memory: Ram, full: Array, fresh: Array, count: Array, empty: Array) -> None:
-        """Write one event per cycle into the bank that is being filled."""
-        weights, event = self._weights, self.i.payload
-        write = memory.write_port()
-        bank, fill = Signal(), Signal.like(count[0])
-        stored = fill + (event.level != 0)
-        taken = self.i.valid & self.i.ready
-        m.d.comb += [
-            self.i.ready.eq(~full[bank]),
-            write.addr.eq(Cat(fill[:-1], bank)),
-            write.data.eq(Cat(event.index, encode(event.level, weights.levels, weights.coding))),
-            write.en.eq(taken & (event.level != 0)),
-        ]
-        with m.If(taken):
-            m.d.sync += fill.eq(Mux(event.end_position, 0, stored))
-            with m.If(event.end_position):
-                m.d.sync += [bank.eq(~bank), count[bank].eq(stored), full[bank].eq(1), fresh[bank].eq(1)]
-                m.d.sync += empty[bank].eq((fill == 0) & (event.level == 0))
-
-    def _replay(self, m: Module, memory: Ram, full: Array, fresh: Array, count: Array, empty: Array) -> None:
-        """Read slots: the memory's output is one stage, the output a second, since block RAM is slow."""
-        read = memory.read_port()
-        bank, pointer, ahead = Signal(), Signal(len(count[0]) - 1), Signal.like(count[0], init=1)
-        # Whether a block ends at the pointer is compared one fetch ahead, out of the way of `ready`.
-        begins, ends = Signal(init=1), Signal()
-        valid, final = Signal(), Signal()
-        # Not reset, so that synthesis may use the register inside the block RAM.
-        slot, waiting = (Signal(Slot(self._weights), reset_less=True) for _ in range(2))
-        flush, last, fetch, move = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += [
-            flush.eq(Mux(begins, empty[bank], ends)),
-            move.eq(self.o.ready | ~self.o.valid),
-            fetch.eq(fresh[bank] & (move | ~valid)),
-            read.addr.eq(Cat(pointer, bank)),
-            read.en.eq(fetch),
-            Cat(slot.index, slot.digits).eq(read.data),
-        ]
-        with m.If(fetch):
-            m.d.sync += [
-                slot.flush.eq(flush),
-                final.eq(flush & last),
-                begins.eq(flush),
-                ends.eq(ahead == count[bank]),
-                pointer.eq(Mux(flush, 0, ahead)),
-                ahead.eq(Mux(flush, 1, ahead + 1)),
-            ]
-            with m.If(flush & last):
-                m.d.sync += [fresh[bank].eq(0), bank.eq(~bank)]
-        with m.If(fetch | move):
-            m.d.sync += valid.eq(fetch)
-        leaves, leaving = Signal(), Signal()
-        with m.If(move):
-            m.d.sync += [self.o.valid.eq(valid), waiting.eq(slot), leaves.eq(final)]
-        m.d.comb += self.o.payload.eq(waiting)
-        with m.If(self.o.valid & self.o.ready & leaves):
-            m.d.sync += [full[leaving].eq(0), leaving.eq(~leaving)]
+    def _walk(self, m: Module) -> Value:
+        """Go on with every fetch; returns whether a block ends with the slot that is being fetched."""
+        row = Signal.like(self.place.row)
+        following = Signal.like(self.filled.count, init=1)
+        # Whether a block ends at a row is compared one fetch ahead, out of the way of `ready`.
+        begins = Signal(init=1)
+        compared = Signal()
+        ends = Signal()
+        bank = Signal()
         replay = Signal(range(self._replays))
-        m.d.comb += last.eq(replay == self._replays - 1)
-        with m.If(fetch & flush):
+        last = replay == self._replays - 1
+        m.d.comb += [
+            ends.eq(Mux(begins, self.filled.empty, compared)),
+            self.place.row.eq(row),
+            self.place.bank.eq(bank),
+            self.fetched.eq(self.fetches & ends & last),
+        ]
+        with m.If(self.fetches):
+            m.d.sync += [
+                begins.eq(ends),
+                compared.eq(following == self.filled.count),
+                row.eq(Mux(ends, 0, following)),
+                following.eq(Mux(ends, 1, following + 1)),
+            ]
+        with m.If(self.fetches & ends):
             m.d.sync += replay.eq(Mux(last, 0, replay + 1))
+        with m.If(self.fetched):
+            m.d.sync += bank.eq(~bank)
+        return ends

@@ -1,14 +1,15 @@
 """A whole map as one cell."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold_hw.streaming.window.shape import WindowShape
 from spikefold_hw.streams import Event
+from spikefold_hw.typed import Component
 
 
-class Flatten(wiring.Component):
+class Flatten(Component):
     """Turns the cells of a whole map into one: the index counts positions too.
 
     Members
@@ -18,6 +19,9 @@ class Flatten(wiring.Component):
     o : Out(stream(Event))
         The same events, in the same cycle, index (row, column, channel); the last cell's mark alone is left.
     """
+
+    i: stream.Interface
+    o: stream.Interface
 
     def __init__(self, window: WindowShape):
         self._map = window.map

@@ -1,13 +1,14 @@
 """Several projections of a layer in turn."""
 
 from amaranth.hdl import Array, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold_hw.streams import Digit
+from spikefold_hw.typed import Component
 
 
-class ProjectionMerge(wiring.Component):
+class ProjectionMerge(Component):
     """Lets the projections of a layer take turns: a block gets the digits of each, then one flush.
 
     The flush that ends a projection's turn takes a cycle.
@@ -20,6 +21,8 @@ class ProjectionMerge(wiring.Component):
         Digits of all, each with its projection as `window`.
     """
 
+    o: stream.Interface
+
     def __init__(self, output: Digit, inputs: list[Digit]):
         self._count = len(inputs)
         ports = {f"i{k}": In(stream.Signature(digit)) for k, digit in enumerate(inputs)}
@@ -30,7 +33,8 @@ class ProjectionMerge(wiring.Component):
         turn = Signal(range(self._count))
         inputs = [getattr(self, f"i{k}") for k in range(self._count)]
         last = turn == self._count - 1
-        flush, swallowed = Signal(), Signal()
+        flush = Signal()
+        swallowed = Signal()
         payload = self.o.payload
         valid = Array(i.valid for i in inputs)[turn]
         m.d.comb += [

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.neuron import Integers
 from spikefold_hw.streaming.window.shape import WindowShape
 from spikefold_hw.streams import index_bits
+from spikefold_hw.typed import Component
 
 
-class WindowWalk(wiring.Component):
+class WindowWalk(Component):
     """Issues one tap per `shift`, and between two windows a pause of one `shift` or more.
 
     Windows come by output row, column, time step and group; taps by row and column. The pause lasts
@@ -42,6 +42,22 @@ class WindowWalk(wiring.Component):
         Positions that no window needs any more when this tap has been read.
     """
 
+    available_latency = 2
+    """Cycles from the strobe of the last cell that a window needs to the first in which it can begin."""
+
+    pace = 3
+    """Cycles from the beginning of a window to that of the next, at least."""
+
+    cell: Signal
+    group: Signal
+    inside: Signal
+    last: Signal
+    offset: Signal
+    released: Signal
+    shift: Signal
+    valid: Signal
+    written: Signal
+
     def __init__(self, window: WindowShape):
         self._shape = window
         self._geometry = window.geometry
@@ -62,15 +78,17 @@ class WindowWalk(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        following = _Following(self._shape)
-        begin, young, settling = Signal(), Signal(), Signal()
-        # What is needed is known two cycles after the window before began, and compared in a third.
-        m.d.sync += [young.eq(begin), settling.eq(young)]
-        available = self._available(m, begin, following)
-        m.d.comb += begin.eq(self.shift & ~self.valid & available & ~young & ~settling)
-        following.count(m, begin)
-        self._locate(m, begin, following)
-        self._visit(m, begin, following)
+        upcoming = _NextWindow(self._shape)
+        # A begin moves the counters; from them `need` is summed in a second cycle, and compared in a third.
+        begin = Signal()
+        counters_new = Signal()
+        need_new = Signal()
+        m.d.sync += [counters_new.eq(begin), need_new.eq(counters_new)]
+        available = self._available(m, begin, upcoming)
+        m.d.comb += begin.eq(self.shift & ~self.valid & available & ~counters_new & ~need_new)
+        upcoming.count(m, begin)
+        self._locate(m, begin, upcoming)
+        self._visit(m, begin, upcoming)
         return m
 
     def _after(self, pointer: Value, distance: int) -> Value:
@@ -84,25 +102,25 @@ class WindowWalk(wiring.Component):
         beyond = pointer + (distance - self._cells) % (1 << bits)
         return Mux(wrapped, beyond[:bits], (pointer + distance)[:bits])
 
-    def _locate(self, m: Module, begin: Signal, following: "_Following") -> None:
+    def _locate(self, m: Module, begin: Signal, upcoming: "_NextWindow") -> None:
         """Where the next window starts: `origin` is its position's first step, `left` its row's."""
-        window, geometry, start = self._shape, self._geometry, following.start
+        window, geometry, start = self._shape, self._geometry, upcoming.start
         down, across = window.stride[0] * window.map.width * window.steps, window.stride[1] * window.steps
         to_next_map = window.map.positions * window.steps - (geometry.height - 1) * down
         origin, left = Signal.like(start, name="origin"), Signal.like(start, name="left")
         below, right = Signal.like(start, name="below"), Signal.like(start, name="right")
         m.d.comb += [
-            below.eq(Mux(following.last_row, self._after(left, to_next_map), self._after(left, down))),
+            below.eq(Mux(upcoming.last_row, self._after(left, to_next_map), self._after(left, down))),
             right.eq(self._after(origin, across)),
         ]
-        with m.If(begin & following.ends_row):
+        with m.If(begin & upcoming.ends_row):
             m.d.sync += [left.eq(below), origin.eq(below), start.eq(below)]
-        with m.Elif(begin & following.ends_position):
+        with m.Elif(begin & upcoming.ends_position):
             m.d.sync += [origin.eq(right), start.eq(right)]
-        with m.Elif(begin & following.ends_step):
+        with m.Elif(begin & upcoming.ends_step):
             m.d.sync += start.eq(self._after(start, 1))
 
-    def _available(self, m: Module, begin: Signal, following: "_Following") -> Value:
+    def _available(self, m: Module, begin: Signal, upcoming: "_NextWindow") -> Value:
         """Whether the next window's last cell is complete.
 
         `front` counts complete cells from the start of that window's map, `need` is the one it waits for.
@@ -112,43 +130,46 @@ class WindowWalk(wiring.Component):
         bits = (2 * (cells + self._cells)).bit_length() + 1
         rows = (geometry.rows()[1] - 1) * window.map.width * window.steps
         columns = (geometry.columns()[1] - 1) * window.steps
-        down, across = Signal(range(cells), init=int(rows[0])), Signal(range(cells), init=int(columns[0]))
-        front, need = Signal(signed(bits)), Signal(signed(bits), init=int(rows[0] + columns[0]))
+        down = Signal(range(cells), init=int(rows[0]))
+        across = Signal(range(cells), init=int(columns[0]))
+        front = Signal(signed(bits))
+        need = Signal(signed(bits), init=int(rows[0] + columns[0]))
         available = Signal()
-        ends_map = begin & following.ends_row & following.last_row
+        ends_map = begin & upcoming.ends_row & upcoming.last_row
         m.d.sync += [
-            need.eq(down + across + following.step),
+            need.eq(down + across + upcoming.step),
             front.eq(front + self.written - Mux(ends_map, cells, 0)),
             available.eq(front > need),
         ]
-        with m.If(begin & following.ends_position):
-            moved = across + _choose(following.column, np.diff(columns))
-            m.d.sync += across.eq(Mux(following.ends_row, int(columns[0]), moved))
-        with m.If(begin & following.ends_row):
-            moved = down + _choose(following.row, np.diff(rows))
-            m.d.sync += down.eq(Mux(following.last_row, int(rows[0]), moved))
+        with m.If(begin & upcoming.ends_position):
+            moved = across + _choose(upcoming.column, np.diff(columns))
+            m.d.sync += across.eq(Mux(upcoming.ends_row, int(columns[0]), moved))
+        with m.If(begin & upcoming.ends_row):
+            moved = down + _choose(upcoming.row, np.diff(rows))
+            m.d.sync += down.eq(Mux(upcoming.last_row, int(rows[0]), moved))
         return available
 
-    def _visit(self, m: Module, begin: Signal, following: "_Following") -> None:
+    def _visit(self, m: Module, begin: Signal, upcoming: "_NextWindow") -> None:
         """Walk the taps of the present window."""
         window = self._shape
         kernel_rows, kernel_columns = window.kernel
-        row, column = Signal(range(kernel_rows)), Signal(range(kernel_columns))
+        row = Signal(range(kernel_rows))
+        column = Signal(range(kernel_columns))
         first, freed = Signal.like(self.cell, name="first"), Signal.like(self.released, name="freed")
         below, row_ends = Signal.like(self.cell, name="below_tap"), column == kernel_columns - 1
         m.d.comb += [
             self.last.eq(row_ends & (row == kernel_rows - 1)),
             self.released.eq(Mux(self.last, freed, 0)),
-            self.inside.eq(self._is_inside(m, begin, following, row_ends)),
+            self.inside.eq(self._is_inside(m, begin, upcoming, row_ends)),
             below.eq(self._after(first, window.map.width * window.steps)),
         ]
         with m.If(begin):
             m.d.sync += [
                 self.valid.eq(1),
-                self.cell.eq(following.start),
-                first.eq(following.start),
-                self.group.eq(following.group),
-                freed.eq(following.freed),
+                self.cell.eq(upcoming.start),
+                first.eq(upcoming.start),
+                self.group.eq(upcoming.group),
+                freed.eq(upcoming.freed),
             ]
         with m.Elif(self.shift & self.valid):
             m.d.sync += [
@@ -160,7 +181,7 @@ class WindowWalk(wiring.Component):
             with m.If(row_ends):
                 m.d.sync += [row.eq(Mux(self.last, 0, row + 1)), first.eq(below)]
 
-    def _is_inside(self, m: Module, begin: Signal, following: "_Following", row_ends: Value) -> Value:
+    def _is_inside(self, m: Module, begin: Signal, upcoming: "_NextWindow", row_ends: Value) -> Value:
         """Whether the present tap lies on the map, from its coordinates."""
         window = self._shape
         (top, left), (down, across) = window.padding, window.stride
@@ -175,10 +196,10 @@ class WindowWalk(wiring.Component):
         )
         with m.If(begin):
             m.d.sync += [y.eq(next_y), x.eq(next_x), edge.eq(next_x)]
-            with m.If(following.ends_position):
-                m.d.sync += next_x.eq(Mux(following.ends_row, -left, next_x + across))
-            with m.If(following.ends_row):
-                m.d.sync += next_y.eq(Mux(following.last_row, -top, next_y + down))
+            with m.If(upcoming.ends_position):
+                m.d.sync += next_x.eq(Mux(upcoming.ends_row, -left, next_x + across))
+            with m.If(upcoming.ends_row):
+                m.d.sync += next_y.eq(Mux(upcoming.last_row, -top, next_y + down))
         with m.Elif(self.shift & self.valid):
             m.d.sync += x.eq(Mux(row_ends, edge, x + 1))
             with m.If(row_ends):
@@ -186,7 +207,7 @@ class WindowWalk(wiring.Component):
         return (y >= 0) & (y < height) & (x >= 0) & (x < width)
 
 
-class _Following:
+class _NextWindow:
     """The window that is walked next: its counters, and which of them it is the last of.
 
     Attributes: `start`, ring cell of its first tap (which may lie before the map); `freed`, positions
@@ -199,8 +220,10 @@ class _Following:
         rows, columns = window.padding
         first = -(rows * window.map.width + columns) * window.steps % cells
         self.start = Signal(index_bits(cells), init=first, name="start")
-        self.group, self.step = Signal(range(window.groups)), Signal(range(window.steps))
-        self.column, self.row = Signal(range(geometry.width)), Signal(range(geometry.height))
+        self.group = Signal(range(window.groups))
+        self.step = Signal(range(window.steps))
+        self.column = Signal(range(geometry.width))
+        self.row = Signal(range(geometry.height))
         self.ends_step = self.group == window.groups - 1
         self.ends_position = self.ends_step & (self.step == window.steps - 1)
         self.ends_row = self.ends_position & (self.column == geometry.width - 1)
@@ -224,9 +247,9 @@ class _Following:
         released = np.diff(geometry.released, prepend=0).reshape(geometry.height, geometry.width)
         inner, ends = released[:, :-1], released[:, -1]
         # Rows that the next row of outputs starts at too are kept whole.
-        moving = inner.any(axis=1)
+        moving = np.asarray(inner.any(axis=1))
         pattern = inner[moving.argmax()] if moving.any() else np.zeros(geometry.width - 1, np.int64)
-        within = Mux(_choose(self.row, moving.astype(np.int64)), _choose(self.column, pattern), 0)
+        within = Mux(_choose(self.row, moving.tolist()), _choose(self.column, pattern), 0)
         return Mux(self.column == geometry.width - 1, _choose(self.row, ends), within)
 
 

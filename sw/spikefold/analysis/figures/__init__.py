@@ -6,6 +6,7 @@ out.
 """
 
 import importlib.util
+from functools import partial
 from typing import TYPE_CHECKING
 
 from spikefold.errors import MissingToolError
@@ -44,18 +45,17 @@ def draw(analysis: "Analysis") -> dict[str, bytes]:
     from spikefold.analysis.figures.style import rendered
 
     drawers = {
-        "firing": along.firing,
-        "levels": histograms.levels,
-        "information": along.information,
-        "membranes": histograms.membranes,
-        "membrane_surface": surfaces.membrane,
-        "scales": along.scales,
-        "operations": along.operations,
+        "firing": partial(along.firing, analysis),
+        "levels": partial(histograms.levels, analysis),
+        "information": partial(along.information, analysis),
+        "membranes": partial(histograms.membranes, analysis),
+        "membrane_surface": partial(surfaces.membrane, analysis),
+        "scales": partial(along.scales, analysis),
+        "operations": partial(along.operations, analysis),
     }
     if analysis.landscape is not None:
-        drawers |= {"landscape": surfaces.contours, "landscape_surface": surfaces.loss}
+        drawers["landscape"] = partial(surfaces.contours, analysis.landscape)
+        drawers["landscape_surface"] = partial(surfaces.loss, analysis.landscape)
     return {
-        f"{name}.{kind}": data
-        for name, drawer in drawers.items()
-        for kind, data in rendered(drawer, analysis).items()
+        f"{name}.{kind}": data for name, drawer in drawers.items() for kind, data in rendered(drawer).items()
     }

@@ -1,12 +1,14 @@
 """Figures with the network's layers from left to right."""
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from spikefold.analysis.figures.style import COLOURS, MAP, layer_axis, width_for
+from spikefold.analysis.figures.style import COLOURS, MAP, layer_axis, whole_ticks, width_for
 from spikefold.analysis.results import Analysis
 from spikefold.analysis.scales import LearnedScales
 from spikefold.analysis.sources import COUNTS
@@ -66,7 +68,7 @@ def information(analysis: Analysis) -> Figure:
     entropy.legend(loc="upper right")
     effective.bar(x, [layer.statistics.effective for layer in layers], width=0.7, color=COLOURS[2])
     effective.set_title("(c) effective levels (p > 0.01)")
-    effective.yaxis.get_major_locator().set_params(integer=True)
+    whole_ticks(effective.yaxis)
     activity.bar(x, [100 * layer.statistics.activity for layer in layers], width=0.7, color=COLOURS[3])
     activity.set_title("(d) activity: levels above 0 (%)")
     for axes in (scale, entropy, effective, activity):
@@ -96,7 +98,8 @@ def _violins(axes: Axes, layers: list[LearnedScales], colour: str) -> None:
     varied = [k for k, v in enumerate(values) if np.ptp(v) > 0]
     if varied:
         parts = axes.violinplot([values[k] for k in varied], positions=varied, widths=0.8, showextrema=False)
-        for body in parts["bodies"]:
+        bodies: Any = parts["bodies"]  # a list of collections; the stubs have one collection
+        for body in bodies:
             body.set(facecolor=colour, alpha=0.35)
     for k, v in enumerate(values):
         low, middle, high = np.quantile(v, (0.25, 0.5, 0.75))

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from spikefold.analysis.figures.style import COLOURS, MAP, grid_of
+from spikefold.analysis.figures.style import COLOURS, MAP, grid_of, whole_ticks
 from spikefold.analysis.levels import EFFECTIVE
 from spikefold.analysis.results import Analysis
 
@@ -19,7 +19,7 @@ def levels(analysis: Analysis) -> Figure:
         axes.set_ylim(1e-5, 1.5)
         axes.set_yticks([1e-4, 1e-2, 1], ["0.01 %", "1 %", "100 %"])
         axes.minorticks_off()
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        whole_ticks(axes.xaxis)
         scale = float(np.median(layer.learned.scale.values))
         axes.set_title(f"{layer.name}\nscale {scale:.3g}", fontsize=9)
     figure.supxlabel("level", fontsize=10)
@@ -46,7 +46,7 @@ def membranes(analysis: Analysis) -> Figure:
                 extent=extent,
                 interpolation="nearest",
             )
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            whole_ticks(axes.xaxis)
             axes.grid(visible=False)
         axes.set_title(layer.name, fontsize=9)
     over_time = any(layer.steps > 1 for layer in analysis.neurons)

@@ -5,8 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib as mpl
+from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from spikefold.analysis.figures import FORMATS
 
@@ -17,7 +20,7 @@ MAP = "cividis"
 DPI = 150
 _MOST_LABELS = 40
 
-_STYLE = {
+_STYLE: Any = {  # matplotlib's stubs want every key's name as a literal type
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.titlesize": 10,
@@ -29,7 +32,7 @@ _STYLE = {
     "grid.color": "#E3E7EC",
     "grid.linewidth": 0.7,
     "axes.edgecolor": "#5A6675",
-    "axes.prop_cycle": mpl.cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=COLOURS),
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
@@ -38,11 +41,11 @@ _STYLE = {
 }
 
 
-def rendered(draw: Callable[[Any], Figure], analysis: Any) -> dict[str, bytes]:
-    """Return what ``draw`` makes of an analysis in every format; the same bytes for the same analysis."""
+def rendered(draw: Callable[[], Figure]) -> dict[str, bytes]:
+    """Return what ``draw`` makes in every format; the same bytes for the same figure."""
     files = {}
     with mpl.rc_context(_STYLE):
-        figure = draw(analysis)
+        figure = draw()
         for kind in FORMATS:
             buffer = io.BytesIO()
             metadata = {"Date": None} if kind == "svg" else None
@@ -60,13 +63,20 @@ def layer_axis(axes: Axes, names: Sequence[str]) -> None:
     axes.grid(visible=False, axis="x")
 
 
+def whole_ticks(axis: Axis) -> None:
+    """Label whole numbers only; the axis must be linear."""
+    locator = axis.get_major_locator()
+    assert isinstance(locator, MaxNLocator)
+    locator.set_params(integer=True)
+
+
 def grid_of(count: int) -> tuple[Figure, list[Axes]]:
     """Return a figure of ``count`` small panels, up to four in a row; margins are fixed, in inches."""
     columns = min(4, count)
     rows = -(-count // columns)
     width, height = max(4.5, 0.8 + 2.7 * columns), 0.9 + 2.1 * rows
-    figure = Figure(figsize=(width, height), layout="none")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    figure = Figure(figsize=(width, height), layout="none")  # type: ignore[arg-type]  # the stubs lack it
+    panels: list[Axes] = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
     figure.subplots_adjust(
         left=0.85 / width,
         right=1 - 0.15 / width,
@@ -80,6 +90,6 @@ def grid_of(count: int) -> tuple[Figure, list[Axes]]:
     return figure, panels[:count]
 
 
-def width_for(layers: int) -> float:
+def width_for(layers: float) -> float:
     """Width in inches of a figure with so many layers side by side."""
     return min(16.0, max(5.5, 2.0 + 0.42 * layers))

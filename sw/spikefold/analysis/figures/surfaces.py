@@ -5,7 +5,8 @@ from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d import Axes3D
 from numpy.typing import NDArray
 
-from spikefold.analysis.figures.style import COLOURS, MAP
+from spikefold.analysis.figures.style import COLOURS, MAP, whole_ticks
+from spikefold.analysis.landscape import Landscape
 from spikefold.analysis.results import Analysis
 
 _SMOOTH = 1.5  # bins
@@ -25,7 +26,7 @@ def membrane(analysis: Analysis) -> Figure:
     axes.set(xlabel="membrane (levels)", ylabel="time step", zlabel="density")
     figure.suptitle(layer.name, fontsize=10)
     _look(axes)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    whole_ticks(axes.yaxis)
     return figure
 
 
@@ -37,9 +38,8 @@ def smooth(density: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([np.convolve(row, kernel / kernel.sum(), mode="valid") for row in padded])
 
 
-def contours(analysis: Analysis) -> Figure:
+def contours(found: Landscape) -> Figure:
     """Contours of the loss, the trained network in the middle (PIT Fig. 5c, d)."""
-    found = analysis.landscape
     figure = Figure(figsize=(5.8, 4.9))
     axes = figure.subplots()
     filled = axes.contourf(found.axis, found.axis, found.loss, levels=20, cmap=MAP)
@@ -51,9 +51,8 @@ def contours(analysis: Analysis) -> Figure:
     return figure
 
 
-def loss(analysis: Analysis) -> Figure:
+def loss(found: Landscape) -> Figure:
     """The same as a surface (PIT Fig. 5a, b)."""
-    found = analysis.landscape
     figure = Figure(figsize=(6.4, 5.0))
     axes = figure.add_subplot(projection="3d")
     x, y = np.meshgrid(found.axis, found.axis)

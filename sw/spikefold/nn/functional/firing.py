@@ -1,4 +1,7 @@
-"""Firing: levels of a membrane, with a surrogate gradient."""
+"""Firing: levels of a membrane, with a surrogate gradient.
+
+torch's `Function.apply` has no types, hence what mypy is told below.
+"""
 
 from typing import Any
 
@@ -82,7 +85,8 @@ def fire(
     """
     if isinstance(floor, float) and floor <= 0 and surrogate == "clip":
         floor = None  # below 0 there is no level and no slope anyway
-    return _Fire.apply(u, a, levels, rounding, surrogate, rectify, floor, unit)
+    s: Tensor = _Fire.apply(u, a, levels, rounding, surrogate, rectify, floor, unit)  # type: ignore[no-untyped-call]
+    return s
 
 
 class _Revalue(torch.autograd.Function):
@@ -107,7 +111,8 @@ class _Revalue(torch.autograd.Function):
 
 def revalue(s: Tensor, a: Tensor, scale: Tensor) -> Tensor:
     """Return ``scale * n`` for values ``s = a * n`` of whole ``n``; ``a`` and ``scale`` share a shape."""
-    return _Revalue.apply(s, a, scale)
+    value: Tensor = _Revalue.apply(s, a, scale)  # type: ignore[no-untyped-call]
+    return value
 
 
 class _Damp(torch.autograd.Function):
@@ -137,4 +142,5 @@ def damp(u: Tensor, key: Tensor, factor: float, floor: float | None = None) -> T
     It fired where ``key > 0`` (emitted values, at least 0), or, with ``floor``, where ``key >= floor``
     (membranes). The gradient of ``u`` is that factor; ``key`` gets none.
     """
-    return _Damp.apply(u, key, factor, floor)
+    damped: Tensor = _Damp.apply(u, key, factor, floor)  # type: ignore[no-untyped-call]
+    return damped

@@ -94,6 +94,7 @@ def _damped(u: Tensor, state: State, factor: float, dynamics: Dynamics) -> Tenso
 
 def _spikes(u: Tensor, threshold: Tensor, p: Dynamics) -> Tensor:
     if p.levels is None:
+        assert p.fire_floor is not None  # see Dynamics
         return u * (u >= p.fire_floor)
     return fire(
         u,

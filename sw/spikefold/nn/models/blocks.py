@@ -33,7 +33,8 @@ class PreActBlock(torch.nn.Module):
         """Return the sum of the two currents, [T, B, channels, H', W']."""
         x = self.neuron1(self.norm1(x))
         y = self.neuron2(self.norm2(self.conv1(x)))
-        return self.add(self.conv2(y), x if self.shortcut is None else self.shortcut(x))
+        current: Tensor = self.add(self.conv2(y), x if self.shortcut is None else self.shortcut(x))
+        return current
 
 
 class PostActBlock(torch.nn.Module):
@@ -58,7 +59,8 @@ class PostActBlock(torch.nn.Module):
         """Return the spikes of the block, [T, B, channels, H', W']."""
         y = self.neuron1(self.norm1(self.conv1(x)))
         y = self.norm2(self.conv2(y))
-        return self.neuron2(self.add(y, x if self.shortcut is None else self.shortcut(x)))
+        spikes: Tensor = self.neuron2(self.add(y, x if self.shortcut is None else self.shortcut(x)))
+        return spikes
 
 
 class SEWBlock(torch.nn.Module):
@@ -85,7 +87,8 @@ class SEWBlock(torch.nn.Module):
         """Return the sum of the spikes, [T, B, channels, H', W']."""
         y = self.neuron1(self.norm1(self.conv1(x)))
         y = self.neuron2(self.norm2(self.conv2(y)))
-        return self.add(y, x if self.shortcut is None else self.shortcut(x))
+        spikes: Tensor = self.add(y, x if self.shortcut is None else self.shortcut(x))
+        return spikes
 
 
 Block = type[PreActBlock] | type[PostActBlock] | type[SEWBlock]

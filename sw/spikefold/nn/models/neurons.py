@@ -44,7 +44,7 @@ def make_neuron(
     if neuron == "lif" and levels == 1:
         levels = None
     common = {"levels": levels, "steps": steps, "leak": leak, "rectify": rectify}
-    given = {key: value for key, value in common.items() if value is not None}
+    given: dict[str, Any] = {key: value for key, value in common.items() if value is not None}
     takes = inspect.signature(build).parameters
     for key, value in given.items():
         if key not in takes:

@@ -11,7 +11,7 @@ from spikefold.nn.containers import Sequential
 from spikefold.nn.layers import BatchNorm
 from spikefold.nn.models.blocks import PostActBlock, PreActBlock, SEWBlock, stages
 from spikefold.nn.models.parts import Options, global_pool, image_shape
-from spikefold.nn.neurons import PIT, SpikingNeuron, tie_scales
+from spikefold.nn.neurons import PIT, tie_scales
 from spikefold.nn.pooling import MaxPool2d
 
 Shape = tuple[int, int, int]
@@ -139,10 +139,10 @@ def sew_resnet(
         layers["max_pool"] = MaxPool2d(3, 2, 1)
     layers.update(stages(SEWBlock, common, widths[0], widths, blocks))
     layers.update(global_pool() | common.head(widths[-1], classes))
-    model = Sequential(layers)
-    if tie and isinstance(model.neuron, PIT):
+    model, neuron = Sequential(layers), layers["neuron"]
+    if tie and isinstance(neuron, PIT):
         _tie_sums(model, len(blocks))
-    elif tie and not _fixed_scale(model.neuron):
+    elif tie and not _fixed_scale(neuron):
         raise ModelError(
             f"Tie must be False with the neuron {common.neuron!r}, whose scales differ from layer to layer, "
             f"not {tie!r}; only 'pit' neurons can share them"
@@ -173,16 +173,17 @@ def _post_activation(
 
 def _tie_sums(model: Sequential, count: int) -> None:
     """Tie the neurons whose outputs are added: in each stage those that enter its running sum."""
-    running: list[PIT] = [model.neuron]
+    running = [model.get_submodule("neuron")]
     for i in range(1, count + 1):
-        for block in model.get_submodule(f"stage{i}"):
+        for block in model.get_submodule(f"stage{i}").children():
+            assert isinstance(block, SEWBlock)
             if block.shortcut is not None:
-                running = [block.shortcut.neuron]
+                running = [block.shortcut.get_submodule("neuron")]
             running.append(block.neuron2)
             tie_scales(*running)
 
 
-def _fixed_scale(neuron: SpikingNeuron) -> bool:
+def _fixed_scale(neuron: torch.nn.Module) -> bool:
     """Tell whether neither training nor the first batch can change the scale."""
     learned = any(parameter.requires_grad for parameter in neuron.parameters())
     return not learned and bool(getattr(neuron, "initialised", True))

@@ -10,8 +10,22 @@ from spikefold.nn.neurons.base import SpikingNeuron
 class ConstantNeuron(SpikingNeuron):
     """A neuron that emits its level itself, ``threshold`` of the membrane apart; parameters as its base's."""
 
-    def __init__(self, threshold: float, channels: int, levels: int, steps: int, *dynamics: object) -> None:
-        super().__init__(channels, levels, steps, *dynamics)
+    _unit: Tensor
+
+    def __init__(
+        self,
+        threshold: float,
+        channels: int,
+        levels: int,
+        steps: int,
+        leak: float,
+        rectify: float,
+        rounding: str,
+        reset: str,
+        input_decay: bool,
+        surrogate: str,
+    ) -> None:
+        super().__init__(channels, levels, steps, leak, rectify, rounding, reset, input_decay, surrogate)
         self.firing_threshold = checks.positive(f"{type(self).__name__} threshold", threshold)
         self.register_buffer("_unit", torch.ones(steps, channels), persistent=False)
 

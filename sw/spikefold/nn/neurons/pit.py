@@ -33,6 +33,7 @@ class PIT(ScaledNeuron):
         On a parameter out of range, or when a scale is not finite and above 0.
     """
 
+    log_factor: torch.nn.Parameter | None
     _subject = "scale a"
 
     def __init__(
@@ -78,7 +79,7 @@ class PIT(ScaledNeuron):
         return (f"per_step={self.per_step}", *super()._own_repr())
 
 
-def tie_scales(*neurons: PIT) -> None:
+def tie_scales(*neurons: torch.nn.Module) -> None:
     """Let PIT neurons share one scale, that of the first, and with it those they are tied to already.
 
     The sum of their outputs is then one source again: levels up to the sum of their ``levels``, in one

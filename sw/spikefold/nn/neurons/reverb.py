@@ -41,6 +41,11 @@ class ReverB(SpikingNeuron):
         On a parameter out of range, or when ``lsb`` or alpha is not finite and above 0.
     """
 
+    log_alpha: torch.nn.Parameter | None
+    log_step: torch.nn.Parameter | None
+    initialised: Tensor
+    _unit: Tensor
+
     def __init__(
         self,
         channels: int,
@@ -55,7 +60,7 @@ class ReverB(SpikingNeuron):
         super().__init__(channels, 2 ** (bits or 1) - 1, steps, leak, 0.0, "floor", "zero")
         self.bits, self.surrogate = bits, "clip"
         if bits is None:
-            self.levels = None
+            self.levels = None  # type: ignore[assignment]  # whatever needs levels refuses the neuron
         self.fire_floor = checks.number("ReverB threshold (V_th)", threshold)
         self.learn = checks.choice("ReverB learn", learn, ("scale", "none"))
         self.alpha_mode = checks.choice("ReverB alpha", alpha, ALPHAS)
@@ -106,6 +111,7 @@ class ReverB(SpikingNeuron):
         if not self.initialised:
             u = charge(current[0], None, self._dynamics())
             alpha = self.alpha.reshape(-1, *(1,) * (u.dim() - 2))
+            assert self.log_step is not None  # without bits it is initialised from the start
             self.log_step.copy_(upper_three_sigma(alpha * u, self.levels).log())
             self.initialised.fill_(True)
 

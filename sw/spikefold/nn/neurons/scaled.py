@@ -20,14 +20,16 @@ class ScaledNeuron(SpikingNeuron):
     could not be shared between neurons through conversions. ``initialised`` remembers that it was set.
     """
 
+    initialised: Tensor
+
     def _start_scale(self, sets: int, per_channel: bool, learn: str, init: str | float) -> None:
         """Create ``log_scale`` for so many steps, and ``initialised``, which a constant ``init`` sets."""
         self.init = _checked_init(f"{type(self).__name__} init", init)
-        given = not isinstance(self.init, str)
-        start = torch.full((sets, self.channels if per_channel else 1), math.log(self.init) if given else 0.0)
+        value = 0.0 if isinstance(self.init, str) else math.log(self.init)
+        start = torch.full((sets, self.channels if per_channel else 1), value)
         self.per_channel, self.learn = per_channel, learn
         self.log_scale = torch.nn.Parameter(start, requires_grad=learn == "scale")
-        self.register_buffer("initialised", torch.tensor(given))
+        self.register_buffer("initialised", torch.tensor(not isinstance(self.init, str)))
 
     @property
     def scale(self) -> Tensor:
@@ -48,6 +50,7 @@ class ScaledNeuron(SpikingNeuron):
     @torch.no_grad()
     def _initialise(self, current: Tensor) -> None:
         """Set ``log_scale`` step by step, each from the membranes of a batch that the ones before leave."""
+        assert isinstance(self.init, str)
         dynamics, state = self._dynamics(), None
         for t in range(len(self.log_scale)):
             u = charge(current[t], state, dynamics)

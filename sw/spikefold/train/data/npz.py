@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def load_npz(path: Path, steps: int | None = None) -> Dataset:
     )
 
 
-def _read(path: Path) -> dict[str, NDArray]:
+def _read(path: Path) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         raise InputError(f"Data file '{path}' must exist and be a .npz file")
     try:
@@ -63,7 +64,7 @@ def _read(path: Path) -> dict[str, NDArray]:
         raise InputError(f"Data file '{path}' must be a .npz file of plain numbers: {error}") from error
 
 
-def _features(path: Path, name: str, x: NDArray, steps: int | None) -> NDArray[np.float32]:
+def _features(path: Path, name: str, x: NDArray[Any], steps: int | None) -> NDArray[np.float32]:
     axes = ["samples", "steps", "features..."] if steps is not None else ["samples", "features..."]
     if x.dtype.kind not in "iuf" or x.ndim < len(axes) or not x.size:
         raise InputError(
@@ -80,7 +81,7 @@ def _features(path: Path, name: str, x: NDArray, steps: int | None) -> NDArray[n
     return np.ascontiguousarray(x, dtype=np.float32)
 
 
-def _labels(path: Path, name: str, y: NDArray, samples: int) -> NDArray[np.int64]:
+def _labels(path: Path, name: str, y: NDArray[Any], samples: int) -> NDArray[np.int64]:
     if y.dtype.kind not in "iu" or y.shape != (samples,):
         raise InputError(
             f"Data file '{path}': {name} must be {samples} whole numbers, "

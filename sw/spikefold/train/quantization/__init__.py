@@ -5,9 +5,8 @@ from contextlib import contextmanager
 
 import torch
 
-from spikefold.quantize.quantizer import IDENTITY_BITS
+from spikefold.quantize.grid import IDENTITY_BITS
 from spikefold.quantize.scales import Method
-from spikefold.train.quantization.plan import Plan
 from spikefold.train.quantization.simulation import Simulation
 
 __all__ = ["fake_quantized"]
@@ -46,7 +45,7 @@ def fake_quantized(
     model
         A model that `fold` accepts.
     bits, leak_terms, identity_bits, method, membrane_bits
-        As `weight_bits` and the others in `quantize`. With "mse" every call searches for scales, on the CPU.
+        As `weight_bits` and the others in `quantize`. With "mse" every call searches for scales.
 
     Yields
     ------
@@ -60,18 +59,19 @@ def fake_quantized(
     ModelError
         If the model cannot be folded or quantized, or an integer weight is not the rounding of one weight of
         the model: an overlapping pool is composed into it, a pool that leaves gaps is composed into weights
-        of one bit, or a binary layer has an alpha per input channel.
+        of one bit, or a binary layer has an alpha per input channel. Calls of `model` raise it too, once its
+        parameters cannot be folded any more.
     """
-    simulation = Simulation(Plan(model, bits, method, leak_terms, identity_bits, membrane_bits))
+    simulation = Simulation(model, bits, identity_bits, method, leak_terms, membrane_bits)
     forwards = {**simulation.forwards, model: simulation}
     before = {module: vars(module).get("forward") for module in forwards}
     try:
         for module, forward in forwards.items():
-            module.forward = forward
+            vars(module)["forward"] = forward
         yield simulation
     finally:
         for module, forward in before.items():
             if forward is None:
                 vars(module).pop("forward", None)
             else:
-                module.forward = forward
+                vars(module)["forward"] = forward

@@ -6,19 +6,17 @@ float64, where no tie is decided by a rounding error, and in float32 up to `2^24
 
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from spikefold.ir import Neuron, ShiftSum
 from spikefold.nn import SpikingNeuron
 from spikefold.nn.functional import fire
-from spikefold.train.quantization.populations import Grid
-from spikefold.train.quantization.straight import straight_through
+from spikefold.quantize.rounding import pass_through, round_threshold
+from spikefold.quantize.units import Units
 
 
-def snap(current: Tensor, grid: Grid, gain: float = 1.0) -> Tensor:
+def snap(current: Tensor, own: Units, gain: float = 1.0) -> Tensor:
     """Currents [T, B, channels, ...] in whole units, with a whole bias; gradients pass straight through.
 
     In float32 at least: 16 bits, which autocast may give, hold too few units.
@@ -26,40 +24,50 @@ def snap(current: Tensor, grid: Grid, gain: float = 1.0) -> Tensor:
     if current.dtype in (torch.float16, torch.bfloat16):
         current = current.float()
     axes = (1,) * (current.dim() - 3)
-    rate, bias = (_like(values, current).reshape(-1, *axes) for values in (gain / grid.unit, grid.bias))
-    return _Snap.apply(current, rate, bias)
+    parameters = gain / own.unit, own.bias - own.exact_bias
+    rate, excess = (values.to(current).reshape(-1, *axes) for values in parameters)
+    units: Tensor = _Snap.apply(current, rate, excess)  # type: ignore[no-untyped-call]
+    return units
 
 
-def simulate(layer: SpikingNeuron, current: Tensor, grid: Grid, whole: Neuron) -> Tensor:
+def simulate(layer: SpikingNeuron, current: Tensor, own: Units, whole: Neuron) -> Tensor:
     """Run the T steps of a neuron layer over `current` [T, B, channels, ...] as the hardware does.
 
-    Thresholds and fire floor are those of `grid`; leak and reset factor, with the rounding after them, those
-    of `whole`. Levels are emitted as the trained layer emits them, times its `scale`.
+    Thresholds and fire floor are whole numbers of its `own` units; leak and reset factor, with the rounding
+    after them, are those of `whole`. Levels are emitted as the trained layer emits them, times its `scale`.
     """
     axes = (1,) * (current.dim() - 3)
-    units = snap(current, grid, layer.input_gain)
-    unit = _like(grid.unit, units)
-    rounded = _like(grid.threshold, units).expand(layer.steps, -1)
-    threshold = straight_through(layer.threshold / unit, rounded)
+    units = snap(current, own, layer.input_gain)
+    threshold = round_threshold(layer.threshold.double(), own.unit, straight_through=True).to(units.dtype)
     gain = (layer.scale / threshold).reshape(layer.steps, -1, *axes)
     threshold = threshold.reshape(layer.steps, -1, *axes)
-    floor = None if grid.fire_floor is None else _like(grid.fire_floor, units).reshape(-1, *axes)
-    ladder = {"rounding": layer.rounding, "surrogate": layer.surrogate, "rectify": layer.rectify}
-    ladder |= {"floor": floor, "unit": unit.reshape(-1, *axes)}
-    u = s = None
+    floor = None if own.fire_floor is None else own.fire_floor.to(units.dtype).reshape(-1, *axes)
+    unit = own.unit.to(units.dtype).reshape(-1, *axes)
+    u = s = units[:0]
     emitted = []
     for t, charge in enumerate(units):
-        u = _saturated(charge if u is None else _charged(charge, u, s, floor, whole), whole.membrane_bits)
-        s = fire(u, threshold[t], layer.levels, **ladder)
+        u = _charged(charge, u, s, floor, whole) if t else charge
+        if whole.membrane_bits is not None:
+            u = u.clamp(-(1 << (whole.membrane_bits - 1)), (1 << (whole.membrane_bits - 1)) - 1)
+        s = fire(
+            u,
+            threshold[t],
+            whole.levels,
+            rounding=layer.rounding,
+            surrogate=layer.surrogate,
+            rectify=layer.rectify,
+            floor=floor,
+            unit=unit,
+        )
         emitted.append(s * gain[t])
     return emitted[0][None] if layer.steps == 1 else torch.stack(emitted)
 
 
 class _Snap(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, current: Tensor, rate: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, current: Tensor, rate: Tensor, excess: Tensor) -> Tensor:
         ctx.save_for_backward(rate)
-        return torch.addcmul(bias, current, rate).round_()
+        return torch.addcmul(excess, current, rate).round_()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
@@ -81,12 +89,4 @@ def _charged(current: Tensor, u: Tensor, s: Tensor, floor: Tensor | None, whole:
 def _scaled(v: Tensor, factor: ShiftSum) -> Tensor:
     """`ShiftSum.apply` of whole numbers; the gradient is that without rounding."""
     scaled = v * factor.value
-    return scaled if factor.precision == 0 else straight_through(scaled, (scaled.detach() + 0.5).floor_())
-
-
-def _saturated(u: Tensor, bits: int | None) -> Tensor:
-    return u if bits is None else u.clamp(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
-
-
-def _like(values: NDArray[np.generic], tensor: Tensor) -> Tensor:
-    return torch.from_numpy(values).to(tensor)
+    return scaled if factor.precision == 0 else pass_through(scaled, (scaled.detach() + 0.5).floor_())

@@ -1,29 +1,26 @@
 """A model's forward pass with the rounding of its integer network, layer by layer."""
 
-import math
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import partial, reduce
+from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from spikefold.errors import ModelError
-from spikefold.fold.folded import Reals
-from spikefold.fold.mathematics import fold_shift
-from spikefold.nn import Conv2d, Node, SpikingNeuron
+from spikefold.fold.parameters import SynapseLayer, batch_norm
+from spikefold.fold.walk import Walk
+from spikefold.nn import Conv2d, Node, SpikingNeuron, graph
 from spikefold.nn.binary import effective_weight
+from spikefold.quantize.quantizer import quantize
+from spikefold.quantize.rounding import pass_through
+from spikefold.quantize.scales import Method
+from spikefold.train.quantization.checks import check_paths
 from spikefold.train.quantization.neurons import simulate, snap
-from spikefold.train.quantization.plan import Plan
-from spikefold.train.quantization.silence import per_source, silence, source_sums
-from spikefold.train.quantization.snapshot import Snapshot
-from spikefold.train.quantization.spikes import Key, Spikes, emitter_key
-from spikefold.train.quantization.straight import straight_through
-from spikefold.train.quantization.synapses import apply
+from spikefold.train.quantization.rounded import Rounded
 
-Value = Spikes | Tensor
-"""Spikes, or a current [T, B, ...]."""
+Value = list[Tensor] | Tensor
+"""Spikes [T, B, ...], one for each scale added up, the first with what silence is worth; or a current."""
 
 
 class Simulation:
@@ -33,194 +30,173 @@ class Simulation:
     a sum of spikes one by one, neurons a current.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan, self._nodes = plan, plan.nodes
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        bits: int | Mapping[str, int],
+        identity_bits: int,
+        method: Method,
+        leak_terms: int,
+        membrane_bits: int | None,
+    ) -> None:
+        self._nodes = graph(model)
         self._reads = Counter(source for node in self._nodes for source in node.inputs)
+        device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        self._walk = partial(Walk, self._nodes, device=device)
+        self._options = (bits, identity_bits, method)
+        walk = self._walk()
+        folded = walk.network("network")
+        network, _ = quantize(
+            folded,
+            weight_bits=bits,
+            method=method,
+            leak_terms=leak_terms,
+            membrane_bits=membrane_bits,
+            identity_bits=identity_bits,
+        )
+        self._neurons = {}
+        for real, whole in zip(folded.populations, network.populations, strict=True):
+            check_paths(walk.paths[real.name], [p.bits for p in whole.projections])
+            self._neurons[real.modules[-1]] = whole.neuron
+        self._now = Rounded(walk, *self._options)
         self.forwards: dict[torch.nn.Module, Callable[..., Tensor]] = {}
         for node in self._nodes:
-            if node.name in plan.synapses:
+            if isinstance(node.module, SynapseLayer):
                 self.forwards[node.module] = partial(self._synapses, node)
             elif isinstance(node.module, SpikingNeuron):
                 self.forwards[node.module] = partial(self._neuron, node)
-        self._refresh()
 
     def __call__(self, x: Tensor) -> Tensor:
         """Run the model on a batch, as its `forward` does."""
-        self._refresh()
-        waiting, values = Counter(self._reads), {}
+        self._now = Rounded(self._walk(), *self._options)
+        waiting, values = Counter(self._reads), dict[str, Value]()
         for node in self._nodes:
-            given = [values[source] for source in node.inputs] or [x]
-            values[node.name] = self._visit(node, given)
+            values[node.name] = self._visit(node, [values[source] for source in node.inputs] or [x])
             for source in node.inputs:
                 waiting[source] -= 1
                 if not waiting[source]:
                     del values[source]
-        return values[self._nodes[-1].name]
+        return cast(Tensor, values[self._nodes[-1].name])
 
     def weights(self, name: str) -> list[Tensor]:
         """Rounded weights of a dense layer or convolution, for each scale that it reads.
 
-        (T or 1, out, in / groups, ...) each. They stand for the layer's own weight: what is folded into them
-        is taken out again.
+        (T or 1, out, in / groups, ...) each, in place of the layer's own: see `Rounded.weights`.
         """
-        grid = self._grids[self._plan.ends[name]]
-        return [grid.weights[one] for one in self._plan.synapses[name]]
-
-    @torch.no_grad()
-    def _refresh(self) -> None:
-        """Round the parameters as they are now."""
-        self._snapshot = Snapshot(self._nodes, self._plan.steps)
-        self._silence = silence(self._nodes, self._snapshot)
-        self._grids = {
-            name: population.grid(self._snapshot, self._silence)
-            for name, population in self._plan.populations.items()
-        }
+        return next(found for (reader, _), found in self._now.weights.items() if reader == name)
 
     def _visit(self, node: Node, given: list[Value]) -> Value:
         value, module = given[0], node.module
         if node.kind == "input":
-            return Spikes({((emitter_key(module), ()), 1): module(value)})
+            return [module(value)]
         if node.kind == "add":
             return self._add(node, given)
-        if node.name in self._plan.synapses:
-            by_source = {source: member for (source, _), member in value.members.items()}
-            return module(*(by_source[one.key[0]] for one in self._plan.synapses[node.name]))
+        if isinstance(module, SynapseLayer):
+            return cast(Tensor, module(*value))
         if isinstance(module, SpikingNeuron):
-            return Spikes({((emitter_key(module), ()), 1): module(self._current(node, value))})
+            return [module(self._current(node, node.inputs[0], value))]
         if node.kind == "readout":
-            grid = self._grids[node.name]
-            units, unit = snap(self._current(node, value), grid), float(grid.unit[0])
-            logits = module(units * unit)  # a loss of single steps sees what the layer is given
-            return straight_through(logits, type(module).forward(module, units.detach()) * unit)
+            return self._readout(node, value)
         if isinstance(value, Tensor):
-            return module(value)
+            return cast(Tensor, module(value))
         if node.kind == "batch_norm":
             return self._normed(node, value)
-        return self._kept(node, value)
+        if node.kind == "dropout" and len(value) > 1:
+            mask = module(torch.ones_like(value[0]))
+            return [x * mask for x in value]
+        return [module(x) for x in value]
 
     def _synapses(self, node: Node, *members: Tensor) -> Tensor:
         """Currents of a dense layer or convolution: what stands for its `forward`."""
-        layer, weights = node.module, self.weights(node.name)
-        latent, total = effective_weight(layer), None
-        for x, weight in zip(members, weights, strict=True):
-            current = apply(layer, x, straight_through(latent, weight))
-            total = current if total is None else total + current
+        layer = cast(SynapseLayer, node.module)
+        latent, connection = effective_weight(layer), (node.name, node.inputs[0])
+        pairs = zip(members, self._now.weights[connection], strict=True)
+        total = reduce(torch.add, (_apply(layer, x, pass_through(latent, weight)) for x, weight in pairs))
         axes = (1,) * (total.dim() - 3)
         if layer.bias is not None:
             total = total + layer.bias.reshape(-1, *axes)
-        shift = self._silence.read.get(node.name)
-        if shift is None:
-            return total
-        # The first member holds the value of silence, here as in the fold.
-        error = _shift_error(layer, latent, weights[0], shift)
-        return total + torch.from_numpy(error).to(total).reshape(len(error), 1, -1, *axes)
+        error = self._now.errors.get(connection)
+        return total if error is None else total + error.to(total).reshape(len(error), 1, -1, *axes)
 
     def _neuron(self, node: Node, current: Tensor) -> Tensor:
         """Spikes of a neuron layer: what stands for its `forward`."""
-        neuron = node.module
+        neuron, whole = cast(SpikingNeuron, node.module), self._neurons[node.name]
         if neuron.training and not getattr(neuron, "initialised", True):
             return type(neuron).forward(neuron, current)  # its first batch, which sets its scales
         neuron._check_shape(current)
-        whole = self._plan.populations[node.name].whole.neuron
-        return simulate(neuron, current, self._grids[node.name], whole)
+        assert whole is not None
+        return simulate(neuron, current, self._now.units[node.name], whole)
+
+    def _readout(self, node: Node, value: Value) -> Tensor:
+        own, module = self._now.units[node.name], node.module
+        units, unit = snap(self._current(node, node.inputs[0], value), own), float(own.unit[0])
+        logits = module(units * unit)  # a loss of single steps sees what the layer is given
+        return pass_through(logits, type(module).forward(module, units.detach()) * unit)
 
     def _add(self, node: Node, given: list[Value]) -> Value:
+        pairs = list(zip(node.inputs, given, strict=True))
         if any(isinstance(value, Tensor) for value in given):
-            return node.module(*(self._current(node, value, k) for k, value in enumerate(given)))
-        if len({key for value in given for key in value.members}) == 1:
-            (key,) = given[0].members
-            return Spikes({key: node.module(*(value.total for value in given))})
-        total = given[0]
-        for name, value in zip(node.inputs[1:], given[1:], strict=True):
-            first, other = next(iter(total.members)), next(iter(value.members))
-            total = total.plus(value)
-            if first != other and (shift := self._shift(name, total.members[other])) is not None:
-                total.members[first] = total.members[first] + shift
-                total.members[other] = total.members[other] - shift
-        return total
+            return cast(Tensor, node.module(*(self._current(node, giver, value) for giver, value in pairs)))
+        places = self._now.spikes[node.name].places
+        if not any(map(any, places)):
+            return [node.module(*(reduce(torch.add, value) for value in given))]
+        parts: dict[int, list[Tensor]] = {}
+        for (giver, value), own in zip(pairs, places, strict=True):
+            for k, (x, place) in enumerate(zip(value, own, strict=True)):
+                shift = self._shift(giver, x) if k == 0 and place > 0 else None
+                if shift is not None:  # the first of all takes what silence is worth
+                    x = x - shift
+                    parts[0].append(shift)
+                parts.setdefault(place, []).append(x)
+        return [reduce(torch.add, parts[place]) for place in range(len(parts))]
 
-    def _current(self, node: Node, value: Value, k: int = 0) -> Tensor:
-        """A current; spikes, the `k`-th that a layer reads, become one by the identity synapses there."""
+    def _current(self, node: Node, giver: str, value: Value) -> Tensor:
+        """What a layer reads of another as a current; spikes become one by the identity synapses there."""
         if isinstance(value, Tensor):
             return value
-        end = self._plan.ends[node.name]
         parts = []
-        for key, x in value.members.items():
-            weight = self._grids[end].weights[self._plan.populations[end].identity(key)]
+        for x, weight in zip(value, self._now.weights[node.name, giver], strict=False):
             weight = weight.reshape(len(weight), 1, -1, *(1,) * (x.dim() - 3)).to(x)
             parts.append(x * weight)
-            if len(parts) == 1 and (shift := self._shift(node.inputs[k], x)) is not None:
-                parts.append(shift * (1 - weight))
-        return sum(parts[1:], parts[0])
+            if len(parts) == 1 and (shift := self._shift(giver, x)) is not None:
+                parts.append(shift * (1 - weight))  # the bias holds it as it is, without rounding
+        return reduce(torch.add, parts)
 
-    def _normed(self, node: Node, spikes: Spikes) -> Spikes:
+    def _normed(self, node: Node, value: list[Tensor]) -> list[Tensor]:
         """After a batch norm: the first takes all but what the gain makes of the others."""
-        norm = node.module
-        total = norm(spikes.total)
-        first, *others = spikes.members
-        gain = self._gain(node, spikes.total.detach()) if others else None
-        normed = {key: spikes.members[key] * gain for key in others}
-        for value in normed.values():
-            total = total - value
-        return Spikes({_behind(first, norm): total} | {_behind(k, norm): v for k, v in normed.items()})
+        total, (_, *others) = reduce(torch.add, value), value
+        normed = cast(Tensor, node.module(total))
+        gain = self._gain(node, total.detach()) if others else total
+        rest = [x * gain for x in others]
+        return [reduce(torch.sub, rest, normed), *rest]
 
     def _gain(self, node: Node, x: Tensor) -> Tensor:
         """The gain of a batch norm on `x`: of these statistics in training, else of its own."""
-        norm, axes = node.module, (1,) * (x.dim() - 3)
-        if not norm.training:
-            gain = torch.from_numpy(self._snapshot.norm(norm)[0]).to(x)
-        else:
-            variance = x.transpose(0, 2).flatten(1).var(1, correction=0)
-            gain = torch.rsqrt(variance + norm.eps)
+        norm = cast(torch.nn.BatchNorm1d, node.module)
+        if norm.training:
+            gain = torch.rsqrt(x.transpose(0, 2).flatten(1).var(1, correction=0) + norm.eps)
             gain = gain if norm.weight is None else gain * norm.weight.detach()
-        return gain.reshape(-1, *axes)
-
-    def _kept(self, node: Node, spikes: Spikes) -> Spikes:
-        """After a layer that acts on each channel alone: a pool, `Flatten`, dropout."""
-        module, first = node.module, next(iter(spikes.members.values()))
-        if len(spikes.members) == 1 or node.kind in ("flatten", "identity"):
-            return spikes.mapped(module, _positions(node, first))
-        if node.kind == "dropout":
-            mask = module(torch.ones_like(first))
-            return spikes.mapped(lambda x: x * mask)
-        if node.kind == "max_pool":
-            raise ModelError(
-                f"Max pool {node.name!r} must read spikes of one scale, not a sum of {len(spikes.members)} "
-                "scales; tie those of the neurons that are added up with spikefold.nn.tie_scales"
-            )
-        return spikes.mapped(module, _positions(node, first))
+        else:
+            gain, _, _ = batch_norm(node, x.device)
+        return gain.to(x).reshape(-1, *(1,) * (x.dim() - 3))
 
     def _shift(self, name: str, x: Tensor) -> Tensor | None:
         """What silent spikes of a layer are worth; broadcasts over `x` [T, B, channels, ...]."""
-        shift = self._silence.shifts[name]
-        if shift is None:
+        spikes = self._now.spikes[name]
+        if not bool(spikes.shift.any()):
             return None
-        if x.dim() == 3:
-            shift = per_source(shift, x.shape[2])
-        elif shift.shape[1] > 1:
-            shift = shift.reshape(x.shape[2:])
-        else:
-            shift = shift[:, :, None]
-        return torch.from_numpy(shift.copy()).to(x)
+        return spikes.shift.expand(spikes.map).reshape(spikes.shape).to(x)
 
 
-def _behind(key: Key, norm: torch.nn.Module) -> Key:
-    (emitter, norms), positions = key
-    return (emitter, (*norms, norm)), positions
+def _apply(layer: SynapseLayer, x: Tensor, weight: Tensor) -> Tensor:
+    """Currents [T, B, ...] of values [T, B, ...] with weights (T or 1, targets, ...), without a bias."""
+    if not isinstance(layer, Conv2d):
+        return torch.nn.functional.linear(x, weight[0]) if len(weight) == 1 else x @ weight.transpose(1, 2)
 
+    def conv(maps: Tensor, kernels: Tensor) -> Tensor:
+        return torch.nn.functional.conv2d(maps, kernels, None, layer.stride, layer.padding, 1, layer.groups)
 
-def _positions(node: Node, x: Tensor) -> int:
-    """Positions of an average pool's windows over maps; 1 of other layers."""
-    if node.kind == "avg_pool":
-        return math.prod(node.module.kernel_size)
-    return math.prod(x.shape[3:]) if node.kind == "global_avg_pool" else 1
-
-
-def _shift_error(layer: torch.nn.Module, latent: Tensor, rounded: Tensor, shift: Reals) -> Reals:
-    """What silent sources add to the currents with the latent weights, less that with rounded ones.
-
-    (sets, out). The integer network's bias has the first, the layer computes the second.
-    """
-    groups = layer.groups if isinstance(layer, Conv2d) else 1
-    real = fold_shift(source_sums(latent), shift, groups)
-    return np.stack([real - fold_shift(source_sums(weight), shift, groups) for weight in rounded])
+    if len(weight) == 1:
+        y = conv(x.flatten(0, 1), weight[0])
+        return y.reshape(*x.shape[:2], *y.shape[1:])
+    return torch.stack([conv(step, w) for step, w in zip(x, weight, strict=True)])

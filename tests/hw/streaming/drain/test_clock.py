@@ -12,9 +12,10 @@ from stream_bench import pack, simulate, unpack
 
 from spikefold.ir import Neuron
 from spikefold_hw.parts.lanes import AccumulateCore
+from spikefold_hw.parts.moves import NEVER
 from spikefold_hw.parts.neuron import NeuronUnit
 from spikefold_hw.parts.readout import Readout
-from spikefold_hw.streaming.drain.clock import NEVER, DrainClock, Moves, unit_latency
+from spikefold_hw.streaming.drain.clock import DrainClock, unit_latency
 from spikefold_hw.streaming.drain.repeater import CurrentRepeater
 from spikefold_hw.streams import connect
 
@@ -22,13 +23,14 @@ from spikefold_hw.streams import connect
 class Drain(wiring.Component):
     """Lanes, repeater and unit of a layer."""
 
-    def __init__(self, profile, steps, order, contents):
-        self.parts = {"accumulate": AccumulateCore(profile, contents)}
-        if profile.repeats > 1:
-            self.parts["repeater"] = CurrentRepeater(profile)
-        unit = NeuronUnit if profile.neuron else Readout
-        self.unit = self.parts["unit"] = unit(profile, steps, order, contents)
-        self.skips = [f"skip{k}" for k in range(len(profile.skips))]
+    def __init__(self, layer, contents):
+        bits = layer.widths.accumulator
+        self.parts = {"accumulate": AccumulateCore(layer.lanes_shape, contents)}
+        if layer.repeats > 1:
+            self.parts["repeater"] = CurrentRepeater(layer.blocks, bits, layer.repeats)
+        unit = NeuronUnit if layer.neuron else Readout
+        self.unit = self.parts["unit"] = unit(layer.drain_shape, contents)
+        self.skips = [f"skip{k}" for k in range(len(layer.skips))]
         ports = {name: In(getattr(self.unit, name).signature.flip()) for name in self.skips}
         first = self.parts["accumulate"].i.signature
         super().__init__({"i": In(first.flip()), "o": Out(self.unit.o.signature)} | ports)
@@ -125,14 +127,14 @@ def run_drain(dut, digits, skips, cells, rng, patience):
     return run
 
 
-def digit_feed(rng, profile, dut, currents, busy):
+def digit_feed(rng, layer, dut, currents, busy):
     """Random digits before every flush, and random pauses."""
     shape = dut.i.payload.shape()
     beats, pauses = [], []
-    for _ in range(currents * profile.blocks):
+    for _ in range(currents * layer.blocks.count):
         kind = rng.random()
         for _ in range(int(rng.integers(0, busy + 1)) if kind < 0.7 else 0):
-            beats.append({"row": int(rng.integers(profile.weight_rows(profile.windows[0])))})
+            beats.append({"row": int(rng.integers(layer.lanes_shape.rows(0)))})
             pauses.append(int(rng.integers(0, 3)) * int(rng.random() < 0.1))
         beats.append({"flush": 1})
         pauses.append(int(rng.integers(0, 30)) if kind > 0.95 else 0)
@@ -153,11 +155,11 @@ def skip_feed(rng, shape, channels, levels, cells):
     return beats, pauses, starts, ends
 
 
-def counts_of(run, profile):
+def counts_of(run, layer):
     """Events of every word of every cell, from what came out."""
-    counts, cell = np.zeros((len(run.ends), profile.words), int), 0
+    counts, cell = np.zeros((len(run.ends), layer.blocks.words), int), 0
     for cycle, index, level in run.beats:
-        counts[cell, index // profile.drain] += level > 0
+        counts[cell, index // layer.units] += level > 0
         cell += cycle == run.ends[cell]
     return counts
 
@@ -167,7 +169,7 @@ def check_clock(
     *,
     channels,
     lanes,
-    drain=1,
+    units=1,
     steps=1,
     order="position_major",
     size=None,
@@ -192,7 +194,7 @@ def check_clock(
         steps=steps,
         static=static,
         lanes=lanes,
-        drain=drain,
+        units=units,
         order=order,
         bias=bias,
         neuron=None if readout else Neuron(levels, theta, **features),
@@ -200,35 +202,37 @@ def check_clock(
         groups=groups,
         skips=[(largest, random_weight(rng, 3, (1, channels)), 3) for largest in skips],
     )
-    profile = sample.profile
-    positions = profile.map.positions
+    layer = sample.layer
+    positions = layer.map.positions
     samples = samples or max(3, 40 // (steps * positions))
     cells = samples * steps * positions
-    dut = Drain(profile, steps, order, sample.contents)
-    digits = digit_feed(rng, profile, dut, cells // profile.repeats, busy)
+    dut = Drain(layer, sample.contents)
+    digits = digit_feed(rng, layer, dut, cells // layer.repeats, busy)
     feeds = [
         skip_feed(rng, getattr(dut, f"skip{k}").payload.shape(), channels, skip.buffer.levels, cells)
-        for k, skip in enumerate(profile.skips)
+        for k, skip in enumerate(layer.skips)
     ]
     ended = samples if readout else cells
     run = run_drain(dut, digits, [feed[:2] for feed in feeds], ended, rng, 0 if readout else patience)
-    compare(DrainClock(profile, steps, order), run, profile, steps, cells, feeds, digits[0], dut)
+    compare(run, layer, feeds, digits[0], dut)
 
 
-def compare(clock, run, profile, steps, cells, feeds, digits, dut):
-    readout = profile.neuron is None
+def compare(run, layer, feeds, digits, dut):
+    clock, steps = DrainClock(layer.drain_shape, layer.lanes_shape, layer.repeats), layer.time.steps
+    readout = layer.neuron is None
+    cells = len(run.ends) * (steps * layer.map.positions if readout else 1)
     flush_bit = pack({"flush": 1}, dut.i.payload.shape())
     flushes = [k for k, digit in enumerate(digits) if digit == flush_bit]
     flushes = [(run.digits.offered[k], run.digits.taken[k]) for k in flushes]
-    counts = None if readout else counts_of(run, profile)
+    counts = None if readout else counts_of(run, layer)
     freed = [[] for _ in feeds]
     for cell in range(cells):
         marks = [played.taken[feed[3][cell]] for played, feed in zip(run.skips, feeds, strict=True)]
         clock.begin(NEVER if readout else run.free[cell], None if readout else counts[cell], marks)
-        if cell % profile.repeats == 0:
-            for offered, taken in flushes[: profile.blocks]:
+        if cell % layer.repeats == 0:
+            for offered, taken in flushes[: layer.blocks.count]:
                 assert clock.flush(offered) == taken, f"flush of cell {cell}"
-            flushes = flushes[profile.blocks :]
+            flushes = flushes[layer.blocks.count :]
         end = clock.end()
         if not readout:
             assert end == run.ends[cell], f"cell {cell}"
@@ -238,7 +242,7 @@ def compare(clock, run, profile, steps, cells, feeds, digits, dut):
             room.append(clock.skip_freed(k))
     assert not flushes
     for k, (played, feed) in enumerate(zip(run.skips, feeds, strict=True)):
-        depth = profile.skips[k].buffer.depth
+        depth = layer.skips[k].buffer.depth
         for cell, first in enumerate(feed[2]):
             room = freed[k][cell - depth] if cell >= depth else NEVER
             assert played.taken[first] == max(played.offered[first], room), f"skip {k}, cell {cell}"
@@ -251,12 +255,12 @@ SHAPES = [
     {"channels": 5, "lanes": 5},
     {"channels": 6, "lanes": 2, "groups": 2, "size": (1, 2)},
     {"channels": 10, "lanes": 4, "groups": 2, "size": (1, 1)},
-    {"channels": 2, "lanes": 2, "drain": 2},
-    {"channels": 4, "lanes": 4, "drain": 4},
-    {"channels": 12, "lanes": 4, "drain": 2},
-    {"channels": 20, "lanes": 8, "drain": 4},
-    {"channels": 24, "lanes": 6, "drain": 3},
-    {"channels": 18, "lanes": 6, "drain": 3, "groups": 2, "size": (1, 2)},
+    {"channels": 2, "lanes": 2, "units": 2},
+    {"channels": 4, "lanes": 4, "units": 4},
+    {"channels": 12, "lanes": 4, "units": 2},
+    {"channels": 20, "lanes": 8, "units": 4},
+    {"channels": 24, "lanes": 6, "units": 3},
+    {"channels": 18, "lanes": 6, "units": 3, "groups": 2, "size": (1, 2)},
 ]
 
 
@@ -323,8 +327,8 @@ def test_other_neurons(options, neuron):
     "options",
     [
         {"channels": 6, "lanes": 4, "size": (1, 2)},
-        {"channels": 8, "lanes": 4, "drain": 2, "size": (1, 2), "steps": 2},
-        {"channels": 3, "lanes": 3, "drain": 3, "size": (2, 2), "steps": 3, "order": "step_major"},
+        {"channels": 8, "lanes": 4, "units": 2, "size": (1, 2), "steps": 2},
+        {"channels": 3, "lanes": 3, "units": 3, "size": (2, 2), "steps": 3, "order": "step_major"},
     ],
     ids=name_of,
 )
@@ -339,9 +343,9 @@ def test_skips(options, skips, busy, patience):
     [
         {"channels": 1, "lanes": 1},
         {"channels": 10, "lanes": 4},
-        {"channels": 4, "lanes": 4, "drain": 2},
-        {"channels": 12, "lanes": 6, "drain": 3},
-        {"channels": 8, "lanes": 8, "drain": 4, "size": (1, 1), "skips": (3,)},
+        {"channels": 4, "lanes": 4, "units": 2},
+        {"channels": 12, "lanes": 6, "units": 3},
+        {"channels": 8, "lanes": 8, "units": 4, "size": (1, 1), "skips": (3,)},
     ],
     ids=name_of,
 )
@@ -352,23 +356,5 @@ def test_readouts(options, steps, static, busy):
 
 def test_latency_of_the_unit():
     sample = sample_layer(np.ones((1, 4, 3), int), 2, neuron=Neuron(3, np.ones((1, 4), int)))
-    assert unit_latency(sample.profile, 1) == 5
-    assert unit_latency(sample_layer(np.ones((1, 4, 3), int), 2).profile, 1) == 4
-
-
-def test_moves():
-    """Against a list of the cycles in which a pipeline moves."""
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        moves, cycles, k = Moves(), list(range(400)), 0
-        for _ in range(12):
-            k += int(rng.integers(0, 9))
-            until = cycles[k] + int(rng.integers(-2, 12))
-            moves.hold(k, until)
-            late = max(0, until - cycles[k])
-            cycles = cycles[:k] + [cycle + late for cycle in cycles[k:]]
-            moves.forget(k - 20)
-            for move in range(max(0, k - 20), k + 30):
-                assert moves.at(move) == cycles[move]
-            for cycle in range(cycles[max(0, k - 19)], cycles[k] + 20):
-                assert moves.first(cycle) == next(m for m, c in enumerate(cycles) if c >= cycle)
+    assert unit_latency(sample.drain_shape) == 5
+    assert unit_latency(sample_layer(np.ones((1, 4, 3), int), 2).drain_shape) == 4

@@ -4,19 +4,14 @@ import numpy as np
 import pytest
 from cell_samples import cell_beats, random_levels
 from pairwise import pairwise
+from shape_samples import join_shape
 from stream_bench import Sink, Source, pack, simulate, unpack
 
 from spikefold.ir.maps import Map
+from spikefold_hw.order import ORDERS, Time
 from spikefold_hw.streaming.join.unit import AddUnit
-from spikefold_hw.streaming.plan import BufferShape, JoinStage
 
 PATIENCE = 2000
-
-
-def add_profile(map_, levels=(4, 3), depths=(2, 2)):
-    """A sum of two sources with these largest levels and depths."""
-    buffers = [BufferShape(f"source{k}", *both) for k, both in enumerate(zip(levels, depths, strict=True))]
-    return JoinStage("add", map_, tuple(buffers), sum(levels))
 
 
 def in_order(levels, order):
@@ -89,10 +84,11 @@ def run_add(dut, beats, expected, stalls, seed=0, eager=True):
     return out, times
 
 
-def check_add(profile, steps, order, levels, style="bare", stalls=(0, 0, 0), **options):
+def check_add(shape, levels, style="bare", stalls=(0, 0, 0), **options):
+    order = shape.time.order
     beats = [source_beats(each, order, style) for each in levels]
     expected = [b for cell in in_order(levels[0] + levels[1], order) for b in cell_beats(*cell)]
-    out, times = run_add(AddUnit(profile, steps, order), beats, len(expected), stalls, **options)
+    out, times = run_add(AddUnit(shape), beats, len(expected), stalls, **options)
     assert out == expected
     return times
 
@@ -102,7 +98,7 @@ OPTIONS = {
     "levels": ((1, 1), (4, 3), (12, 1), (100, 155)),
     "depths": ((1, 1), (2, 1), (1, 3), (5, 4)),
     "steps": (1, 3),
-    "order": ("position_major", "step_major"),
+    "order": ORDERS,
     "style": ("riding", "bare"),
     "stalls": ((0, 0, 0), (0.6, 0, 0), (0, 0.6, 0.3), (0, 0, 0.7), (0.5, 0.5, 0.5)),
 }
@@ -111,12 +107,12 @@ OPTIONS = {
 @pytest.mark.parametrize("options", pairwise(OPTIONS), ids=lambda o: "-".join(map(str, o.values())))
 def test_add_with_any_two_options(options):
     rng = np.random.default_rng(len(str(options)))
-    profile = add_profile(options["map"], options["levels"], options["depths"])
-    steps, largest = options["steps"], options["levels"]
-    levels = [random_levels(rng, most, (4, steps, *options["map"])) for most in largest]
+    time, largest = Time(options["steps"], options["order"]), options["levels"]
+    shape = join_shape(options["map"], largest, options["depths"], time)
+    levels = [random_levels(rng, most, (4, time.steps, *options["map"])) for most in largest]
     for each, most in zip(levels, largest, strict=True):
         each[1, 0], each[2, 0] = 0, most
-    check_add(profile, steps, options["order"], levels, options["style"], options["stalls"])
+    check_add(shape, levels, options["style"], options["stalls"])
 
 
 @pytest.mark.parametrize("silent", [(0, 1), (0,), (1,)])
@@ -124,25 +120,25 @@ def test_silent_sources(silent):
     levels = [np.full((6, 1, 3, 1, 1), n) for n in (4, 3)]
     for k in silent:
         levels[k][::2] = 0
-    check_add(add_profile(Map(3)), 1, "position_major", levels)
+    check_add(join_shape(Map(3)), levels)
 
 
 def test_sum_serves_a_sink_that_waits():
     rng = np.random.default_rng(0)
     levels = [random_levels(rng, most, (8, 1, 5, 1, 1)) for most in (4, 3)]
-    check_add(add_profile(Map(5)), 1, "position_major", levels, eager=False)
+    check_add(join_shape(Map(5)), levels, eager=False)
 
 
 @pytest.mark.usefixtures("not_elaborated")
 def test_model_is_the_sum():
-    unit = AddUnit(add_profile(Map(2)), 1, "position_major")
+    unit = AddUnit(join_shape(Map(2)))
     assert unit.model(np.array([[1, 0], [4, 2]]), np.array([[0, 0], [3, 1]])).tolist() == [[1, 0], [7, 3]]
 
 
 def test_cells_follow_without_a_gap():
     """A channel per cycle, from `latency` cycles after the later of the first marks on."""
     levels = [np.ones((10, 1, 6, 1, 1), int), np.ones((10, 1, 6, 1, 1), int)]
-    first, second, left = check_add(add_profile(Map(6), depths=(3, 3)), 1, "position_major", levels)
+    first, second, left = check_add(join_shape(Map(6), depths=(3, 3)), levels)
     begin = max(first[5], second[5]) + AddUnit.latency
     assert left == list(range(begin, begin + 60))
 
@@ -151,6 +147,6 @@ def test_cells_follow_without_a_gap():
 def test_a_source_runs_ahead_by_its_depth(ahead):
     """While the other source is silent, as many cells are taken as are kept."""
     beats = [[{"index": 0, "level": 1, "end_position": 1}] * 6, []]
-    dut = AddUnit(add_profile(Map(1), depths=(ahead, 1)), 1, "position_major")
+    dut = AddUnit(join_shape(Map(1), depths=(ahead, 1)))
     _, (taken, _, _) = run_add(dut, beats, 0, (0, 0, 0))
     assert len(taken) == ahead

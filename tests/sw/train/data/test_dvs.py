@@ -251,7 +251,8 @@ def test_frames_are_counted_once(tmp_path: Path, reads: list[str]) -> None:
     assert same(load(name), first)  # without a cache
     assert len(reads) == 3
     assert sorted((tmp_path / "g").iterdir()) == before
-    assert [path.suffix for path in kept.iterdir()] == [".npz"]
+    (entry,) = kept.iterdir()
+    assert sorted(path.name for path in entry.iterdir()) == ["arrays.npz", "entry.json"]
 
 
 def test_other_options_and_other_files_are_counted_anew(tmp_path: Path, reads: list[str]) -> None:
@@ -279,7 +280,7 @@ def test_a_spoilt_cache_is_counted_anew(
     folder, kept = dvsgesture(tmp_path / "g"), tmp_path / "cache"
     name = f"dvsgesture:{folder}"
     first = load(name, cache=kept)
-    (path,) = kept.iterdir()
+    (path,) = kept.rglob("*.npz")
     whole = path.read_bytes()
     with np.load(path) as file:
         arrays = dict(file)
@@ -294,7 +295,7 @@ def test_a_spoilt_cache_is_counted_anew(
         with caplog.at_level(logging.WARNING):
             assert same(load(name, cache=kept), first)
         assert len(reads) == 3
-        assert "ignoring the unreadable cache file" in caplog.text
+        assert "ignoring a damaged cache entry: arrays.npz was changed" in caplog.text
         reads.clear()
         assert same(load(name, cache=kept), first)
         assert reads == []
@@ -307,18 +308,18 @@ def test_a_cache_that_cannot_be_written_is_only_noted(
     (tmp_path / "file").write_text("")
     with caplog.at_level(logging.WARNING):
         found = load(f"dvsgesture:{folder}", cache=tmp_path / "file" / "cache")
-    assert "the data cache could not be written" in caplog.text
+    assert "the cache could not be written" in caplog.text
     assert same(found, load(f"dvsgesture:{folder}"))
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(file, **arrays) -> None:
-        file.write(b"half")
+    def fail(path: Path, **arrays: object) -> None:
+        path.write_bytes(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cache.np, "savez_compressed", fail)
     with pytest.raises(KeyboardInterrupt):
-        cache.store_arrays(tmp_path / "c", "key", {"a": np.zeros(1, np.uint8)})
+        cache.keep_arrays(cache.data_cache(tmp_path / "c"), "key", {"a": np.zeros(1, np.uint8)})
     assert list((tmp_path / "c").iterdir()) == []
 
 

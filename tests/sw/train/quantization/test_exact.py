@@ -293,6 +293,54 @@ def test_batch_norms_before_and_after_flattening(steps):
     check(lively(Net(connect, **layers), 1), images(1))
 
 
+def own_average(steps):
+    def connect(net, x):
+        x = net.fire(net.stem(net.source(x)))
+        return net.out(net.head(net.flat(net.mean(x) + x)))
+
+    layers = {
+        "source": nn.Input((2, 9, 8), 7, steps=steps),
+        "stem": nn.Conv2d(2, 3, 3),
+        "fire": nn.PIT(3, 4, steps),
+        "mean": nn.AvgPool2d(3, 1, 1),
+        "flat": nn.Flatten(),
+        "head": nn.Dense(126, CLASSES),
+        "out": nn.Readout(),
+    }
+    return Net(connect, **layers)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_sums_of_a_neuron_with_its_own_average(steps):
+    network = check(lively(own_average(steps), 1), images(1))
+    assert [p.source for p in network.readout.projections] == ["pool0", "layer0"]
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_shortcuts_from_one_neuron_before_and_after_a_norm(steps):
+    """Both are identities from one source, and each has the gains that come behind it."""
+
+    def connect(net, x):
+        x = net.fire(net.stem(net.source(x)))
+        y = net.fire2(net.norm(net.conv(x) + x) + x)
+        return net.out(net.head(net.flat(y)))
+
+    layers = {
+        "source": nn.Input((2, 9, 8), 7, steps=steps),
+        "stem": nn.Conv2d(2, 3, 3),
+        "fire": nn.PIT(3, 4, steps),
+        "conv": nn.Conv2d(3, 3, 3, padding=1),
+        "norm": nn.BatchNorm(3),
+        "fire2": nn.PIT(3, 4, steps),
+        "flat": nn.Flatten(),
+        "head": nn.Dense(126, CLASSES),
+        "out": nn.Readout(),
+    }
+    for seed in range(3):
+        network = check(lively(Net(connect, **layers), seed), images(seed), 3, identity_bits=3)
+    assert len(network.populations[1].projections) == 3
+
+
 SHAPES = {
     "composed_mean": lambda t: (
         nn.Conv2d(2, 4, 2),
@@ -304,6 +352,9 @@ SHAPES = {
     "composed_conv": lambda t: (
         *(nn.Conv2d(2, 4, 2), nn.PIT(4, 64, t), nn.AvgPool2d(2), nn.Conv2d(4, 5, 2), nn.BatchNorm(5)),
         *(nn.PIT(5, 4, t), nn.Flatten(), nn.Dense(30, 3)),
+    ),
+    "composed_padded": lambda t: (
+        *(nn.Conv2d(2, 4, 2), nn.PIT(4, 64, t), nn.AvgPool2d(2, 2, 1), nn.Flatten(), nn.Dense(80, 3)),
     ),
     "means_of_currents": lambda t: (
         *(nn.Conv2d(2, 4, 2, 2), nn.AvgPool2d(2), nn.BatchNorm(4), nn.PIT(4, 4, t), nn.Flatten()),

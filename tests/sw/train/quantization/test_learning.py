@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small_networks import Net, build, images, sew
+from small_networks import build, images, sew
 
 from spikefold import nn
 from spikefold.errors import ModelError
@@ -228,23 +228,13 @@ def test_half_precision_counts_units_in_single():
     torch.testing.assert_close(emitted[0], emitted[0].round(), rtol=0, atol=1e-4)
 
 
-def test_sums_of_a_neuron_with_its_own_average_are_refused():
-    def connect(net, x):
-        x = net.fire(net.stem(net.source(x)))
-        return net.out(net.head(net.flat(net.mean(x) + x)))
-
-    layers = {
-        "source": nn.Input((2, 5, 5)),
-        "stem": nn.Conv2d(2, 3, 3),
-        "fire": nn.PIT(3),
-        "mean": nn.AvgPool2d(3, 1, 1),
-        "flat": nn.Flatten(),
-        "head": nn.Dense(27, 3),
-        "out": nn.Readout(),
-    }
-    message = (
-        r"^Layer 'head' must not read a sum of one neuron's spikes behind different average pools to be "
-        r"trained as the integer network computes$"
-    )
-    with pytest.raises(ModelError, match=message), fake_quantized(Net(connect, **layers), 4):
-        pass
+def test_a_network_that_can_no_longer_be_folded_is_refused_at_once():
+    layers = nn.Conv2d(2, 4, 2), nn.MaxPool2d(2), nn.BatchNorm(4), nn.PIT(4), nn.Flatten(), nn.Dense(48, 3)
+    net = nn.Sequential(nn.Input((2, 9, 8)), *layers, nn.Readout())
+    x = torch.rand(5, 2, 9, 8)
+    with fake_quantized(net, 4):
+        net(x)
+        with torch.no_grad():
+            net[3].weight[1] = -0.1
+        with pytest.raises(ModelError, match=r"^Batch norm '3' must not have negative gains after the max"):
+            net(x)

@@ -187,7 +187,7 @@ def rounded_by_quantizer(
     network, _ = quantize(folded, weight_bits=bits)
     found = []
     for name, (population, projection) in places.items():
-        real = folded.populations[population].projections[projection].weight
+        real = folded.populations[population].projections[projection].weight.numpy()
         whole = network.populations[population]
         scale = whole.scale * (1 << whole.fraction) * (folded.steps if whole.neuron is None else 1)
         integers = whole.projections[projection].weight
@@ -240,7 +240,7 @@ def test_composed_pools_round_as_the_quantizer_does(steps: int) -> None:
     integers = network.readout.projections[0].weight
     assert integers.shape == (steps, 3, 4 * 56)
     scale = network.readout.scale[0] * steps
-    factor = folded.populations[1].projections[0].weight[:, :, ::56] / net[5].weight.detach().numpy()
+    factor = folded.populations[1].projections[0].weight[:, :, ::56].numpy() / net[5].weight.detach().numpy()
     (got,) = rounded(net, 4, ("5",))
     np.testing.assert_allclose(
         np.broadcast_to(got, factor.shape), integers[:, :, ::56] * scale / factor, rtol=1e-9

@@ -1,0 +1,48 @@
+"""The comment at the head of a design's Verilog."""
+
+from importlib import metadata
+from textwrap import wrap
+
+from spikefold_hw.emit.description import Description
+from spikefold_hw.emit.memories import FOLDER
+
+_WIDTH = 106
+
+_HANDSHAKE = (
+    "A stream X passes one beat in every cycle in which X__valid and X__ready are both 1 at the rising edge "
+    "of clk. A beat that waits stays as it is until it is taken. A payload means something only while "
+    "X__valid is 1."
+)
+_RESET = "rst is synchronous, active high, and clears all that is under way; hold it for one cycle at least."
+_FOLDER_TEXT = f"{FOLDER}: folder of the memory images (*.mem), as the simulator or synthesis sees it."
+
+
+def header(name: str, description: Description, streams: bool) -> str:
+    """Lines of comment: the same for the same plan and version, with neither date nor path.
+
+    Parameters
+    ----------
+    name
+        Of the design.
+    streams
+        Whether a port is a stream.
+    """
+    made = f"Written by spikefold {metadata.version('spikefold')}"
+    lines = [f"{name}_top: {description.summary or 'a design of spikefold.'}", ""]
+    if description.architecture:
+        lines.append(f"Architecture: {description.architecture}")
+    if description.plan:
+        lines.append(f"Plan (SHA-256): {description.plan}")
+    lines += [f"{made}; networks with one plan share this text, whatever their weights.", ""]
+    lines += ["Parameters", f"  {_FOLDER_TEXT}", "", _RESET]
+    if streams:
+        lines.append(_HANDSHAKE)
+    if description.counters:
+        lines += ["", "Counters by counter_select"]
+        lines += [f"  {number}: {counter}" for number, counter in enumerate(description.counters)]
+    return "".join(f"// {line}".rstrip() + "\n" for text in lines for line in _wrapped(text))
+
+
+def _wrapped(text: str) -> list[str]:
+    indent = " " * (len(text) - len(text.lstrip()))
+    return wrap(text, _WIDTH, subsequent_indent=indent) or [""]

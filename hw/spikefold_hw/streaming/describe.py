@@ -1,0 +1,44 @@
+"""What the header of a pipeline's Verilog tells: the block in sentences, and the meaning of its ports."""
+
+from spikefold_hw.streaming.plan import Plan
+
+_FLAGS = {
+    "end_position": "1 on the last beat of a position; that may be a bare mark of level 0",
+    "end_step": "1 with end_position on the last position of a time step",
+    "end_sample": "1 with end_step on the last time step of a sample",
+}
+
+
+def summary(plan: Plan) -> str:
+    """The block in sentences."""
+    shape, kinds = plan.input.map, [stage.kind for stage in plan.stages]
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    weights = "loaded through the port load after a reset" if plan.loaded else "read from memory images"
+    return (
+        f"a spiking neural network from {shape.channels}x{shape.height}x{shape.width} inputs to "
+        f"{plan.readout.channels} classes in {plan.time.steps} time steps; stages: {counts}, all working at "
+        f"once; weights {weights}. Levels go in as events, one at a time, logits come out."
+    )
+
+
+def port_meanings(plan: Plan) -> dict[str, str]:
+    """Meaning and unit of every port by name."""
+    first, readout = plan.input, plan.readout
+    order = plan.time.order.replace("_", "-")
+    classes = f"class, 0..{readout.channels - 1}"
+    return {
+        "i__valid": f"input events, {order}: the channels of one position after another",
+        "i__payload__index": f"channel, 0..{first.map.channels - 1}, ascending within a position",
+        "i__payload__level": f"integer level, 1..{first.levels}; 0 in a bare mark only",
+        **{f"i__payload__{name}": text for name, text in _FLAGS.items()},
+        "o__valid": f"results: {readout.channels} beats a sample, one a class",
+        "o__payload__logit": f"sum of the readout, two's complement, in steps of 2^-{readout.fraction}",
+        "o__payload__index": f"{classes}, ascending",
+        "o__payload__winner": f"{classes}, with the largest logit; valid on the last beat",
+        "o__payload__last": "1 on the last beat of a sample",
+        "counter_select": "number of a counter, see above",
+        "counter_value": "its value one cycle later, modulo 2^32; events and samples are counted in beats",
+        "load__valid": "bytes of all memory images (mem/*.bin in the order of the manifest)",
+        "load__payload": "a byte",
+        "loaded": "1 when all memories are full; no input is taken before",
+    }

@@ -1,0 +1,105 @@
+"""Temporary folders: none is left, none in use is touched, and what takes a place is whole."""
+
+import subprocess
+import sys
+
+import pytest
+from processes import kill, wait_for
+
+from spikefold.flow.work import replaced_folder, work_folder
+
+HOLD = (
+    "import sys, time; from pathlib import Path; from spikefold.flow.work import work_folder\n"
+    "with work_folder(Path(sys.argv[1]), sys.argv[2]) as folder:\n"
+    "    (folder / 'data').write_text('x'); print('ready', flush=True); time.sleep(60)\n"
+)
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process with a work folder."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path), "spikefold-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        kill(process)
+
+
+def test_a_work_folder_is_empty_and_gone_afterwards(tmp_path):
+    with work_folder(tmp_path) as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "a").mkdir()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(KeyboardInterrupt), work_folder(tmp_path):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes_with_the_next_folder(tmp_path, holder):
+    (left,) = tmp_path.iterdir()
+    with work_folder(tmp_path):
+        assert (left / "work" / "data").is_file()  # its process lives
+    kill(holder)
+    assert left.is_dir()
+    with work_folder(tmp_path, "other-"):
+        assert left.is_dir()
+    with work_folder(tmp_path):
+        assert not left.exists()
+
+
+def test_folders_of_others_are_left_alone(tmp_path):
+    (tmp_path / "spikefold-results").mkdir()
+    (tmp_path / "spikefold-results" / "mine").write_text("x")
+    (tmp_path / "spikefold-file").write_text("x")
+    with work_folder(tmp_path):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"spikefold-results", "spikefold-file"}
+
+
+def test_a_folder_in_use_here_is_not_taken_for_one_that_was_left(tmp_path):
+    with work_folder(tmp_path) as one, work_folder(tmp_path) as other:
+        assert one.is_dir()
+        assert other.is_dir()
+
+
+def test_a_replaced_folder_is_whole_or_not_there(tmp_path):
+    path = tmp_path / "[out]"
+    with replaced_folder(path) as new:
+        (new / "a").write_text("1")
+        assert not path.exists()
+
+    def fail():
+        with replaced_folder(path) as new:
+            (new / "b").write_text("2")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [file.name for file in path.iterdir()] == ["a"]
+    with replaced_folder(path) as new:
+        (new / "c").write_text("3")
+    assert [file.name for file in path.iterdir()] == ["c"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+SWAP = (
+    "import os, pathlib, signal, sys; from spikefold.flow.work import replaced_folder\n"
+    "rename = pathlib.Path.rename\n"
+    "def once(path, target):\n"
+    "    rename(path, target)\n"
+    "    if path.name == 'out': os.kill(os.getpid(), signal.SIGKILL)\n"
+    "pathlib.Path.rename = once\n"
+    "with replaced_folder(pathlib.Path(sys.argv[1])) as new: (new / 'b').write_text('2')\n"
+)
+
+
+def test_a_kill_in_the_middle_of_a_swap_loses_nothing(tmp_path):
+    path = tmp_path / "out"
+    path.mkdir()
+    (path / "a").write_text("1")
+    assert subprocess.run([sys.executable, "-c", SWAP, str(path)], check=False).returncode < 0
+    assert not path.exists()
+    with pytest.raises(RuntimeError), replaced_folder(path):
+        raise RuntimeError
+    assert [file.name for file in path.iterdir()] == ["a"]
+    assert wait_for(lambda: list(tmp_path.iterdir()) == [path])
