@@ -61,13 +61,9 @@ class CellCounter(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        steps, positions, walks_steps = (
-            self._time.steps,
-            self._positions,
-            self._time.order == "position_major",
-        )
+        steps, walks_steps = self._time.steps, self._time.order == "position_major"
         step = Signal(range(steps))
-        position = Signal(range(positions))
+        position = Signal(range(self._positions))
         m.d.comb += [
             self.first_step.eq(step == 0),
             self.last_step.eq(step == steps - 1),
