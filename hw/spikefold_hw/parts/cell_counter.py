@@ -1,11 +1,12 @@
 """Counting cells in the order of time: the one place in the gateware that knows that order."""
 
 import numpy as np
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
 from spikefold_hw.order import Time
+from spikefold_hw.parts.memory import ring_next
 from spikefold_hw.typed import Component
 
 
@@ -60,23 +61,20 @@ class CellCounter(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        steps, positions, walks_steps = (
-            self._time.steps,
-            self._positions,
-            self._time.order == "position_major",
-        )
+        steps, walks_steps = self._time.steps, self._time.order == "position_major"
         step = Signal(range(steps))
-        position = Signal(range(positions))
+        position = Signal(range(self._positions))
         m.d.comb += [
             self.first_step.eq(step == 0),
             self.last_step.eq(step == steps - 1),
             self.last_position.eq(position == self._positions - 1),
             self.leaves_step.eq(1 if walks_steps else self.last_position),
         ]
-        counters = [(step, self.last_step), (position, self.last_position)]
+        counters = [(step, steps), (position, self._positions)]
         ends: Value = self.next
-        for counter, last in counters if walks_steps else counters[::-1]:
+        for counter, count in counters if walks_steps else counters[::-1]:
             with m.If(ends):
-                m.d.sync += counter.eq(Mux(last, 0, counter + 1))
-            ends = ends & last
+                m.d.sync += counter.eq(ring_next(counter, count))
+            # Compared once more: with the flags in its place yosys made up to 1.5 % more LUTs of a design.
+            ends = ends & (counter == count - 1)
         return m
