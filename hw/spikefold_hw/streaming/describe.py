@@ -11,14 +11,19 @@ _FLAGS = {
 
 def summary(plan: Plan) -> str:
     """The block in sentences."""
-    shape, kinds = plan.input.map, [stage.kind for stage in plan.stages]
-    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    shape, steps = plan.input.map, plan.time.steps
+    kinds = [stage.kind for stage in plan.stages]
+    counts = ", ".join(_many(kinds.count(kind), kind) for kind in dict.fromkeys(kinds))
     weights = "loaded through the port load after a reset" if plan.loaded else "read from memory images"
     return (
         f"a spiking neural network from {shape.channels}x{shape.height}x{shape.width} inputs to "
-        f"{plan.readout.channels} classes in {plan.time.steps} time steps; stages: {counts}, all working at "
-        f"once; weights {weights}. Levels go in as events, one at a time, logits come out."
+        f"{plan.readout.channels} classes in {_many(steps, 'time step')}; {counts}, all working at once; "
+        f"weights {weights}. Levels go in as events, one at a time, logits come out."
     )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def port_meanings(plan: Plan) -> dict[str, str]:
@@ -32,7 +37,7 @@ def port_meanings(plan: Plan) -> dict[str, str]:
         "i__payload__level": f"integer level, 1..{first.levels}; 0 in a bare mark only",
         **{f"i__payload__{name}": text for name, text in _FLAGS.items()},
         "o__valid": f"results: {readout.channels} beats a sample, one a class",
-        "o__payload__logit": f"sum of the readout, two's complement, in steps of 2^-{readout.fraction}",
+        "o__payload__logit": f"score of the class, two's complement, {readout.fraction} binary places",
         "o__payload__index": f"{classes}, ascending",
         "o__payload__winner": f"{classes}, with the largest logit; valid on the last beat",
         "o__payload__last": "1 on the last beat of a sample",
