@@ -25,8 +25,8 @@ from spikefold.flow.artefact import Artefact
 from spikefold.flow.run import run
 from spikefold.flow.tools import find_tool
 from spikefold.ir import Add, Conv, Dense, Identity, Input, Network, Neuron, Pool, Population, ShiftSum
-from spikefold.ir.network import Stage
 from spikefold.ir.projections import Projection
+from spikefold.ir.stages import Stage
 from spikefold_boards.devices import find_device
 from spikefold_boards.place_and_route import parse_utilization
 from spikefold_boards.yosys import copy_files, elaborate, map_to_device

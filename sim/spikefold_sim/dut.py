@@ -1,7 +1,7 @@
 """The interface of a compiled network as the engines and the scoreboard see it."""
 
 from spikefold.flow.ports import EventFormat, Ports, Probe, ResultFormat
-from spikefold.ir.network import INPUT
+from spikefold.ir.stages import INPUT
 from spikefold_hw.interface import EventStream, Interface
 from spikefold_hw.streams import index_bits
 from spikefold_sim.beats import StreamShape

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from spikefold.golden import Golden
 from spikefold.ir import Network
-from spikefold.ir.network import INPUT
+from spikefold.ir.stages import INPUT
 from spikefold_hw.calibration import Levels, affordable_samples
 from spikefold_hw.cycles import Cycles
 

@@ -17,7 +17,7 @@ from spikefold.flow.run import TIMEOUT
 from spikefold.flow.work import work_folder
 from spikefold.golden import Golden, Run
 from spikefold.ir import Network
-from spikefold.ir.network import INPUT
+from spikefold.ir.stages import INPUT
 from spikefold.report import report_html
 from spikefold.results import Simulation, Verification
 from spikefold_boards.result import SynthResult

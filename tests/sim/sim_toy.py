@@ -187,3 +187,17 @@ class ToyTop(wiring.Component):
         with m.If(self.load.valid & self.load.ready):
             m.d.sync += [biases[count].eq(self.load.payload), count.eq(count + 1)]
         return biases
+
+
+def contents(observation):
+    """Everything but wall time and the simulator's name, as plain values."""
+    log = observation.events["hidden"]
+    return {
+        "results": observation.results.tolist(),
+        "result cycles": observation.result_beat_cycles.tolist(),
+        "beats": log.beats.tolist(),
+        "beat cycles": log.cycles.tolist(),
+        "starts": observation.start_cycles.tolist(),
+        "cycles": observation.cycles,
+        "counters": dict(observation.counters),
+    }

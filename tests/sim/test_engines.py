@@ -20,6 +20,7 @@ from sim_toy import (
     UNSTABLE,
     WRONG,
     ToyTop,
+    contents,
     golden,
     random_levels,
     toy_verilog,
@@ -58,20 +59,6 @@ def make_engine(name, artefact, cache, progress=None):
         top = ToyTop(artefact.ports.load)
         return AmaranthEngine(top, {"hidden": top.layer0.o}, artefact.ports, progress)
     return CocotbEngine(artefact, name, cache, progress)
-
-
-def contents(observation):
-    """Everything but wall time and the simulator's name, as plain values."""
-    log = observation.events["hidden"]
-    return {
-        "results": observation.results.tolist(),
-        "result cycles": observation.result_beat_cycles.tolist(),
-        "beats": log.beats.tolist(),
-        "beat cycles": log.cycles.tolist(),
-        "starts": observation.start_cycles.tolist(),
-        "cycles": observation.cycles,
-        "counters": dict(observation.counters),
-    }
 
 
 def faulty(fault, sample=3, step=1, row=1):
@@ -325,65 +312,6 @@ def test_icarus_finds_a_register_that_nothing_drives(tmp_path, cache):
         CocotbEngine(design, "icarus", cache).run(beats)
     design = undriven(tmp_path, load="logit <= 7;")
     assert CocotbEngine(design, "icarus", cache).run(beats).logits.tolist() == [[7] * 3] * 2
-
-
-def lz4(block):
-    """What an LZ4 block holds."""
-    data, at = bytearray(), 0
-
-    def extended(value, at):
-        while value >= 15 and block[at] == 255:
-            value, at = value + 255, at + 1
-        return (value + block[at], at + 1) if value >= 15 else (value, at)
-
-    while True:
-        token = block[at]
-        count, at = extended(token >> 4, at + 1)
-        data += block[at : at + count]
-        at += count
-        if at == len(block):
-            return bytes(data)
-        offset = block[at] | block[at + 1] << 8
-        count, at = extended(token & 15, at + 2)
-        for _ in range(count + 4):
-            data.append(data[-offset])
-
-
-def fst_hierarchy(path):
-    """Names of scopes and signals in an FST file, as the raw bytes of its hierarchy."""
-    data, at = path.read_bytes(), 0
-    while at < len(data):
-        kind, length = data[at], int.from_bytes(data[at + 1 : at + 9])
-        if kind == 6:
-            block = data[at + 17 : at + 1 + length]
-            assert len(lz4(block)) == int.from_bytes(data[at + 9 : at + 17])
-            return lz4(block)
-        at += 1 + length
-    raise AssertionError("no hierarchy in the file")
-
-
-@pytest.mark.parametrize("suffix", ["fst", pytest.param("vcd", marks=pytest.mark.slow)])
-def test_traces(toy, cache, tmp_path, suffix):
-    trace = tmp_path / f"out.{suffix}"
-    engine = NativeEngine(toy, cache)
-    plain, traced = (
-        engine.run(encode_beats(LEVELS, SHAPE)),
-        engine.run(encode_beats(LEVELS, SHAPE), trace=trace),
-    )
-    assert contents(plain) == contents(traced)
-    assert [path.name for path in tmp_path.iterdir()] == [trace.name]
-    names = fst_hierarchy(trace) if suffix == "fst" else trace.read_bytes()
-    assert trace.stat().st_size > 1000
-    assert b"layer0" in names
-    assert b"probe_hidden" in names
-
-
-def test_an_unknown_kind_of_trace_is_refused(toy, cache, tmp_path):
-    engine = NativeEngine(toy, cache)
-    with pytest.raises(InputError, match=r"^Trace file must end in \.fst or \.vcd, not 'out\.txt'$"):
-        engine.run(encode_beats(LEVELS, SHAPE), trace=tmp_path / "out.txt")
-    with pytest.raises(InputError, match=r"^Trace file's folder must exist, not be missing: "):
-        engine.run(encode_beats(LEVELS, SHAPE), trace=tmp_path / "no" / "out.vcd")
 
 
 def test_a_run_leaves_nothing_in_the_design_folder(engine, toy):

@@ -303,11 +303,11 @@ class _Graph:
             return
         window, pooling = self.draw_window(self.maps[name]), str(self.rng.choice(["sum", "max"]))
         pool = Pool(f"pool{len(self.stages)}", name, pooling, window.kernel, window.stride, window.padding)
-        if pool.levels(self.levels[name]) <= 255:
+        if pool.levels([self.levels[name]]) <= 255:
             self.add_stage(
                 pool,
                 window.map._replace(height=window.height, width=window.width),
-                pool.levels(self.levels[name]),
+                pool.levels([self.levels[name]]),
             )
 
     def add(self):

@@ -7,9 +7,9 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikefold.ir.network import Population
 from spikefold.ir.neuron import Integers
 from spikefold.ir.projections import Identity
+from spikefold.ir.stages import Population
 from spikefold_hw.parts.cell_counter import CellCounter
 from spikefold_hw.parts.level_buffer import LevelBuffer
 from spikefold_hw.parts.load import Images, image_memory

@@ -6,12 +6,13 @@ from itertools import groupby
 from typing import Any
 
 from amaranth.hdl import Cat, Elaboratable, Module, Mux, Shape, ShapeLike, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold.errors import InputError
 from spikefold_hw.parts.images import ImageSize
 from spikefold_hw.parts.memory import AnyMemory, Contents, Rom
+from spikefold_hw.streams import connect
 from spikefold_hw.typed import Component
 
 _FAN_OUT = 32
@@ -168,7 +169,7 @@ class LoadChain(Component):
         for k, segment in enumerate(self._segments):
             m.submodules[f"segment{k}"] = segment
             if k:
-                wiring.connect(m, self._segments[k - 1].o, segment.i)
+                connect(m, self._segments[k - 1].o, segment.i)
         return m
 
 

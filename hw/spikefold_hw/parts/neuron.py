@@ -8,8 +8,8 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold.errors import ModelError
-from spikefold.ir.network import Population
 from spikefold.ir.neuron import Integers, ShiftSum, ladder_weights
+from spikefold.ir.stages import Population
 from spikefold_hw.parts.drain import DrainSequence, entry_latency, skip_streams, skips_of, with_skips
 from spikefold_hw.parts.lanes import sums_layout
 from spikefold_hw.parts.load import Images

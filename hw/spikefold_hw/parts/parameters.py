@@ -4,9 +4,9 @@ import numpy as np
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
-from spikefold.ir.network import Population
 from spikefold.ir.neuron import Integers, Neuron
 from spikefold.ir.projections import Identity
+from spikefold.ir.stages import Population
 from spikefold_hw.parts.images import Image, ImageSize
 from spikefold_hw.parts.shapes import DrainShape, NeuronShape
 

@@ -7,8 +7,8 @@ from amaranth.hdl import Module, Signal, Value, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
-from spikefold.ir.network import Population
 from spikefold.ir.neuron import Integers
+from spikefold.ir.stages import Population
 from spikefold_hw.parts.drain import DrainSequence, entry_latency, skip_streams, skips_of, with_skips
 from spikefold_hw.parts.lanes import sums_layout
 from spikefold_hw.parts.load import Images

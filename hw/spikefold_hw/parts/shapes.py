@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from spikefold.ir.coding import Coding, shifts_of
 from spikefold.ir.maps import Map
-from spikefold.ir.network import Pooling
 from spikefold.ir.neuron import Reset, Rounding, ShiftSum, ladder_weights
+from spikefold.ir.stages import Pooling
 from spikefold_hw.order import Time
 
 

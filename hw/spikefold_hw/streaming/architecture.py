@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.lib import stream
 
 from spikefold.ir import Network
-from spikefold.ir.network import INPUT
+from spikefold.ir.stages import INPUT
 from spikefold_hw.architecture import Architecture
 from spikefold_hw.calibration import Levels
 from spikefold_hw.cost import Cost

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikefold.ir.maps import Window
-from spikefold.ir.network import INPUT, Network, Stage
+from spikefold.ir.network import Network
 from spikefold.ir.neuron import Integers
+from spikefold.ir.stages import INPUT, Stage
 
 LAG = 2
 """Positions that a stage is taken to run late: while it works on one, the next ones arrive."""

@@ -6,7 +6,7 @@ from amaranth.hdl import Array, Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikefold.ir.network import INPUT
+from spikefold.ir.stages import INPUT
 from spikefold_hw.fork import Fork
 from spikefold_hw.parts.load import LoadChain
 from spikefold_hw.parts.memory import Contents

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spikefold.codec import decode, encode
 from spikefold.ir.coding import Coding
 from spikefold.ir.maps import Map
-from spikefold.ir.network import INPUT
+from spikefold.ir.stages import INPUT
 from spikefold_hw.memory_choice import MemoryChoice
 from spikefold_hw.order import Time
 from spikefold_hw.streaming.kinds import kinds_by_name

@@ -6,7 +6,7 @@ from typing import Any
 from spikefold.errors import InputError
 from spikefold.ir import Network
 from spikefold.ir.coding import CODINGS, Coding
-from spikefold.ir.network import INPUT, Population, Stage
+from spikefold.ir.stages import INPUT, Population, Stage
 from spikefold_hw.order import Time
 from spikefold_hw.streaming.buffer import BufferShape
 from spikefold_hw.streaming.depths import occupancy, ring_depth

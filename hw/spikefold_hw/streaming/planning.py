@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from spikefold.errors import InputError, ModelError
 from spikefold.ir import Network
 from spikefold.ir.coding import Coding
-from spikefold.ir.network import INPUT
+from spikefold.ir.stages import INPUT
 from spikefold_hw.order import Order, Time
 from spikefold_hw.streaming.kinds import KINDS
 from spikefold_hw.streaming.plan import InputPlan, Plan

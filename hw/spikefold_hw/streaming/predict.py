@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefold.ir.network import INPUT
+from spikefold.ir.stages import INPUT
 from spikefold_hw.cycles import Cycles
 from spikefold_hw.streaming.plan import Plan
 from spikefold_hw.streaming.times import InputTimes, Stream, run

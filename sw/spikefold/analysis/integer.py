@@ -12,8 +12,8 @@ from spikefold.analysis.operations import coverage
 from spikefold.golden import Golden
 from spikefold.ir import Network, Population
 from spikefold.ir.coding import Coding, digit_count
-from spikefold.ir.network import INPUT
 from spikefold.ir.projections import Conv, Identity, Projection
+from spikefold.ir.stages import INPUT
 
 _BATCH = 64
 

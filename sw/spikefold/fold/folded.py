@@ -18,8 +18,8 @@ from torch import Tensor
 
 from spikefold.ir import Add, Input, Pool
 from spikefold.ir.maps import Pair
-from spikefold.ir.network import INPUT
 from spikefold.ir.neuron import Reset, Rounding
+from spikefold.ir.stages import INPUT
 
 Reals = Tensor
 """A float64 tensor without gradient."""
@@ -146,7 +146,7 @@ class FoldedNetwork:
         levels = {INPUT: self.input.levels}
         for stage in self.stages:
             if isinstance(stage, Pool):
-                levels[stage.name] = stage.levels(levels[stage.source])
+                levels[stage.name] = stage.levels([levels[stage.source]])
             elif isinstance(stage, Add):
                 levels[stage.name] = sum(levels[source] for source in stage.sources)
             elif stage.neuron is not None:

@@ -12,7 +12,7 @@ from spikefold.fold.parameters import check_finite, reals
 from spikefold.fold.spikes import Member, Spikes
 from spikefold.fold.traces import Origin
 from spikefold.ir.maps import Pair
-from spikefold.ir.network import INPUT
+from spikefold.ir.stages import INPUT
 from spikefold.nn import Input, Node
 
 _WHOLE = 1e-9

@@ -10,8 +10,9 @@ from spikefold.fold.currents import Path
 from spikefold.fold.folded import FoldedPopulation, FoldedStage
 from spikefold.fold.spikes import LayerPool, Member, Shape, Spikes
 from spikefold.ir import Add, Pool
-from spikefold.ir.network import INPUT, MAX_LEVELS
-from spikefold.ir.network import Pooling as PoolKind
+from spikefold.ir.network import MAX_LEVELS
+from spikefold.ir.stages import INPUT
+from spikefold.ir.stages import Pooling as PoolKind
 
 MAX_MEMBERS = 4
 
@@ -52,7 +53,7 @@ class Stages:
         for member in spikes.members:
             name = self.next_name("pool", Pool)
             stage = Pool(name, member.source, kind, window.kernel, window.stride, window.padding)
-            levels = stage.levels(self._levels[member.source])
+            levels = stage.levels([self._levels[member.source]])
             if levels > MAX_LEVELS:
                 raise ModelError(
                     f"Pool {pool.layer!r} must sum at most {MAX_LEVELS} levels, not {levels}; pool fewer "

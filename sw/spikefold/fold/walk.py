@@ -21,7 +21,7 @@ from spikefold.fold.spikes import LayerPool, Member, Spikes, slide
 from spikefold.fold.stages import Stages
 from spikefold.fold.traces import Origin
 from spikefold.ir.maps import Pair
-from spikefold.ir.network import INPUT
+from spikefold.ir.stages import INPUT
 from spikefold.nn import AvgPool2d, Conv2d, Input, MaxPool2d, Node, SpikingNeuron, graph
 from spikefold.nn.binary import BinarySynapses
 from spikefold.nn.reparameterize import reparameterize

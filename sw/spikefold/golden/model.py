@@ -14,8 +14,8 @@ from spikefold.golden.neurons import Neurons, neuron_magnitude
 from spikefold.golden.precision import exact_dtype, full_precision
 from spikefold.golden.stages import pooled
 from spikefold.ir import Network, Pool, Population
-from spikefold.ir.network import INPUT, Stage
 from spikefold.ir.neuron import Integers
+from spikefold.ir.stages import INPUT, Stage
 
 MAX_BATCH = 1024
 BATCH_VALUES = 1 << 22

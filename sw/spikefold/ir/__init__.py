@@ -6,9 +6,10 @@ Numpy only. `docs/ir.md` specifies the format.
 from spikefold.ir.bounds import Bounds, population_bounds
 from spikefold.ir.input import Input
 from spikefold.ir.maps import Map, Window
-from spikefold.ir.network import Add, Network, Pool, Population
+from spikefold.ir.network import Network
 from spikefold.ir.neuron import Neuron, ShiftSum
 from spikefold.ir.projections import Conv, Dense, Identity, Projection
+from spikefold.ir.stages import Add, Pool, Population
 from spikefold.ir.storage import load_network, save_network
 
 __all__ = [

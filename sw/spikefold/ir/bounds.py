@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikefold.errors import ModelError
-from spikefold.ir.network import Network, Population
+from spikefold.ir.network import Network
 from spikefold.ir.neuron import Integers, Neuron, ShiftSum, ladder_weights
 from spikefold.ir.projections import Identity, reach
+from spikefold.ir.stages import Population
 
 Range = tuple[int, int]
 

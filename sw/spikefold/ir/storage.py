@@ -16,9 +16,10 @@ from spikefold.errors import InputError, ModelError
 from spikefold.files import write_atomic
 from spikefold.ir.input import Input
 from spikefold.ir.maps import Pair
-from spikefold.ir.network import Add, Network, Pool, Population, Stage
+from spikefold.ir.network import Network
 from spikefold.ir.neuron import Neuron, Reset, Rounding, ShiftSum
 from spikefold.ir.projections import Conv, Dense, Identity, Projection
+from spikefold.ir.stages import Add, Pool, Population, Stage
 
 SCHEMA: Literal[2] = 2
 _HEADER = "network.json"

@@ -14,8 +14,8 @@ from spikefold.fold.folded import (
     Reals,
 )
 from spikefold.ir import Conv, Dense, Identity, Network, Neuron, Population, Projection
-from spikefold.ir.network import Stage
 from spikefold.ir.neuron import Integers
+from spikefold.ir.stages import Stage
 from spikefold.quantize.grid import DEFAULT_BITS, IDENTITY_BITS, Grid, choose_grids
 from spikefold.quantize.leak import leak_shifts
 from spikefold.quantize.report import LayerReport, QuantizationReport, layer_report

@@ -6,7 +6,7 @@ from random_networks import random_graph_levels
 from random_plans import random_plan
 
 from spikefold.golden import Golden
-from spikefold.ir.network import INPUT
+from spikefold.ir.stages import INPUT
 from spikefold_hw.streaming.predict import longest_silence, predict, trailing_silence
 from spikefold_hw.streaming.times import InputTimes, Stream, run
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from spikefold.ir.network import INPUT
+from spikefold.ir.stages import INPUT
 from spikefold_hw.calibration import Levels
 from spikefold_hw.cycles import Cycles
 from spikefold_hw.streaming.plan import Plan

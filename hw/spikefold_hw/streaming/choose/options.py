@@ -7,7 +7,7 @@ from math import gcd, inf
 import numpy as np
 
 from spikefold.errors import InputError
-from spikefold.ir.network import INPUT
+from spikefold.ir.stages import INPUT
 from spikefold_hw.calibration import Levels
 from spikefold_hw.parts.shapes import Blocks
 from spikefold_hw.streaming.choose.cost import luts_of, memory_of

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import inf
 
 from spikefold.ir import Network
-from spikefold.ir.network import INPUT
+from spikefold.ir.stages import INPUT
 from spikefold_hw.calibration import Levels, affordable_samples, first_samples
 from spikefold_hw.cycles import Cycles
 from spikefold_hw.streaming.choose.exact import timing

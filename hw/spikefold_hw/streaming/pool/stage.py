@@ -8,7 +8,7 @@ import numpy as np
 
 from spikefold.ir import Pool
 from spikefold.ir.maps import Map
-from spikefold.ir.network import Pooling
+from spikefold.ir.stages import Pooling
 from spikefold_hw.order import Time
 from spikefold_hw.parts.load import Images
 from spikefold_hw.parts.pool import PoolUnit
