@@ -21,7 +21,7 @@ def run(count, beats, stalls, seed):
     async def bench(ctx):
         cycle = 0
         while not source.empty:
-            assert cycle < 5000, "stuck"
+            assert cycle < 100_000, "stuck"  # five readers that pause in 0.7 of all cycles meet rarely
             offered, ready = source.choose(), [sink.choose() for sink in sinks]
             ctx.set(dut.i.valid, offered is not None)
             ctx.set(dut.i.payload, offered or 0)
