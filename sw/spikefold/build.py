@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -85,6 +85,7 @@ def write_build(
             "files": {name: sha256(folder / name) for name in names},
             "architecture": architecture.name,
             "plan": architecture.to_json(plan),
+            "registers": [asdict(counter) for counter in architecture.interface(plan).counters],
             "latencies": architecture.summary(plan)["latencies"],
             "info": info,
         }

@@ -18,6 +18,7 @@ from spikefold.flow.work import work_folder
 from spikefold.golden import Golden, Run
 from spikefold.ir import Network
 from spikefold.ir.stages import INPUT
+from spikefold.protocol import ProtocolCheck, check_protocol
 from spikefold.report import report_html
 from spikefold.results import Simulation, Verification
 from spikefold_boards.result import SynthResult
@@ -28,10 +29,12 @@ from spikefold_hw.cycles import Cycles
 from spikefold_hw.emit import LINT, Emission, count_multipliers, emit, top_name
 from spikefold_hw.interface import Interface
 from spikefold_hw.parts.images import Image
+from spikefold_hw.parts.load_frame import framed
 from spikefold_sim.amaranth_engine import AmaranthEngine
 from spikefold_sim.beats import encode_beats
 from spikefold_sim.cocotb_engine import CocotbEngine
 from spikefold_sim.dut import ports_of, shapes_of
+from spikefold_sim.faults import with_faults
 from spikefold_sim.native_engine import NativeEngine
 from spikefold_sim.observation import TAIL, WATCHDOG, Observation
 from spikefold_sim.scoreboard import compare
@@ -39,6 +42,9 @@ from spikefold_sim.stalls import Stalls
 
 Samples = NDArray[np.generic]
 Progress = Callable[[int, int], None]
+
+_TAG_STRIDE = 0x9E3779B1
+"""Odd and large, so that tags of simulated samples differ and use all their bits."""
 
 SIMULATORS = ("verilator", "icarus", "amaranth", "native")
 
@@ -76,6 +82,11 @@ class Design:
     def images(self) -> dict[str, Image]:
         """Contents of every memory by name, in the order in which a host loads them."""
         return self.architecture.images(self.plan, self.network)
+
+    @property
+    def load_frame(self) -> bytes:
+        """What a host sends to the port `load`: the images in a frame (`spikefold_hw.parts.load_frame`)."""
+        return framed(b"".join(image.data.tobytes() for image in self.images.values()))
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -206,6 +217,45 @@ class Design:
             simulator=seen.simulator,
         )
 
+    def fuzz(
+        self,
+        x: Samples,
+        *,
+        share: float = 0.5,
+        stall: float = 0.0,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> ProtocolCheck:
+        """Send samples through the Verilog, some of them broken: these alone may be spoilt, and are told.
+
+        Parameters
+        ----------
+        x
+            Samples, as `encode`; the last is never broken.
+        share
+            Chance of each to be broken, 0..1.
+        stall, seed, progress
+            As `simulate`; the seed chooses the faults too.
+
+        Raises
+        ------
+        InputError
+            If the design does not check its input, or samples or options do not fit.
+        ToolError
+            If the simulator fails or the design hangs.
+        """
+        if not self._interface.checks:
+            raise InputError(
+                f"Design {self.name!r} must check its input to be fuzzed; compile with checks=True"
+            )
+        if not 0 <= share <= 1:
+            raise InputError(f"Share of broken samples must be 0 to 1, not {share!r}")
+        events = ports_of(self._interface).stimulus
+        rng = np.random.default_rng(seed)
+        beats, faults = with_faults(self._beats(_some(self.encode(x))), events, share, rng)
+        seen, _ = self._run_native(beats, Stalls(stall, stall, seed), progress)
+        return check_protocol(self.network, self._interface, beats, seen, faults)
+
     def synth(
         self,
         device: str,
@@ -251,6 +301,8 @@ class Design:
         for name, image in self.images.items():
             files[f"mem/{name}.mem"] = image.hexadecimal
             files[f"mem/{name}.bin"] = image.data.tobytes()
+        if self._interface.loaded:
+            files["mem/load.bin"] = self.load_frame
         files["report.html"] = report_html(self.summary).encode()
         write_build(path, self.network, self.architecture, self.plan, top_name(self.name), files, self.info)
         self.path = path
@@ -261,15 +313,18 @@ class Design:
     def _limits(self, stalls: Stalls) -> dict[str, Any]:
         """Arguments of every engine: silence after which a run hangs or has ended, and what to load."""
         flow, interface = 1 - max(stalls.input, stalls.output), self._interface
-        images = self.images.values() if interface.loaded else ()
         return {
             "watchdog": WATCHDOG + int(2 * interface.longest_silence / flow),
             "tail": TAIL + interface.trailing_silence,
-            "load": b"".join(image.data.tobytes() for image in images),
+            "load": self.load_frame if interface.loaded else b"",
         }
 
     def _beats(self, levels: NDArray[np.int64]) -> NDArray[np.void]:
-        return encode_beats(levels, shapes_of(self._interface)[INPUT])
+        beats = encode_beats(levels, shapes_of(self._interface)[INPUT])
+        if bits := self._interface.tag_bits:
+            sample = np.cumsum(beats["end_sample"]) - beats["end_sample"]
+            beats["tag"] = sample * _TAG_STRIDE % (1 << bits)
+        return beats
 
     @contextmanager
     def _built(self) -> Iterator[Build]:
