@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefold.build import Build, read_build, write_build
+from spikefold.build import IMAGES, copy_files, read_build, working_files, write_build
 from spikefold.errors import InputError
+from spikefold.files import write_atomic
+from spikefold.flow.artefact import MEMORY_FOLDER, Artefact
 from spikefold.flow.run import TIMEOUT
 from spikefold.flow.work import work_folder
 from spikefold.golden import Golden, Run
 from spikefold.ir import Network
 from spikefold.ir.stages import INPUT
+from spikefold.origin import check_origin, is_known, remember
 from spikefold.report import report_html
 from spikefold.results import Simulation, Verification
 from spikefold_boards.result import SynthResult
@@ -53,14 +56,15 @@ class Design:
         The integer network, and the plan of its hardware.
     info
         What `compile` found out: accuracies, rounding, cycles on calibration data.
-    path
-        The build directory it was loaded from or written to, if any.
+    path, digest
+        The build directory it was loaded from or written to, if any, and the digest of what is there.
     """
 
     network: Network
     plan: AnyPlan
     info: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
+    digest: str | None = None
 
     @property
     def name(self) -> str:
@@ -218,8 +222,8 @@ class Design:
         """Synthesize, and place and route where an open tool can; see `spikefold_boards.synth`."""
         options: dict[str, Any] = {} if progress is None else {"progress": progress}
         options |= {"seeds": seeds, "use_cache": use_cache, "timeout": timeout}
-        with self._built() as build:
-            return synthesize(build.artefact, device, **options)
+        with self._artefact() as artefact:
+            return synthesize(artefact, device, **options)
 
     def verilog(self) -> Mapping[str, str]:
         """The Verilog files by name; checked to hold no multiplier."""
@@ -243,17 +247,25 @@ class Design:
         BuildError
             If `path` holds something else.
         """
-        path = Path(path)
+        path, files = Path(path), self._sources | self._image_files
+        files |= {LINT: self._emission.lint.encode(), "report.html": report_html(self.summary).encode()}
+        top = top_name(self.name)
+        self.digest = write_build(path, self.network, self.architecture, self.plan, top, files, self.info)
+        self.path = path
+        remember(self.digest)
+
+    @property
+    def _sources(self) -> dict[str, bytes]:
+        """The Verilog by path in a build, and what stands for macros."""
         emission = self._emission
         files = {f"rtl/{name}": text.encode() for name, text in emission.verilog.items()}
-        files |= {f"models/{name}": text.encode() for name, text in emission.models.items()}
-        files[LINT] = emission.lint.encode()
-        for name, image in self.images.items():
-            files[f"mem/{name}.mem"] = image.hexadecimal
-            files[f"mem/{name}.bin"] = image.data.tobytes()
-        files["report.html"] = report_html(self.summary).encode()
-        write_build(path, self.network, self.architecture, self.plan, top_name(self.name), files, self.info)
-        self.path = path
+        return files | {f"models/{name}": text.encode() for name, text in emission.models.items()}
+
+    @property
+    def _image_files(self) -> dict[str, bytes]:
+        """The memory images by path in a build, for simulators and for hosts."""
+        files = {f"mem/{name}.mem": image.hexadecimal for name, image in self.images.items()}
+        return files | {f"mem/{name}.bin": image.data.tobytes() for name, image in self.images.items()}
 
     def _predict(self, levels: NDArray[np.int64], golden: Run) -> Cycles:
         return self.architecture.predict(self.plan, {INPUT: levels, **golden.levels})
@@ -272,23 +284,38 @@ class Design:
         return encode_beats(levels, shapes_of(self._interface)[INPUT])
 
     @contextmanager
-    def _built(self) -> Iterator[Build]:
-        """The checked build directory; a temporary one for a design that was never written."""
-        if self.path is not None:
-            yield read_build(self.path)
-            return
+    def _artefact(self) -> Iterator[Artefact]:
+        """The design as files that nobody else sees: copied from its build, or written anew.
+
+        A build from elsewhere runs only if its files are those that would be written; one that was replaced
+        since it was loaded is left alone.
+        """
         with work_folder() as folder:
-            self.write(folder / "build")
-            try:
-                yield read_build(folder / "build")
-            finally:
-                self.path = None
+            if not self._copied(folder):
+                for name, data in (self._sources | self._image_files).items():
+                    write_atomic(folder / name, data)
+            rtl = sorted((folder / "rtl").iterdir()) + sorted((folder / "models").glob("*"))
+            mem = folder / MEMORY_FOLDER
+            mem.mkdir(exist_ok=True)
+            yield Artefact(tuple(rtl), top_name(self.name), mem, ports_of(self._interface))
+
+    def _copied(self, folder: Path) -> bool:
+        """Copy the build that it was loaded from or written to, if that is still there."""
+        if self.path is None or self.digest is None:
+            return False
+        copied = copy_files(self.path, self.digest, folder)
+        if copied is None:
+            return False
+        if not is_known(self.digest):
+            check_origin(self.path, copied, self._sources | self._image_files)
+            remember(self.digest)
+        return True
 
     def _run_cocotb(
         self, beats: NDArray[np.void], stalls: Stalls, simulator: str, progress: Progress | None
     ) -> tuple[Observation, float]:
-        with self._built() as build:
-            engine = CocotbEngine(build.artefact, simulator, progress=progress)
+        with self._artefact() as artefact:
+            engine = CocotbEngine(artefact, simulator, progress=progress)
             engine.build()
             began = time.perf_counter()
             return engine.run(beats, stalls, **self._limits(stalls)), began
@@ -300,8 +327,8 @@ class Design:
         progress: Progress | None,
         trace: Path | None = None,
     ) -> tuple[Observation, float]:
-        with self._built() as build:
-            engine = NativeEngine(build.artefact, progress=progress)
+        with self._artefact() as artefact:
+            engine = NativeEngine(artefact, progress=progress)
             if trace is None:
                 engine.build()
             began = time.perf_counter()
@@ -324,10 +351,14 @@ def load(path: Path | str) -> Design:
     Raises
     ------
     BuildError
-        If it is no build, or a file is missing, truncated or edited.
+        If it is no build, a file is missing, truncated or edited, or the memory images of a build from
+        elsewhere are not those of its network.
     """
     build = read_build(Path(path))
-    return Design(build.network, build.plan, build.info, build.path)
+    design = Design(build.network, build.plan, build.info, build.path, build.digest)
+    if not is_known(build.digest):
+        check_origin(build.path, working_files(build.files, (IMAGES,)), design._image_files)
+    return design
 
 
 def _some(levels: NDArray[np.int64]) -> NDArray[np.int64]:
