@@ -34,9 +34,7 @@ def test_without_samples_levels_are_random_and_the_same_every_time(design):
 def test_labels_are_classes_of_the_network(wrong):
     x, y = features(12)
     y[7] = wrong
-    with pytest.raises(
-        InputError, match=rf"^Labels must be 0\.\.2, one of the network's classes, not {wrong}$"
-    ):
+    with pytest.raises(InputError, match=rf"^Labels must be 0\.\.2, one of the .* classes, not {wrong}$"):
         spikefold.compile(tiny_model(), data=(x, y))
 
 
