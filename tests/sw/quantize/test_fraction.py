@@ -100,7 +100,7 @@ def test_no_finer_where_rounded_weights_err_far_more(options, bits):
 
 
 def test_exact_weights_leave_nothing_but_the_membrane_to_err():
-    folded = network("qblif", binary=True, fan=16, threshold=40.0)
+    folded = network("qblif", binary=True, fan=2048, threshold=40.0)
     before, after = chosen(folded, 4)
     assert before < after < 8
     assert wrong_levels(folded, 4, after, 0.5) < 0.7 * wrong_levels(folded, 4, before, 0.5)
