@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikefold.build import IMAGES, copy_files, read_build, working_files, write_build
+from spikefold.contents import artefact_in, image_files, verilog_files
 from spikefold.errors import InputError
 from spikefold.files import write_atomic
-from spikefold.flow.artefact import MEMORY_FOLDER, Artefact
+from spikefold.flow.artefact import Artefact
 from spikefold.flow.run import TIMEOUT
 from spikefold.flow.work import work_folder
 from spikefold.golden import Golden, Run
@@ -247,7 +248,7 @@ class Design:
         BuildError
             If `path` holds something else.
         """
-        path, files = Path(path), self._sources | self._image_files
+        path, files = Path(path), self._files
         files |= {LINT: self._emission.lint.encode(), "report.html": report_html(self.summary).encode()}
         top = top_name(self.name)
         self.digest = write_build(path, self.network, self.architecture, self.plan, top, files, self.info)
@@ -255,17 +256,9 @@ class Design:
         remember(self.digest)
 
     @property
-    def _sources(self) -> dict[str, bytes]:
-        """The Verilog by path in a build, and what stands for macros."""
-        emission = self._emission
-        files = {f"rtl/{name}": text.encode() for name, text in emission.verilog.items()}
-        return files | {f"models/{name}": text.encode() for name, text in emission.models.items()}
-
-    @property
-    def _image_files(self) -> dict[str, bytes]:
-        """The memory images by path in a build, for simulators and for hosts."""
-        files = {f"mem/{name}.mem": image.hexadecimal for name, image in self.images.items()}
-        return files | {f"mem/{name}.bin": image.data.tobytes() for name, image in self.images.items()}
+    def _files(self) -> dict[str, bytes]:
+        """What tools read, by path in a build."""
+        return verilog_files(self._emission) | image_files(self.images)
 
     def _predict(self, levels: NDArray[np.int64], golden: Run) -> Cycles:
         return self.architecture.predict(self.plan, {INPUT: levels, **golden.levels})
@@ -292,12 +285,9 @@ class Design:
         """
         with work_folder() as folder:
             if not self._copied(folder):
-                for name, data in (self._sources | self._image_files).items():
+                for name, data in self._files.items():
                     write_atomic(folder / name, data)
-            rtl = sorted((folder / "rtl").iterdir()) + sorted((folder / "models").glob("*"))
-            mem = folder / MEMORY_FOLDER
-            mem.mkdir(exist_ok=True)
-            yield Artefact(tuple(rtl), top_name(self.name), mem, ports_of(self._interface))
+            yield artefact_in(folder, top_name(self.name), ports_of(self._interface))
 
     def _copied(self, folder: Path) -> bool:
         """Copy the build that it was loaded from or written to, if that is still there."""
@@ -307,7 +297,7 @@ class Design:
         if copied is None:
             return False
         if not is_known(self.digest):
-            check_origin(self.path, copied, self._sources | self._image_files)
+            check_origin(self.path, copied, self._files)
             remember(self.digest)
         return True
 
@@ -357,7 +347,7 @@ def load(path: Path | str) -> Design:
     build = read_build(Path(path))
     design = Design(build.network, build.plan, build.info, build.path, build.digest)
     if not is_known(build.digest):
-        check_origin(build.path, working_files(build.files, (IMAGES,)), design._image_files)
+        check_origin(build.path, working_files(build.files, (IMAGES,)), image_files(design.images))
     return design
 
 
