@@ -122,3 +122,28 @@ def with_faults(
             counts[fault] += 1
             frames[k] = FAULTS[fault](frame.copy(), rng, events)
     return np.concatenate(frames), counts
+
+
+def damaged_loads(frame: bytes, rng: np.random.Generator) -> bytes:
+    """Frames as a careless host sends them: some damaged, then good ones, the later ones while samples come.
+
+    Parameters
+    ----------
+    frame
+        A good frame.
+    """
+    sent = bytearray()
+    for _ in range(rng.integers(1, 4)):
+        broken = bytearray(frame)
+        place = int(rng.integers(len(frame)))
+        kind = rng.integers(4)
+        if kind == 0:
+            broken[place] ^= 1 << int(rng.integers(8))
+        elif kind == 1:
+            del broken[place]
+        elif kind == 2:
+            broken.insert(place, int(rng.integers(256)))
+        else:
+            broken = bytearray(rng.bytes(int(rng.integers(1, 50))))
+        sent += broken
+    return bytes(sent) + 3 * frame

@@ -49,7 +49,7 @@ class Streaming(Architecture[Plan, Config]):
         plan = with_stages(plan, choose(plan, network, levels, lanes, units, Goal(config)))
         images = {size.name for stage in plan.stages for size in stage.image_sizes()}
         plan = replace(plan, checks=config.checks, tag_bits=config.tag_bits)
-        sizes = self.cost(plan).memories | ticket_memory(plan)
+        sizes = {**self.cost(plan).memories, **ticket_memory(plan)}
         read_only = set() if plan.loaded else images
         memories = choose_memories(config.memories, config.macro, sizes, images, read_only)
         return replace(plan, memories=memories)
