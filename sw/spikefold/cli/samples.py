@@ -1,6 +1,5 @@
 """Where the samples of `verify` and `simulate` come from."""
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from spikefold.cli.data import load_source
 from spikefold.errors import InputError, SpikefoldError
+from spikefold.formats.arrays import read_npy
 
 if TYPE_CHECKING:
     from spikefold.design import Design
@@ -25,16 +25,9 @@ def read_samples(path: Path) -> Samples:
     Raises
     ------
     InputError
-        If it is missing, truncated, a pickle or no `.npy` file.
+        If it is missing, truncated, a pickle, no `.npy` file, or above the memory limit.
     """
-    if not path.is_file():
-        raise InputError(f"Sample file must exist and be a .npy file, not {str(path)!r}")
-    try:
-        return np.lib.format.read_array(io.BytesIO(path.read_bytes()), allow_pickle=False)
-    except (ValueError, EOFError, TypeError, MemoryError) as error:
-        raise InputError(
-            f"Sample file {str(path)!r} must be a whole .npy file of plain numbers (numpy.save): {error}"
-        ) from None
+    return read_npy(path, f"Sample file {str(path)!r}")
 
 
 def choose_samples(design: "Design", count: int | None, path: Path | None, seed: int) -> tuple[Samples, str]:

@@ -11,16 +11,17 @@ from nn_models import trained_like
 
 from spikefold import nn
 from spikefold.errors import ModelError
+from spikefold.formats.tensors import pack_tensors
 
 
 def rewritten(path: Path, edit: object) -> Path:
-    """Save a model with its description or tensors changed by ``edit(description, tensors)``."""
+    """Save a model, signed anew, with its description or tensors changed by ``edit(description, tensors)``."""
     nn.save(trained_like(nn.models.mlp(4, [5, 5], 3, steps=2, levels=7)), path)
     with safetensors.safe_open(str(path), framework="pt") as file:
         description = json.loads(file.metadata()["spikefold"])
     tensors = safetensors.torch.load_file(str(path))
     edit(description, tensors)
-    path.write_bytes(safetensors.torch.save(tensors, metadata={"spikefold": json.dumps(description)}))
+    path.write_bytes(pack_tensors(tensors, {"spikefold": json.dumps(description)}))
     return path
 
 
@@ -158,7 +159,7 @@ def test_edited_files_are_refused(tmp_path: Path, case: str) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100_000, '{"schema": 2, "layers": {"a": 1}}'])
 def test_descriptions_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "m"
-    path.write_bytes(safetensors.torch.save({"w": torch.zeros(2)}, metadata={"spikefold": text}))
+    path.write_bytes(pack_tensors({"w": torch.zeros(2)}, {"spikefold": text}))
     with pytest.raises(ModelError, match=r"^Model file '.*' has a broken description \("):
         nn.load(path)
 
