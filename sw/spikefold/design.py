@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from spikefold.build import Build, read_build, write_build
 from spikefold.errors import InputError
+from spikefold.files import as_path
 from spikefold.flow.run import TIMEOUT
 from spikefold.flow.work import work_folder
 from spikefold.golden import Golden, Run
@@ -110,7 +111,7 @@ class Design:
 
     def cycles(self, x: Samples) -> Cycles:
         """Predict the timing of these samples at full load."""
-        levels = self.encode(x)
+        levels = _some(self.encode(x))
         return self._predict(levels, self._golden.run(levels, record=True))
 
     def simulate(
@@ -119,7 +120,7 @@ class Design:
         *,
         stall: float = 0.0,
         seed: int = 0,
-        trace: Path | None = None,
+        trace: Path | str | None = None,
         progress: Progress | None = None,
     ) -> Simulation:
         """Run the Verilog cycle by cycle in Verilator, natively: no Python in the loop.
@@ -143,7 +144,8 @@ class Design:
             If the simulator fails or the design hangs.
         """
         beats, stalls = self._beats(_some(self.encode(x))), Stalls(stall, stall, seed)
-        seen = self._run_native(beats, stalls, progress, trace)[0]
+        wave = None if trace is None else as_path("Trace file", trace)
+        seen = self._run_native(beats, stalls, progress, wave)[0]
         first = seen.start_cycles[0]
         return Simulation(
             logits=seen.logits,
@@ -243,7 +245,7 @@ class Design:
         BuildError
             If `path` holds something else.
         """
-        path = Path(path)
+        path = as_path("Output", path)
         emission = self._emission
         files = {f"rtl/{name}": text.encode() for name, text in emission.verilog.items()}
         files |= {f"models/{name}": text.encode() for name, text in emission.models.items()}
@@ -326,7 +328,7 @@ def load(path: Path | str) -> Design:
     BuildError
         If it is no build, or a file is missing, truncated or edited.
     """
-    build = read_build(Path(path))
+    build = read_build(as_path("Build directory", path))
     return Design(build.network, build.plan, build.info, build.path)
 
 

@@ -1,7 +1,7 @@
 """Where the samples of `verify` and `simulate` come from."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from spikefold.formats.arrays import read_npy
 if TYPE_CHECKING:
     from spikefold.design import Design
     from spikefold.ir import Network
+    from spikefold.train import DataOptions
     from spikefold.train.data import LazyArray
 
 Samples = NDArray[np.generic]
@@ -55,7 +56,7 @@ def choose_samples(design: "Design", count: int | None, path: Path | None, seed:
     why = "the build names no data"
     if source is not None:
         try:
-            return _test_data(design, source, count), f"test data of {source['name']}"
+            return _test_data(design, options := _data_options(source), count), f"test data of {options.name}"
         except SpikefoldError as error:
             why = f"the build's data fails: {error}"
     return random_levels(design.network, count, seed), f"random levels, as {why}"
@@ -75,8 +76,16 @@ def random_levels(network: "Network", count: int, seed: int) -> Samples:
     return levels
 
 
-def _test_data(design: "Design", source: dict[str, Any], count: int) -> Samples:
-    x = _repeated(load_source(source).test_x, count)
+def _data_options(source: object) -> "DataOptions":
+    """What a manifest says of its data, which may be anything."""
+    from spikefold.codec import decode
+    from spikefold.train import DataOptions
+
+    return decode(DataOptions, source, "Data of the build", defaults=True)
+
+
+def _test_data(design: "Design", options: "DataOptions", count: int) -> Samples:
+    x = _repeated(load_source({"name": options.name, **options.keywords()}).test_x, count)
     design.encode(x)
     return x
 

@@ -8,7 +8,7 @@ from spikefold.errors import ModelError
 from spikefold.ir.input import Input
 from spikefold.ir.maps import Map
 from spikefold.ir.neuron import as_integer
-from spikefold.ir.stages import INPUT, NAME, Population, Stage
+from spikefold.ir.stages import INPUT, Population, Stage, check_name
 
 MAX_STEPS = 1024
 MAX_LEVELS = 255
@@ -36,10 +36,7 @@ class Network:
     name: str = "network"
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
-            raise ModelError(
-                f"Network name must be lower case letters, digits and underscores, not {self.name!r}"
-            )
+        check_name("Network", self.name)
         object.__setattr__(self, "steps", as_integer("Time steps T", self.steps, 1, MAX_STEPS))
         object.__setattr__(self, "stages", tuple(self.stages))
         if not self.stages or not isinstance(self.stages[-1], Population) or self.stages[-1].neuron:

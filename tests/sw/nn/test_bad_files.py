@@ -15,7 +15,7 @@ from spikefold.formats.tensors import pack_tensors
 
 
 def rewritten(path: Path, edit: object) -> Path:
-    """Save a model, signed anew, with its description or tensors changed by ``edit(description, tensors)``."""
+    """Save a model changed by ``edit(description, tensors)``, with the digest of what it then holds."""
     nn.save(trained_like(nn.models.mlp(4, [5, 5], 3, steps=2, levels=7)), path)
     with safetensors.safe_open(str(path), framework="pt") as file:
         description = json.loads(file.metadata()["spikefold"])

@@ -79,7 +79,7 @@ def test_own_arrays_are_taken_as_they_are(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"y_test": None}, r"must hold the arrays x_train, y_train, x_test, y_test, but y_test is missing"),
-        ({"x_train": np.array([{}] * 8)}, r"must be a whole \.npz file of plain numbers: .*Object arrays cannot be"),
+        ({"x_train": np.array([{}] * 8)}, r"must be a whole \.npz file .*: .*Object arrays cannot"),
         (
             {"x_train": np.zeros(8)},
             r"x_train must be numbers of shape \[samples, features\.\.\.\], not float64",
