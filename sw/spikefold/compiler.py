@@ -77,6 +77,9 @@ def compile(  # noqa: A001 - the verb of the trade
             f"Model must be a module of spikefold.nn layers or a spikefold.ir.Network, not {shown(model)}"
         )
     check_name("Network", name)
+    for what, choice in (("Architecture", architecture), ("Device", device)):
+        if not isinstance(choice, str | None):
+            raise InputError(f"{what} must be a name, not {shown(choice)}")
     if fit_to is not None and not isinstance(fit_to, Design):
         raise InputError(f"Design to fit must be a spikefold.Design, not {shown(fit_to)}")
     data = None if data is None else _labelled(data)

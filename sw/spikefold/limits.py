@@ -2,7 +2,7 @@
 
 A file says how large the things in it are long before it holds them. Every such size is claimed here before
 anything is allocated, so that a file of a few bytes cannot take the machine's memory. A file may always ask
-for as many bytes as it occupies itself.
+for some times as many bytes as it occupies itself.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,9 @@ from spikefold.errors import InputError, ModelError, shown
 
 MEMORY = 512 << 20
 """Bytes that one file or model may ask for, unless `memory` allows more."""
+
+PAID = 16
+"""How many times the bytes that it occupies a file may ask for in any case."""
 
 TEXT = 8 << 20
 """Bytes of a text that is parsed: a recipe, a manifest, the description of a model."""
@@ -72,7 +75,7 @@ def claim(what: str, size: int, *, paid: int = 0, error: type[InputError] = Inpu
     what
         The name of the thing in the message.
     paid
-        Bytes that the file which asks for it occupies: so many it may have in any case.
+        Bytes that the file which asks for it occupies.
     error
         The class of the error.
 
@@ -81,7 +84,7 @@ def claim(what: str, size: int, *, paid: int = 0, error: type[InputError] = Inpu
     InputError
         If it is too large.
     """
-    _check(what, size, max(_state.memory, paid), error)
+    _check(what, size, max(_state.memory, PAID * paid), error)
 
 
 def claim_tensor(what: str, shape: tuple[int, ...], *, item: int = 4) -> None:
@@ -108,7 +111,7 @@ def building(whole: str, paid: int = 0) -> Iterator[None]:
     """Count what is claimed within the block as parts of one model, `whole` in messages."""
     global _state
     outer = _state
-    _state = _State(outer.memory, whole, max(outer.memory, paid))
+    _state = _State(outer.memory, whole, max(outer.memory, PAID * paid))
     try:
         yield
     finally:

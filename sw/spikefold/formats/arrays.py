@@ -19,6 +19,7 @@ from spikefold.limits import TEXT, claim, occupied, readable
 
 Array = NDArray[Any]
 
+_WIDEST = 8  # bytes of a number, whatever it is turned into
 _PIECE = 1 << 20  # bytes read at a time: a damaged stream is given up early
 _KINDS = "biufc"  # what is plain numbers
 _MOST_AXES = 32
@@ -48,6 +49,11 @@ class Header:
         """Bytes of its numbers."""
         return self.dtype.itemsize * prod(self.shape)
 
+    @property
+    def needs(self) -> int:
+        """Bytes that its numbers take, as they are and as whatever they are turned into."""
+        return self.size + _WIDEST * prod(self.shape)
+
     def __str__(self) -> str:
         return f"{self.dtype} of shape {shown(list(self.shape))}"
 
@@ -64,7 +70,8 @@ def read_npy(path: Path, what: str) -> Array:
         raise InputError(f"{what} must exist and be a .npy file")
     try:
         with path.open("rb") as file:
-            return _array(file, path.stat().st_size, what, occupied(path))
+            paid = occupied(path)
+            return _array(file, path.stat().st_size, lambda header: claim(what, header.needs, paid=paid))
     except InputError:
         raise
     except _BROKEN as fault:
@@ -81,7 +88,7 @@ class Archive:
     """
 
     def __init__(self, file: zipfile.ZipFile, what: str, paid: int) -> None:
-        self._file, self._what, self._paid, self._spent = file, what, paid, 0
+        self._file, self._what, self._paid, self._asked = file, what, paid, 0
         self._members: dict[str, zipfile.ZipInfo] = {}
         for info in file.infolist():
             if info.filename in self._members:
@@ -103,14 +110,15 @@ class Archive:
 
     def array(self, name: str, check: Callable[[Header], None] = lambda header: None) -> Array:
         """The array in a member; `check` sees its header before the numbers are read, and may refuse it."""
+
+        def admit(header: Header) -> None:
+            check(header)
+            self._asked += header.needs
+            claim(f"{self._what} up to array {name!r}", self._asked, paid=self._paid)
+
         info = self._member(name)
         with self._file.open(info) as file:
-            paid = self._paid - self._spent
-            what = f"{self._what}, array {name.removesuffix('.npy')!r}"
-            array = _array(file, info.file_size, what, paid, check)
-        self._spent += array.nbytes
-        claim(self._what, self._spent, paid=self._paid)
-        return array
+            return _array(file, info.file_size, admit)
 
     def _member(self, name: str) -> zipfile.ZipInfo:
         if name not in self._members:
@@ -160,14 +168,8 @@ def _check_directory(raw: IO[bytes]) -> None:
     raw.seek(0)
 
 
-def _array(
-    file: IO[bytes],
-    length: int,
-    what: str,
-    paid: int,
-    check: Callable[[Header], None] = lambda header: None,
-) -> Array:
-    """Read an array of which `length` bytes are said to be there, header and all."""
+def _array(file: IO[bytes], length: int, admit: Callable[[Header], None]) -> Array:
+    """Read an array of which `length` bytes are said to be there, header and all; `admit` may refuse it."""
     start = _Counted(file)
     header = _header(start)
     if start.count + header.size != length:
@@ -175,8 +177,7 @@ def _array(
             f"an array of {header} must have {shown(header.size)} bytes after its header, "
             f"not {length - start.count}"
         )
-    check(header)
-    claim(what, header.size, paid=paid)
+    admit(header)
     array = np.empty(prod(header.shape), header.dtype)
     view, place = array.view(np.uint8), 0
     for piece in _pieces(file, header.size):

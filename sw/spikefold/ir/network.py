@@ -9,6 +9,7 @@ from spikefold.ir.input import Input
 from spikefold.ir.maps import Map
 from spikefold.ir.neuron import as_integer
 from spikefold.ir.stages import INPUT, Population, Stage, check_name
+from spikefold.limits import claim
 
 MAX_STEPS = 1024
 MAX_LEVELS = 255
@@ -51,7 +52,8 @@ class Network:
                     f"Levels of {stage.name!r} must be at most {MAX_LEVELS}, not {levels}; "
                     "pool fewer positions or use neurons of fewer levels"
                 )
-        _ = self.maps
+        levels = 8 * self.steps * sum(found.size for found in self.maps.values())
+        claim(f"One sample's levels in network {self.name!r}", levels, error=ModelError)
         if self.maps[self.readout.name].positions != 1:
             raise ModelError(
                 f"Readout must have one position, not {self.maps[self.readout.name].positions}; "

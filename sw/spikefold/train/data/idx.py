@@ -15,6 +15,7 @@ from spikefold.train.data.dataset import Dataset, count_classes
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package puts it
 _UNSIGNED_BYTE = 0x08
+_BYTES_A_NUMBER = 9  # as it is read, and as a feature or label
 _PARTS = {"train": "train", "test": "t10k"}
 
 
@@ -99,7 +100,7 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
         with _opened(path) as file:
             start = file.read(header)
             shape = _shape(path, start, axes)
-            claim(f"Data file '{path}'", prod(shape), paid=occupied(path))
+            claim(f"Data file '{path}'", _BYTES_A_NUMBER * prod(shape), paid=occupied(path))
             content = file.read(prod(shape) + 1)
     except (EOFError, zlib.error, OSError) as error:
         raise InputError(f"Data file '{path}' must be a whole IDX file: {error}; fetch it again") from error
