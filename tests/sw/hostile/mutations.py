@@ -247,7 +247,13 @@ def bomb(members: dict[str, bytes], name: str) -> bytes:
 def gzip_bomb(data: bytes, rng: random.Random) -> bytes:
     """A header that says much, or little, before very many zeros."""
     head = rng.choice([data[:16], data[:4] + b"\xff" * 12, data[:4] + struct.pack(">III", 40_000, 200, 200)])
-    return gzip.compress(head) + gzip.compress(b"\0" * (64 << 20), 9) * 16
+    return gzip.compress(head) + _packed_zeros() * 96
+
+
+@cache
+def _packed_zeros() -> bytes:
+    """16 MiB of zeros as one member of a gzip file."""
+    return gzip.compress(b"\0" * (16 << 20), 9)
 
 
 @cache

@@ -9,6 +9,7 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def checkpoint(folder: Path) -> Victim:
 
 def network(folder: Path) -> Victim:
     place = _new(folder, "network")
-    save_network(spikefold.compile(tiny_model(), name="tiny").network, place / "network.npz")
+    save_network(_design().network, place / "network.npz")
     levels = np.random.default_rng(0).integers(0, 17, (4, 1, FEATURES))
 
     def read(root: Path) -> str:
@@ -263,8 +264,13 @@ def read_data(name: str, **options: Any) -> str:
 
 
 def _build(folder: Path, kind: str) -> Path:
-    spikefold.compile(tiny_model(), name="tiny").write(folder / kind / "b")
+    _design().write(folder / kind / "b")
     return folder / kind
+
+
+@cache
+def _design() -> spikefold.Design:
+    return spikefold.compile(tiny_model(), name="tiny")
 
 
 def _new(folder: Path, name: str) -> Path:
