@@ -50,7 +50,6 @@ Task = tuple[int, int]  # victim, seed
 
 def work(victims: list[Victim], expected: list[str], place: Path, pipe: Connection) -> None:
     """Answer tasks until there are no more."""
-    os.environ["XDG_CACHE_HOME"] = str(place.with_name(f"{place.name}-cache"))
     logging.disable()
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
     limit_memory()

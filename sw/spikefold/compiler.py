@@ -83,6 +83,7 @@ def compile(  # noqa: A001 - the verb of the trade
     if fit_to is not None and not isinstance(fit_to, Design):
         raise InputError(f"Design to fit must be a spikefold.Design, not {shown(fit_to)}")
     data = None if data is None else _labelled(data)
+    calibration = None if calibration is None else _read(calibration)
     say = progress or (lambda text: None)
     if device is not None:
         find_device(device)
@@ -143,15 +144,23 @@ def _labelled(data: object) -> tuple[Any, NDArray[np.int64]]:
     """Test samples, an array or one that is read in pieces, and as many labels."""
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise InputError(f"Data must be a pair of samples and labels, not {shown(data)}")
-    x = data[0] if isinstance(data[0], LazyArray) else as_samples(data[0])
-    y = as_samples(data[1], "Labels")
-    if x.dtype.kind not in "iuf":
-        raise InputError(f"Samples must be floating-point features or integer levels, not {x.dtype}")
-    if y.dtype.kind not in "iu" or y.shape != x.shape[:1]:
+    x, y = _read(data[0]), as_samples(data[1], "Labels")
+    if y.dtype.kind not in "iu" or y.ndim != 1 or y.shape != x.shape[:1]:
         raise InputError(f"Labels must be integers of shape {x.shape[:1]}, not {y.dtype} of shape {y.shape}")
     if not len(y):
         raise InputError("Data must hold at least one sample, not 0")
     return x, y.astype(np.int64)
+
+
+def _read(x: object) -> Any:
+    """Samples: an array, or one that is read in pieces."""
+    found = x if isinstance(x, LazyArray) else as_samples(x)
+    if found.dtype.kind not in "iuf" or not found.ndim:
+        raise InputError(
+            f"Samples must be an array of floating-point features or integer levels, not {found.dtype} of "
+            f"shape {found.shape}"
+        )
+    return found
 
 
 def _with_input_levels(model: torch.nn.Module, levels: int | None) -> torch.nn.Module:

@@ -144,7 +144,19 @@ def edit_safetensors(data: bytes, rng: random.Random) -> bytes:
     if rng.randrange(4) == 0:
         return rng.choice([2**63, 2**40, len(data), length - 1, 0]).to_bytes(8, "little") + data[8:]
     text = edit_json(data[8 : 8 + length], rng)
+    if rng.randrange(4) == 0:
+        return without_digest(data, rng)
     return len(text).to_bytes(8, "little") + text + data[8 + length :]
+
+
+def without_digest(data: bytes, rng: random.Random) -> bytes:
+    """The digest left out, and another last number."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    del header["__metadata__"]["sha256"]
+    text = json.dumps(header).encode()
+    last = bytes([data[-1] ^ 1 << rng.randrange(8)])
+    return len(text).to_bytes(8, "little") + text + data[8 + length : -1] + last
 
 
 def edit_toml(data: bytes, rng: random.Random) -> bytes:
