@@ -1,7 +1,6 @@
 """How a command fails: one line on stderr, an exit code and, with `--json`, one JSON object on stdout."""
 
 import json
-import os
 import sys
 
 import click
@@ -34,8 +33,6 @@ def fail(error: Exception, as_json: bool) -> int:
     _try_to_print(f"error: {message}", err=True)
     if as_json:
         _try_to_print(json.dumps({"error": message, "kind": type(error).__name__}), err=False)
-    if isinstance(error, OSError):
-        _give_up_stdout()
     return int(getattr(error, "exit_code", 1))
 
 
@@ -58,16 +55,3 @@ def _try_to_print(text: str, err: bool) -> None:
         click.echo(text, err=err)
     except (OSError, ValueError):
         return
-
-
-def _give_up_stdout() -> None:
-    """Send what could not be written nowhere, lest Python stumbles over it once more at its end."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError, AttributeError):
-        try:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())
-            os.close(nowhere)
-        except (OSError, ValueError, AttributeError):
-            sys.stdout = None  # as where there is none
