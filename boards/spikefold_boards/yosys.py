@@ -10,6 +10,7 @@ from typing import Any
 from spikefold.flow.artefact import MEMORY_FOLDER, Artefact
 from spikefold.flow.run import run
 from spikefold.flow.tools import Tool
+from spikefold.formats.text import read_verilog
 from spikefold_boards.devices import Device
 from spikefold_boards.netlist import MULTIPLIERS, Netlist, count_of
 from spikefold_boards.passes import ELABORATED, HARNESS, MAPPED, elaboration, mapping
@@ -37,7 +38,7 @@ def copy_files(artefact: Artefact, directory: Path) -> None:
 def copy_without_images(artefact: Artefact, directory: Path) -> None:
     """Copy the Verilog with its ``$readmem`` calls taken out, for checks that need no contents."""
     for path in artefact.rtl:
-        verilog = path.read_text("utf-8", errors="replace")
+        verilog = read_verilog(path)
         (directory / path.name).write_text(_READMEM.sub("begin end", verilog), "utf-8")
 
 

@@ -88,7 +88,12 @@ def choose_memories(
 def _pairs(subject: str, wishes: Wishes, bare: bool) -> Iterable[tuple[str, str]]:
     """Key and wish of each entry; with `bare` a wish without a key is for all memories."""
     if isinstance(wishes, Mapping):
+        for key, wish in wishes.items():
+            if not isinstance(wish, str):
+                raise InputError(f"{subject} must be text, not {wish!r} of {key!r}")
         return wishes.items()
+    if not isinstance(wishes, str):
+        raise InputError(f"{subject} must be text or a mapping, not {wishes!r}")
     pairs = []
     for part in filter(None, wishes.split(",")):
         key, equals, wish = part.rpartition("=")

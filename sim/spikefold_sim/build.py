@@ -14,6 +14,7 @@ from spikefold.flow.artefact import Artefact
 from spikefold.flow.cache import Cache, key_of
 from spikefold.flow.run import TIMEOUT, run
 from spikefold.flow.tools import Tool
+from spikefold.formats.text import read_verilog
 from spikefold_sim.fst import fst_support
 from spikefold_sim.runtime import find_runtime, use_runtime
 from spikefold_sim.verilator import FAST, FLAGS, OBJECTS, SLOW, make, verilate
@@ -100,7 +101,7 @@ class _VerilatorBuild:
 
 
 def _key(tool: Tool, artefact: Artefact, texts: Mapping[str, str], flags: Sequence[str]) -> str:
-    sources = {f"source {k}": path.read_text() for k, path in enumerate(artefact.rtl)}
+    sources = {f"source {k}": read_verilog(path) for k, path in enumerate(artefact.rtl)}
     return key_of(
         {
             **sources,
@@ -119,7 +120,7 @@ def _write_sources(artefact: Artefact, folder: Path, texts: Mapping[str, str]) -
     (folder / names[0]).write_text(wrapper_verilog(artefact))
     for number, path in enumerate(artefact.rtl):
         names.append(f"design_{number}.v")
-        (folder / names[-1]).write_text(path.read_text())
+        (folder / names[-1]).write_text(read_verilog(path), "utf-8")
     for name, text in texts.items():
         (folder / name).write_text(text)
     return names

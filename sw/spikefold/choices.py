@@ -3,9 +3,11 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from numbers import Real
 from typing import Any
 
-from spikefold.errors import InputError
+from spikefold.errors import InputError, shown
+from spikefold.limits import INTEGER_BITS
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def sort_choices(given: Mapping[str, Any], *kinds: type) -> list[dict[str, Any]]
     Raises
     ------
     InputError
-        If a choice is of none of them.
+        If a choice is of none of them, or no plain value.
     """
     known = [name for kind in kinds for name in names_of(kind)]
     for name in given:
@@ -80,4 +82,20 @@ def sort_choices(given: Mapping[str, Any], *kinds: type) -> list[dict[str, Any]]
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
             raise InputError(f"Choice {name!r} of compile is unknown; {hint}")
+        if not _is_plain(given[name]):
+            raise InputError(
+                f"Choice {name!r} of compile must be a number, text, or a table of them, "
+                f"not {shown(given[name])}"
+            )
     return [{name: given[name] for name in names_of(kind) if name in given} for kind in kinds]
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is None, text, a number of few digits, or a mapping from text to such."""
+    if isinstance(value, Mapping):
+        keys, members = value.keys(), value.values()
+        nested = any(isinstance(member, Mapping) for member in members)
+        return not nested and all(isinstance(key, str) for key in keys) and all(map(_is_plain, members))
+    if isinstance(value, int):
+        return value.bit_length() < INTEGER_BITS
+    return value is None or isinstance(value, str | Real)

@@ -18,7 +18,7 @@ from cattrs.cols import is_namedtuple
 from cattrs.errors import IterableValidationNote
 from cattrs.gen import make_dict_structure_fn
 
-from spikefold.errors import InputError
+from spikefold.errors import InputError, shown
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -30,6 +30,7 @@ T = TypeVar("T")
 Hook = Callable[[Any, Any], Any]
 
 _TAG = "kind"
+_LONGEST = 64  # letters of a key that are compared with known ones
 _NO_KINDS: Kinds = MappingProxyType({})
 
 
@@ -107,9 +108,9 @@ def decode(
 def unknown_key(what: str, path: str, key: str, known: Collection[str]) -> InputError:
     """Return the error for a key of the table at `path` that is none of `known`."""
     prefix = f"{path}." if path else ""
-    near = difflib.get_close_matches(key, known, n=1)
+    near = difflib.get_close_matches(key[:_LONGEST], known, n=1)
     hint = f"did you mean {prefix + near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-    return InputError(f"{what} key {prefix + key!r} is unknown; {hint}")
+    return InputError(f"{what} key {shown(prefix + key)} is unknown; {hint}")
 
 
 class _FaultError(Exception):
@@ -130,7 +131,7 @@ class _RefusedError(_FaultError):
     def at(self, what: str, path: str) -> InputError:
         """The error a user sees."""
         place = ".".join(filter(None, (path, self.key)))
-        return InputError(f"{f'{what} {place}'.rstrip()} must be {self.rule}, not {self.value!r}")
+        return InputError(f"{f'{what} {place}'.rstrip()} must be {self.rule}, not {shown(self.value)}")
 
 
 class _KeyError(_FaultError):

@@ -13,14 +13,17 @@ from spikefold.calibration import calibrate, summary
 from spikefold.choices import ModelChoices, sort_choices
 from spikefold.design import Design
 from spikefold.device_fit import memory_fit
-from spikefold.errors import InputError
+from spikefold.errors import InputError, shown
 from spikefold.fold import Pooling, fold
 from spikefold.golden import accuracy
 from spikefold.ir import Network
+from spikefold.ir.input import as_samples
+from spikefold.ir.stages import check_name
 from spikefold.nn import Input
 from spikefold.quantize import quantize
 from spikefold.quantize.scales import Method
 from spikefold.train import accuracy as float_accuracy
+from spikefold.train.data import LazyArray
 from spikefold_boards.devices import find_device
 from spikefold_hw.architectures import DEFAULT, find_architecture
 
@@ -72,6 +75,18 @@ def compile(  # noqa: A001 - the verb of the trade
     InputError
         If a choice or the model breaks a rule, or a rate or budget is out of reach.
     """
+    if not isinstance(model, torch.nn.Module | Network):
+        raise InputError(
+            f"Model must be a module of spikefold.nn layers or a spikefold.ir.Network, not {shown(model)}"
+        )
+    check_name("Network", name)
+    for what, choice in (("Architecture", architecture), ("Device", device)):
+        if not isinstance(choice, str | None):
+            raise InputError(f"{what} must be a name, not {shown(choice)}")
+    if fit_to is not None and not isinstance(fit_to, Design):
+        raise InputError(f"Design to fit must be a spikefold.Design, not {shown(fit_to)}")
+    data = None if data is None else _labelled(data)
+    calibration = None if calibration is None else _read(calibration)
     say = progress or (lambda text: None)
     if device is not None:
         find_device(device)
@@ -87,7 +102,7 @@ def compile(  # noqa: A001 - the verb of the trade
         network, info["quantization"] = _integers(model, name, fit_to, ModelChoices(**of_model))
         if data is not None:
             say("measuring the float accuracy")
-            info["accuracy_float"] = _percent(float_accuracy(model, data[0], np.asarray(data[1], np.int64)))
+            info["accuracy_float"] = _percent(float_accuracy(model, *data))
     if data is not None:
         say("measuring the integer accuracy")
         info["accuracy_integer"] = _percent(accuracy(network, *data))
@@ -129,6 +144,29 @@ def _integers(
         if layer.weights_lost or layer.never_firing:
             _logger.warning("%s", layer)
     return network, report.to_json()
+
+
+def _labelled(data: object) -> tuple[Any, NDArray[np.int64]]:
+    """Test samples, an array or one that is read in pieces, and as many labels."""
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise InputError(f"Data must be a pair of samples and labels, not {shown(data)}")
+    x, y = _read(data[0]), as_samples(data[1], "Labels")
+    if y.dtype.kind not in "iu" or y.ndim != 1 or y.shape != x.shape[:1]:
+        raise InputError(f"Labels must be integers of shape {x.shape[:1]}, not {y.dtype} of shape {y.shape}")
+    if not len(y):
+        raise InputError("Data must hold at least one sample, not 0")
+    return x, y.astype(np.int64)
+
+
+def _read(x: object) -> Any:
+    """Samples: an array, or one that is read in pieces."""
+    found = x if isinstance(x, LazyArray) else as_samples(x)
+    if found.dtype.kind not in "iuf" or not found.ndim:
+        raise InputError(
+            f"Samples must be an array of floating-point features or integer levels, not {found.dtype} of "
+            f"shape {found.shape}"
+        )
+    return found
 
 
 def _with_input_levels(model: torch.nn.Module, levels: int | None) -> torch.nn.Module:

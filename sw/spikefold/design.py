@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spikefold.build import IMAGES, copy_files, read_build, working_files, write_build
 from spikefold.contents import artefact_in, image_files, load_frame, verilog_files
 from spikefold.errors import InputError
-from spikefold.files import write_atomic
+from spikefold.files import as_path, write_atomic
 from spikefold.flow.artefact import Artefact
 from spikefold.flow.run import TIMEOUT
 from spikefold.flow.work import work_folder
@@ -116,7 +116,7 @@ class Design:
 
     def cycles(self, x: Samples) -> Cycles:
         """Predict the timing of these samples at full load."""
-        levels = self.encode(x)
+        levels = _some(self.encode(x))
         return self._predict(levels, self._golden.run(levels, record=True))
 
     def simulate(
@@ -125,7 +125,7 @@ class Design:
         *,
         stall: float = 0.0,
         seed: int = 0,
-        trace: Path | None = None,
+        trace: Path | str | None = None,
         progress: Progress | None = None,
     ) -> Simulation:
         """Run the Verilog cycle by cycle in Verilator, natively: no Python in the loop.
@@ -149,7 +149,8 @@ class Design:
             If the simulator fails or the design hangs.
         """
         beats, stalls = self._beats(_some(self.encode(x))), Stalls(stall, stall, seed)
-        seen = self._runs.native(beats, stalls, progress, trace).seen
+        wave = None if trace is None else as_path("Trace file", trace)
+        seen = self._runs.native(beats, stalls, progress, wave).seen
         first = seen.start_cycles[0]
         return Simulation(
             logits=seen.logits,
@@ -288,7 +289,7 @@ class Design:
         BuildError
             If `path` holds something else.
         """
-        path, files = Path(path), self._files
+        path, files = as_path("Output", path), self._files
         files |= {LINT: self._emission.lint.encode(), "report.html": report_html(self.summary).encode()}
         top = top_name(self.name)
         self.digest = write_build(path, self.network, self.architecture, self.plan, top, files, self.info)
@@ -356,7 +357,7 @@ def load(path: Path | str) -> Design:
         If it is no build, a file is missing, truncated or edited, or the memory images of a build from
         elsewhere are not those of its network.
     """
-    build = read_build(Path(path))
+    build = read_build(as_path("Build directory", path))
     design = Design(build.network, build.plan, build.info, build.path, build.digest)
     if not is_known(build.digest):
         fresh = image_files(design.images, design.interface.loaded)

@@ -1,4 +1,6 @@
-"""The errors a user can cause, each with its own exit code on the command line."""
+"""The errors a user can cause, each with its own exit code on the command line, and how they show a value."""
+
+_LONGEST = 200
 
 
 class SpikefoldError(Exception):
@@ -31,3 +33,18 @@ class ToolError(SpikefoldError):
     """An external program failed; the message carries the end of its output."""
 
     exit_code = 5
+
+
+def shown(value: object) -> str:
+    """A value for a message: its `repr`, shortened where it is long; never an error of its own.
+
+    Integers beyond some thousand digits have no decimal form in Python, and what a caller hands in may have
+    a `repr` that raises.
+    """
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"an integer of {value.bit_length()} bits"
+    try:
+        text = repr(value)
+    except Exception:
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

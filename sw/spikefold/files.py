@@ -5,6 +5,15 @@ import os
 import tempfile
 from pathlib import Path
 
+from spikefold.errors import InputError, shown
+
+
+def as_path(what: str, value: object) -> Path:
+    """Return what a caller gave as the path of `what`; raises InputError if it is none."""
+    if not isinstance(value, str | os.PathLike) or "\0" in os.fspath(value):
+        raise InputError(f"{what} must be a path, not {shown(value)}")
+    return Path(value)
+
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Write a file under a temporary name beside `path`, then rename it."""

@@ -13,6 +13,7 @@ from spikefold import build as build_module
 from spikefold.build import MANIFEST, check_target, read_build, write_build
 from spikefold.errors import BuildError
 from spikefold.files import write_atomic
+from spikefold.manifest import digest_of
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def sealed(path, change):
     manifest = json.loads((path / MANIFEST).read_text())
     del manifest["sha256"]
     change(manifest)
-    manifest["sha256"] = build_module._digest(manifest)
+    manifest["sha256"] = digest_of(manifest)
     (path / MANIFEST).write_text(json.dumps(manifest))
 
 
@@ -189,7 +190,7 @@ def test_earlier_build_is_replaced(copy, tmp_path):
     assert list(tmp_path.iterdir()) == [copy]
 
 
-@pytest.mark.parametrize("place", ["save_network", "sha256", "_digest"])
+@pytest.mark.parametrize("place", ["save_network", "sha256", "digest_of"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_interrupted_write_leaves_the_old_build(design, copy, tmp_path, monkeypatch, place, error):
     before = tree(copy)

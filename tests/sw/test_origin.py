@@ -10,12 +10,11 @@ import pytest
 from cli_case import features, invoke, refused, tiny_model
 
 import spikefold
-from spikefold import build as build_module
 from spikefold import design as design_module
 from spikefold import origin
-from spikefold.build import MANIFEST
 from spikefold.errors import BuildError
 from spikefold.flow.cache import Cache
+from spikefold.manifest import MANIFEST, digest_of
 
 MARKER = "this-ran"
 RUNS = (
@@ -55,7 +54,7 @@ def sign(path, *, add=(), change=None):
     manifest["rtl"] = sorted(name for name in manifest["files"] if name.startswith("rtl/"))
     if change is not None:
         change(manifest)
-    manifest["sha256"] = build_module._digest(manifest)
+    manifest["sha256"] = digest_of(manifest)
     (path / MANIFEST).write_text(json.dumps(manifest))
 
 

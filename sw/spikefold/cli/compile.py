@@ -143,8 +143,10 @@ def _fields(design: "Design", output: Path) -> dict[str, Any]:
 
 def design_name(model: Path) -> str:
     """Make a design's name, [a-z][a-z0-9_]*, of a model file's."""
+    from spikefold.ir.stages import MAX_NAME
+
     name = re.sub(r"[^a-z0-9]+", "_", model.stem.lower()).lstrip("_0123456789").rstrip("_")
-    return name or "network"
+    return name[:MAX_NAME] or "network"
 
 
 def _load(model: Path) -> tuple[Any, dict[str, Any] | None]:

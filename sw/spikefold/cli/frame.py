@@ -1,9 +1,10 @@
-"""What every command shares: `--json`, `-v`, `-q`, logging, errors and exit codes."""
+"""What every command shares: `--json`, `-v`, `-q`, `--debug`, `--memory-limit`, logging and exit codes."""
 
 import functools
 import json
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
@@ -11,8 +12,8 @@ from typing import Any
 
 import click
 
+from spikefold import limits
 from spikefold.cli.screen import Screen
-from spikefold.errors import SpikefoldError
 
 
 @dataclass(frozen=True)
@@ -45,22 +46,32 @@ class Outcome:
 
 
 def framed(function: Callable[..., Outcome]) -> Callable[..., None]:
-    """Wrap a command: `function(screen, **options)` returns its outcome or raises SpikefoldError."""
+    """Wrap a command: `function(screen, **options)` returns its outcome; errors are left to the group."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else.")
     @click.option("-v", "--verbose", count=True, help="Log what is done on stderr; -vv for every detail.")
     @click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")
+    @click.option("--debug", is_flag=True, envvar="SPIKEFOLD_DEBUG", help="Show the traceback of an error.")
+    @click.option(
+        "--memory-limit",
+        default=f"{limits.MEMORY >> 20}M",
+        show_default=True,
+        envvar="SPIKEFOLD_MEMORY_LIMIT",
+        help="Memory that one file or model may ask for, as 900M or 4G.",
+    )
     @functools.wraps(function)
-    def command(*, as_json: bool, verbose: int, quiet: bool, **options: Any) -> None:
+    def command(
+        *, as_json: bool, verbose: int, quiet: bool, debug: bool, memory_limit: str, **options: Any
+    ) -> None:
         screen = Screen(quiet)
         try:
-            with _logging(verbose, quiet), redirect_stdout(sys.stderr):  # no package may print there
+            allowed = limits.memory(limits.parse_size(memory_limit))
+            with allowed, _logging(verbose, quiet), redirect_stdout(sys.stderr):  # no package may print there
                 outcome = function(screen, **options)
-        except (SpikefoldError, OSError) as error:
-            click.echo(f"error: {error}", err=True)
-            if as_json:
-                print_error(str(error), type(error).__name__)
-            sys.exit(getattr(error, "exit_code", 1))
+        except Exception:
+            if debug:
+                traceback.print_exc()
+            raise
         if as_json:
             click.echo(json.dumps(outcome.fields))
         else:
@@ -70,11 +81,6 @@ def framed(function: Callable[..., Outcome]) -> Callable[..., None]:
         sys.exit(outcome.exit_code)
 
     return command
-
-
-def print_error(message: str, kind: str) -> None:
-    """Print an error as the one JSON object of a command."""
-    click.echo(json.dumps({"error": message, "kind": kind}))
 
 
 def _print(sheets: list[Sheet]) -> None:

@@ -1,5 +1,8 @@
 """The group of all commands."""
 
+import json
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -9,7 +12,7 @@ from spikefold.cli.analyze import analyze
 from spikefold.cli.cache import cache
 from spikefold.cli.compile import compile_
 from spikefold.cli.demo import demo
-from spikefold.cli.frame import print_error
+from spikefold.cli.failure import check_stdout, fail, flush_stdout
 from spikefold.cli.simulate import simulate
 from spikefold.cli.synth import synth
 from spikefold.cli.train import train
@@ -32,7 +35,7 @@ Examples:
 _EPILOG = """\b
 Exit codes:
   0  done; for verify: everything equal
-  1  any other error
+  1  any other error, also one of spikefold itself; --debug shows where
   2  the command line itself is wrong: unknown option, missing argument
   3  bad input: an option's value, a recipe, model, build or sample file
   4  a tool is missing; the message says how to install it
@@ -42,7 +45,19 @@ Exit codes:
 
 
 class _Group(click.Group):
-    """A group whose usage errors, too, are one JSON object where `--json` was asked for."""
+    """A group in which any error is one line, an exit code and, where `--json` was asked for, one object."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        given = sys.argv[1:] if args is None else list(args)
+        try:
+            check_stdout()
+            try:
+                return super().main(given, *rest, **options)
+            except SystemExit:
+                flush_stdout()
+                raise
+        except Exception as error:
+            sys.exit(fail(error, "--json" in given))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta["spikefold.json"] = "--json" in args
@@ -53,7 +68,7 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except click.UsageError as error:
             if ctx.meta["spikefold.json"]:
-                print_error(error.format_message(), "UsageError")
+                click.echo(json.dumps({"error": error.format_message(), "kind": "UsageError"}))
             raise
 
 

@@ -1,18 +1,19 @@
 """Where the samples of `verify` and `simulate` come from."""
 
-import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikefold.cli.data import load_source
 from spikefold.errors import InputError, SpikefoldError
+from spikefold.formats.arrays import read_npy
 
 if TYPE_CHECKING:
     from spikefold.design import Design
     from spikefold.ir import Network
+    from spikefold.train import DataOptions
     from spikefold.train.data import LazyArray
 
 Samples = NDArray[np.generic]
@@ -25,16 +26,9 @@ def read_samples(path: Path) -> Samples:
     Raises
     ------
     InputError
-        If it is missing, truncated, a pickle or no `.npy` file.
+        If it is missing, truncated, a pickle, no `.npy` file, or above the memory limit.
     """
-    if not path.is_file():
-        raise InputError(f"Sample file must exist and be a .npy file, not {str(path)!r}")
-    try:
-        return np.lib.format.read_array(io.BytesIO(path.read_bytes()), allow_pickle=False)
-    except (ValueError, EOFError, TypeError, MemoryError) as error:
-        raise InputError(
-            f"Sample file {str(path)!r} must be a whole .npy file of plain numbers (numpy.save): {error}"
-        ) from None
+    return read_npy(path, f"Sample file {str(path)!r}")
 
 
 def choose_samples(design: "Design", count: int | None, path: Path | None, seed: int) -> tuple[Samples, str]:
@@ -62,7 +56,7 @@ def choose_samples(design: "Design", count: int | None, path: Path | None, seed:
     why = "the build names no data"
     if source is not None:
         try:
-            return _test_data(design, source, count), f"test data of {source['name']}"
+            return _test_data(design, options := _data_options(source), count), f"test data of {options.name}"
         except SpikefoldError as error:
             why = f"the build's data fails: {error}"
     return random_levels(design.network, count, seed), f"random levels, as {why}"
@@ -82,8 +76,16 @@ def random_levels(network: "Network", count: int, seed: int) -> Samples:
     return levels
 
 
-def _test_data(design: "Design", source: dict[str, Any], count: int) -> Samples:
-    x = _repeated(load_source(source).test_x, count)
+def _data_options(source: object) -> "DataOptions":
+    """What a manifest says of its data, which may be anything."""
+    from spikefold.codec import decode
+    from spikefold.train import DataOptions
+
+    return decode(DataOptions, source, "Data of the build", defaults=True)
+
+
+def _test_data(design: "Design", options: "DataOptions", count: int) -> Samples:
+    x = _repeated(load_source({"name": options.name, **options.keywords()}).test_x, count)
     design.encode(x)
     return x
 

@@ -6,9 +6,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefold.errors import InputError, ModelError
+from spikefold.errors import InputError, ModelError, shown
 from spikefold.ir.maps import Pair, as_pair
 from spikefold.ir.neuron import Integers, as_integer
+
+
+def as_samples(x: object, what: str = "Samples") -> NDArray[np.generic]:
+    """Return an array of what a caller gave as samples: an array, nested lists of one shape, or a tensor.
+
+    Raises
+    ------
+    InputError
+        If it is anything else; what foreign objects raise as they turn into arrays comes as such an error.
+    """
+    try:
+        array = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
+    except Exception as error:
+        raise InputError(
+            f"{what} must be an array of numbers of one shape, not {shown(x)}: {error}"
+        ) from None
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        return array.astype(np.float64)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +62,7 @@ class Input:
         if not self.shape or any(not isinstance(n, int) or n < 1 for n in self.shape):
             raise ModelError(f"Input shape must be positive integers, not {self.shape!r}")
         object.__setattr__(self, "levels", as_integer("Input levels", self.levels, 1, 255))
-        if not (math.isfinite(self.minimum) and math.isfinite(self.maximum) and self.minimum < self.maximum):
+        if not (math.isfinite(self.maximum - self.minimum) and self.minimum < self.maximum):
             raise ModelError(
                 f"Input range must be finite and increasing, not {self.minimum!r}..{self.maximum!r}"
             )
@@ -90,7 +109,7 @@ class Input:
         InputError
             If shape, dtype or range do not fit.
         """
-        x = np.asarray(x)
+        x = as_samples(x)
         expected = self.sample_shape(steps)
         if x.shape[1:] != expected or x.ndim != len(expected) + 1:
             raise InputError(
@@ -118,5 +137,6 @@ class Input:
     def _quantize(self, x: NDArray[np.generic]) -> NDArray[np.float64]:
         if not np.isfinite(x).all():
             raise InputError("Samples must be finite, but hold NaN or infinity")
-        scaled = (x.astype(np.float64) - self.minimum) * self.levels / (self.maximum - self.minimum)
+        with np.errstate(over="ignore"):  # far outside the range is at its end
+            scaled = (x.astype(np.float64) - self.minimum) * self.levels / (self.maximum - self.minimum)
         return np.clip(np.floor(scaled + 0.5), 0, self.levels)

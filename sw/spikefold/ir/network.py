@@ -8,7 +8,8 @@ from spikefold.errors import ModelError
 from spikefold.ir.input import Input
 from spikefold.ir.maps import Map
 from spikefold.ir.neuron import as_integer
-from spikefold.ir.stages import INPUT, NAME, Population, Stage
+from spikefold.ir.stages import INPUT, Population, Stage, check_name
+from spikefold.limits import claim
 
 MAX_STEPS = 1024
 MAX_LEVELS = 255
@@ -36,10 +37,7 @@ class Network:
     name: str = "network"
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
-            raise ModelError(
-                f"Network name must be lower case letters, digits and underscores, not {self.name!r}"
-            )
+        check_name("Network", self.name)
         object.__setattr__(self, "steps", as_integer("Time steps T", self.steps, 1, MAX_STEPS))
         object.__setattr__(self, "stages", tuple(self.stages))
         if not self.stages or not isinstance(self.stages[-1], Population) or self.stages[-1].neuron:
@@ -54,7 +52,8 @@ class Network:
                     f"Levels of {stage.name!r} must be at most {MAX_LEVELS}, not {levels}; "
                     "pool fewer positions or use neurons of fewer levels"
                 )
-        _ = self.maps
+        levels = 8 * self.steps * sum(found.size for found in self.maps.values())
+        claim(f"One sample's levels in network {self.name!r}", levels, error=ModelError)
         if self.maps[self.readout.name].positions != 1:
             raise ModelError(
                 f"Readout must have one position, not {self.maps[self.readout.name].positions}; "

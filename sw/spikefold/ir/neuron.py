@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefold.errors import ModelError
+from spikefold.errors import ModelError, shown
 
 Rounding = Literal["half_up", "floor"]
 Reset = Literal["subtract", "zero", "scale", "none"]
@@ -28,7 +28,7 @@ def as_integer(subject: str, value: object, low: int, high: int) -> int:
     except TypeError:
         number = None
     if number is None or isinstance(value, bool | np.bool_) or not low <= number <= high:
-        raise ModelError(f"{subject} must be {low}..{high}, not {value!r}")
+        raise ModelError(f"{subject} must be {low}..{high}, not {shown(value)}")
     return number
 
 
@@ -209,4 +209,4 @@ def ladder_weights(levels: int) -> tuple[int, ...]:
 
 def _one_of(subject: str, value: str, allowed: Sequence[str]) -> None:
     if value not in allowed:
-        raise ModelError(f"{subject} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+        raise ModelError(f"{subject} must be one of {', '.join(map(repr, allowed))}, not {shown(value)}")

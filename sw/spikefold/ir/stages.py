@@ -9,14 +9,16 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefold.errors import ModelError
+from spikefold.errors import ModelError, shown
 from spikefold.ir.maps import Map, Pair, Window, as_pair
 from spikefold.ir.neuron import MAX_FRACTION, Integers, Neuron, as_integer, as_integers
 from spikefold.ir.projections import Dense, Projection
 
 INPUT = "input"
 Pooling = Literal["sum", "max"]
-NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+MAX_NAME = 64
+"""Letters of a name: files and Verilog modules are called after it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ class Population:
     scale: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        _check_name("Population", self.name)
+        check_name("Population", self.name)
         fraction = as_integer(f"Fraction F of {self.name!r}", self.fraction, 0, MAX_FRACTION)
         object.__setattr__(self, "fraction", fraction)
         if not self.projections:
@@ -128,7 +130,7 @@ class Pool:
     padding: Pair = (0, 0)
 
     def __post_init__(self) -> None:
-        _check_name("Pool", self.name)
+        check_name("Pool", self.name)
         if self.pooling not in get_args(Pooling):
             raise ModelError(f"Pooling of {self.name!r} must be 'sum' or 'max', not {self.pooling!r}")
         object.__setattr__(self, "kernel", as_pair(f"Kernel of {self.name!r}", self.kernel, 1))
@@ -169,7 +171,7 @@ class Add:
     sources: tuple[str, str]
 
     def __post_init__(self) -> None:
-        _check_name("Sum", self.name)
+        check_name("Sum", self.name)
         if len(self.sources) != 2:
             raise ModelError(f"Sum {self.name!r} must have 2 sources, not {len(self.sources)}")
 
@@ -195,6 +197,9 @@ Stage = Population | Pool | Add
 """What a network is made of. All have a name, sources, windows, maps and levels."""
 
 
-def _check_name(what: str, name: str) -> None:
-    if not NAME.fullmatch(name) or name == INPUT:
-        raise ModelError(f"{what} name must be lower case letters, digits and underscores, not {name!r}")
+def check_name(what: str, name: object) -> None:
+    """Raise ModelError, which calls the thing `what`, unless `name` can name a network or a stage."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name == INPUT:
+        raise ModelError(f"{what} name must be lower case letters, digits and underscores, not {shown(name)}")
+    if len(name) > MAX_NAME:
+        raise ModelError(f"{what} name must have at most {MAX_NAME} letters, not {len(name)}")

@@ -3,8 +3,8 @@
 import io
 import json
 import zipfile
-import zlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikefold.codec import decode, encode
-from spikefold.errors import InputError, ModelError
+from spikefold.errors import InputError, ModelError, shown
 from spikefold.files import write_atomic
+from spikefold.formats.arrays import Archive, expect, opened
+from spikefold.formats.plain import parse_json
 from spikefold.ir.input import Input
 from spikefold.ir.maps import Pair
 from spikefold.ir.network import Network
@@ -24,21 +26,6 @@ from spikefold.ir.stages import Add, Pool, Population, Stage
 SCHEMA: Literal[2] = 2
 _HEADER = "network.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-
-# Whatever zipfile, zlib, json and numpy raise on an edited or truncated file, and the header's own errors.
-_BROKEN = (
-    OSError,
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    KeyError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    RuntimeError,
-    OverflowError,
-    MemoryError,
-)
 
 Arrays = dict[str, NDArray[Any]]
 Terms = tuple[tuple[int, int], ...]
@@ -104,6 +91,7 @@ class _Header:
     stages: tuple[_Population | Pool | Add, ...]
 
 
+_WEIGHT_AXES = {_Dense: Dense.axes, _Conv: Conv.axes, _Identity: Identity.axes}
 _KINDS = {
     "population": _Population,
     "pool": Pool,
@@ -136,29 +124,50 @@ def load_network(path: Path) -> Network:
     Raises
     ------
     InputError
-        If the file is no such archive, truncated, of another schema or breaks a rule.
+        If the file is no such archive, truncated, of another schema or breaks a rule, has a member that the
+        network has no use for, or is above the memory limit.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            header = json.loads(archive.read(_HEADER))
-            if header.get("schema") != SCHEMA:
-                raise ModelError(f"Network schema must be {SCHEMA}, not {header.get('schema')!r}")
-            arrays = {
-                name.removesuffix(".npy"): np.lib.format.read_array(
-                    io.BytesIO(archive.read(name)), allow_pickle=False
-                )
-                for name in archive.namelist()
-                if name != _HEADER
-            }
-        found = decode(_Header, header, "Header", _KINDS)
+        with opened(path, "the archive") as archive:
+            found = _read_header(archive)
+            arrays = _read_arrays(archive, found)
         stages = tuple(_read_stage(stage, arrays) for stage in found.stages)
         return Network(found.input, found.steps, stages, found.name)
     except ModelError:
         raise
-    except _BROKEN as error:
+    except InputError as error:
         raise InputError(
             f"Integer network must be a complete network.npz, but {path.name!r} is not: {error}"
         ) from None
+
+
+def _read_header(archive: Archive) -> _Header:
+    header = parse_json(archive.text(_HEADER), "the header")
+    if not isinstance(header, dict):
+        raise InputError(f"the header must be a table, not {shown(header)}")
+    if (schema := header.get("schema")) != SCHEMA:
+        raise ModelError(f"Network schema must be {SCHEMA}, not {shown(schema)}")
+    return decode(_Header, header, "Header", _KINDS)
+
+
+def _read_arrays(archive: Archive, header: _Header) -> Arrays:
+    """The arrays that the header calls for, each of the type and axes that the format says."""
+    wanted: dict[str, tuple[str, int]] = {}
+    optional: dict[str, tuple[str, int]] = {}
+    for stage in header.stages:
+        if not isinstance(stage, _Population):
+            continue
+        own = {"bias": ("int64", 2)}
+        own |= {f"weight{k}": ("int16", _WEIGHT_AXES[type(p)]) for k, p in enumerate(stage.projections)}
+        own |= {"threshold": ("int64", 2)} if stage.neuron is not None else {}
+        wanted |= {f"{stage.name}.{name}": form for name, form in own.items()}
+        optional |= {f"{stage.name}.scale": ("float64", 1)}
+        optional |= {f"{stage.name}.fire_floor": ("int64", 1)} if stage.neuron is not None else {}
+    present = {name.removesuffix(".npy") for name in archive.names - {_HEADER} if name.endswith(".npy")}
+    for name in sorted(archive.names - {_HEADER} - {f"{name}.npy" for name in (*wanted, *optional)}):
+        raise InputError(f"member {shown(name)} belongs to no population")
+    found = wanted | {name: form for name, form in optional.items() if name in present}
+    return {name: archive.array(f"{name}.npy", partial(expect, name, *form)) for name, form in found.items()}
 
 
 def _member(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

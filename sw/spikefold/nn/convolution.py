@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from spikefold.errors import ModelError
+from spikefold.limits import claim_tensor
 from spikefold.nn import checks
 from spikefold.nn.maps import Pair, Size, check_maps, check_window, steps_apart
 
@@ -55,10 +56,12 @@ class Conv2d(torch.nn.Conv2d):
             )
         checks.only("Conv2d dilation", checks.pair("Conv2d dilation", dilation, 1), (1, 1))
         checks.only("Conv2d padding_mode", padding_mode, "zeros")
+        rows, columns = checks.pair("Conv2d kernel", kernel, 1)
+        claim_tensor("Conv2d weight", (out_channels, in_channels // groups, rows, columns))
         super().__init__(
             in_channels,
             out_channels,
-            checks.pair("Conv2d kernel", kernel, 1),
+            (rows, columns),
             checks.pair("Conv2d stride", stride, 1),
             checks.pair("Conv2d padding", padding, 0),
             groups=groups,

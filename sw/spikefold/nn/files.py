@@ -1,7 +1,8 @@
 """Model files: safetensors whose metadata describes the architecture as data. Pickles are never loaded.
 
-The metadata has one key, ``spikefold``, holding the JSON of ``spikefold.nn.description``. Tensors are named
-``<layer>.<tensor>``. Only layer kinds of ``spikefold.nn.kinds`` are ever built.
+The metadata has the key ``spikefold``, holding the JSON of ``spikefold.nn.description``, and ``sha256``, the
+digest of that text and of all tensors. Tensors are named ``<layer>.<tensor>``. Only layer kinds of
+``spikefold.nn.kinds`` are ever built.
 """
 
 import os
@@ -9,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
-from spikefold.errors import InputError, ModelError
+from spikefold import limits
+from spikefold.errors import InputError, ModelError, shown
 from spikefold.files import write_atomic
+from spikefold.formats.tensors import check_numbers, pack_tensors, read_tensors
 from spikefold.nn.containers import Sequential
 from spikefold.nn.dag import Graph, assemble
 from spikefold.nn.description import Description, Layer, parse
@@ -59,20 +60,29 @@ def save(model: torch.nn.Module, path: str | os.PathLike[str], meta: dict[str, A
     text = Description(layers, _ties(nodes), meta or {}).to_json()
     if Path(path).is_dir():
         raise InputError(f"Model file '{path}' must be a file, not a directory; add a file name")
-    write_atomic(Path(path), safetensors.torch.save(tensors, metadata={_KEY: text}))
+    write_atomic(Path(path), pack_tensors(tensors, {_KEY: text}))
 
 
-def load(path: str | os.PathLike[str]) -> Sequential | Graph:
+def load(path: str | os.PathLike[str], *, unsigned: bool = False) -> Sequential | Graph:
     """Return the model in the file ``path``, in eval mode: a Sequential if it is a chain, else a Graph.
+
+    With ``unsigned`` the file may lack the digest, as those did that spikefold wrote before it kept one. To
+    give it one: ``nn.save(nn.load(path, unsigned=True), path, nn.read_meta(path, unsigned=True))``.
 
     Raises
     ------
     ModelError
-        If the file is missing, a pickle, truncated or otherwise no model file, or if it names an unknown
-        layer kind, lacks a tensor, reads layers that are not there, or holds a weight that is not finite or
-        a scale that is not above 0.
+        If the file is missing, a pickle, truncated, edited or otherwise no model file, or if it names an
+        unknown layer kind, lacks a tensor, reads layers that are not there, holds a weight that is not finite
+        or absurdly large or a scale that is not above 0, or needs more memory than `spikefold.limits` allows.
     """
-    description, tensors = _read(Path(path))
+    path = Path(path)
+    description, tensors = _read(path, unsigned)
+    with limits.building(f"Model file '{path}'", paid=limits.occupied(path)):
+        return _assembled(path, description, tensors)
+
+
+def _assembled(path: Path, description: Description, tensors: dict[str, Tensor]) -> Sequential | Graph:
     floating = [tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()]
     nodes = []
     for layer in description.layers:
@@ -91,16 +101,15 @@ def load(path: str | os.PathLike[str]) -> Sequential | Graph:
     return model.eval()
 
 
-def read_meta(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the ``meta`` saved with the model file ``path``; errors as ``load``."""
-    return _read(Path(path))[0].meta
+def read_meta(path: str | os.PathLike[str], *, unsigned: bool = False) -> dict[str, Any]:
+    """Return the ``meta`` saved with the model file ``path``; errors and ``unsigned`` as ``load``."""
+    return _read(Path(path), unsigned)[0].meta
 
 
 def check_weights(model: torch.nn.Module) -> None:
-    """Raise ModelError, naming the tensor, if a weight is not finite or a scale or variance is not valid."""
+    """Raise ModelError, naming the tensor, if a weight is not finite, absurdly large, or no valid scale."""
     for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise ModelError(f"Tensor {name!r} must be finite, but it holds NaN or infinity")
+        check_numbers(name, tensor, ModelError)
         if name.rpartition(".")[2] == "running_var" and bool((tensor < 0).any()):
             raise ModelError(f"Tensor {name!r} must not be negative, but holds {float(tensor.min())!r}")
     for name, module in model.named_modules():
@@ -139,11 +148,13 @@ def _build(layer: Layer) -> torch.nn.Module:
     kind = KINDS.get(layer.kind)
     if kind is None:
         known = ", ".join(sorted(KINDS))
-        raise ModelError(f"Layer {layer.name!r} is of unknown kind {layer.kind!r}; known: {known}")
+        raise ModelError(f"Layer {layer.name!r} is of unknown kind {shown(layer.kind)}; known: {known}")
     try:
         with torch.random.fork_rng(devices=[]):  # constructors draw weights that are replaced at once
             return kind.build(**layer.config)
-    except (TypeError, RuntimeError, MemoryError, OverflowError) as error:
+    except ModelError:
+        raise
+    except (TypeError, ValueError, RuntimeError, MemoryError, OverflowError) as error:
         raise ModelError(f"Layer {layer.name!r} ({kind.name}) has wrong parameters: {error}") from error
 
 
@@ -154,27 +165,28 @@ def _fill(name: str, module: torch.nn.Module, state: dict[str, Tensor]) -> None:
         raise ModelError(f"Layer {name!r} does not match its tensors: {error}") from error
 
 
-def _read(path: Path) -> tuple[Description, dict[str, Tensor]]:
+def _read(path: Path, unsigned: bool) -> tuple[Description, dict[str, Tensor]]:
     """Return the description and the tensors of a model file."""
+    what = f"Model file '{path}'"
     if not path.is_file():
-        raise ModelError(f"Model file '{path}' must exist and be a file; write one with spikefold.nn.save")
+        raise ModelError(f"{what} must exist and be a file; write one with spikefold.nn.save")
     with path.open("rb") as file:
         head = file.read(8)
     try:
-        with safetensors.safe_open(str(path), framework="pt") as file:
-            text = (file.metadata() or {}).get(_KEY)
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-    except (safetensors.SafetensorError, OSError) as error:
+        found = read_tensors(path, what, error=ModelError)
+    except ModelError as error:
         if head.startswith(_PICKLES):
             raise ModelError(
-                f"Model file '{path}' is a pickle (torch.save), and pickles are never loaded because they "
+                f"{what} is a pickle (torch.save), and pickles are never loaded because they "
                 "can run code; build the model in Python, load its state dict there, and write it with "
                 "spikefold.nn.save(model, path)"
             ) from error
+        raise ModelError(f"{error}; write it again with spikefold.nn.save") from error
+    if _KEY not in found.metadata:
+        raise ModelError(f"{what} holds no architecture; write it with spikefold.nn.save")
+    if not (found.signed or unsigned):
         raise ModelError(
-            f"Model file '{path}' is truncated or not in safetensors format ({error}); "
-            "write it again with spikefold.nn.save"
-        ) from error
-    if text is None:
-        raise ModelError(f"Model file '{path}' holds no architecture; write it with spikefold.nn.save")
-    return parse(path, text), tensors
+            f"{what} must carry the digest of its tensors, but has none; if you trust it: "
+            "m = nn.load(path, unsigned=True); nn.save(m, path, nn.read_meta(path, unsigned=True))"
+        )
+    return parse(path, found.metadata[_KEY]), found.tensors

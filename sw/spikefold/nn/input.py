@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from spikefold.errors import InputError, ModelError
+from spikefold.limits import claim_tensor
 from spikefold.nn import checks
 from spikefold.nn.functional import encode_levels
 
+_BYTES_A_FEATURE = 32  # of a sample: as a feature, as a level and as a real value
 Normalisation = float | Sequence[Any] | Tensor | None  # sequences of numbers, nested as the shape is
 
 
@@ -67,12 +69,13 @@ class Input(torch.nn.Module):
         self.std = _normalisation("std", std, self.shape)
         if self.std is not None and not bool((self.std > 0).all()):
             raise ModelError(f"Input std must be above 0, not {float(self.std.min())!r}")
-        self.steps = checks.integer("Input steps (T)", steps, 1)
+        self.steps = checks.steps("Input", steps)
         if not isinstance(static, bool):
             raise ModelError(f"Input static must be True or False, not {static!r}")
         self.static = static
         self.pad = checks.pair("Input pad", pad, 0)
         self._check_pad()
+        claim_tensor("Input sample", self.out_shape, item=_BYTES_A_FEATURE)
         self.register_buffer("_unit", torch.ones(()), persistent=False)  # follows the model's dtype, device
 
     @property

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from spikefold.errors import InputError
+from spikefold.limits import claim_tensor
 from spikefold.nn import checks
 
 
@@ -16,6 +17,7 @@ class Dense(torch.nn.Linear):
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         checks.integer("Dense in_features", in_features, 1)
         checks.integer("Dense out_features", out_features, 1)
+        claim_tensor("Dense weight", (out_features, in_features))
         super().__init__(in_features, out_features, bias=bool(bias))
 
 
@@ -27,6 +29,7 @@ class BatchNorm(torch.nn.BatchNorm1d):
 
     def __init__(self, channels: int, eps: float = 1e-5, momentum: float | None = 0.1) -> None:
         checks.integer("BatchNorm channels", channels, 1)
+        claim_tensor("BatchNorm statistics", (4, channels))
         checks.positive("BatchNorm eps", eps)
         if momentum is not None:
             checks.number("BatchNorm momentum", momentum, 0, 1)

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from spikefold.errors import InputError
+from spikefold.limits import claim
 
 Size = int | tuple[int, int]
 Pair = tuple[int, int]
@@ -16,7 +17,12 @@ def check_maps(name: str, x: Tensor, channels: int | None = None) -> None:
 
 
 def check_window(name: str, x: Tensor, kernel: Pair, padding: Pair) -> None:
-    """Raise InputError unless ``kernel`` fits the padded maps of ``x``."""
+    """Raise InputError unless ``kernel`` fits the padded maps of ``x``, and these into memory."""
+    rows, columns = (size + 2 * pad for size, pad in zip(x.shape[3:], padding, strict=True))
+    claim(
+        f"{name} input with its padding {padding}",
+        x.element_size() * x[0, :, :, 0, 0].numel() * rows * columns,
+    )
     sizes = zip(x.shape[3:], kernel, padding, strict=True)
     if any(window_count(size, k, 1, pad) < 1 for size, k, pad in sizes):
         raise InputError(

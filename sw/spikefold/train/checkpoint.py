@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
+from spikefold.errors import InputError
 from spikefold.files import write_atomic
+from spikefold.formats.plain import parse_json
+from spikefold.formats.tensors import check_numbers, pack_tensors, read_tensors
 
 logger = logging.getLogger(__name__)
 _KEY = "spikefold-checkpoint"
@@ -70,25 +71,38 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, digest: str) -> None:
     tensors = {key: value.detach().cpu().clone() for key, value in checkpoint.tensors.items()}
     description = {"epochs": checkpoint.epochs, "digest": digest, "state": checkpoint.state}
     text = json.dumps(description, sort_keys=True)
-    write_atomic(path, safetensors.torch.save(tensors, metadata={_KEY: text}))
+    write_atomic(path, pack_tensors(tensors, {_KEY: text}))
 
 
 def load_checkpoint(path: Path, digest: str) -> Checkpoint | None:
     """Return the checkpoint of the run with that fingerprint.
 
-    None if there is none, or one of another run or a broken one, of which a warning is logged.
+    None if there is none, or one of another run, or one that is broken, edited or without the digest of its
+    tensors, of which a warning is logged.
     """
     if not path.exists():
         return None
     try:
-        with safetensors.safe_open(str(path), framework="pt") as file:
-            description = json.loads((file.metadata() or {})[_KEY])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-        found = Checkpoint(int(description["epochs"]), tensors, dict(description["state"]))
-    except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        found, belongs_to = _read(path)
+    except (InputError, KeyError, TypeError) as error:
         logger.warning("Checkpoint '%s' cannot be read (%s); training starts anew", path, error)
         return None
-    if description.get("digest") != digest:
+    if belongs_to != digest:
         logger.warning("Checkpoint '%s' belongs to another recipe or data set; training starts anew", path)
         return None
     return found
+
+
+def _read(path: Path) -> tuple[Checkpoint, object]:
+    """Return a checkpoint and the fingerprint of its run."""
+    what = f"Checkpoint '{path}'"
+    file = read_tensors(path, what)
+    if not file.signed:
+        raise InputError(f"{what} must carry the digest of its tensors, but has none")
+    for name, tensor in file.tensors.items():
+        check_numbers(name, tensor)
+    description = parse_json(file.metadata[_KEY], what)
+    epochs, state = description["epochs"], description["state"]
+    if type(epochs) is not int or epochs < 0 or not isinstance(state, dict):
+        raise InputError(f"{what} must say its epochs and state")
+    return Checkpoint(epochs, file.tensors, state), description["digest"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from spikefold import nn
+from spikefold import limits, nn
 from spikefold.errors import InputError
 from spikefold.nn import models
 from spikefold.train.data import Dataset
@@ -56,7 +56,8 @@ def build_network(kind: str, keywords: dict[str, Any], data: Dataset) -> nn.Sequ
     InputError
         If the network needs images and the samples are none, or its steps are not those of the data.
     ModelError
-        On a parameter out of range, or if the images are too small for the network.
+        On a parameter out of range, if the images are too small for the network, or it needs more memory than
+        `spikefold.limits` allows.
     """
     shape, options = data.feature_shape, dict(keywords)
     if data.steps is not None:
@@ -71,6 +72,7 @@ def build_network(kind: str, keywords: dict[str, Any], data: Dataset) -> nn.Sequ
             f"Recipe model.kind must be 'mlp' for {data.name!r}, whose samples have the shape {shape}, "
             f"not {kind!r}, which needs (channels, height, width)"
         )
-    return KINDS[kind].build(
-        shape, classes=data.classes, minimum=data.minimum, maximum=data.maximum, **options
-    )
+    with limits.building("Network of the recipe"):
+        return KINDS[kind].build(
+            shape, classes=data.classes, minimum=data.minimum, maximum=data.maximum, **options
+        )

@@ -1,13 +1,17 @@
 """What a recipe can say: the checked tables ``[data]``, ``[model]`` and ``[training]``."""
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from spikefold.errors import InputError
+from spikefold.ir.network import MAX_STEPS
 from spikefold.nn import checks
 from spikefold.nn.models import NEURONS
 from spikefold.train.networks import COMMON, KINDS
+
+_LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,10 @@ class DataOptions:
 
     def __post_init__(self) -> None:
         """Check every range."""
-        checks.integer("Recipe data.seed", self.seed, 0)
-        for key in ("steps", "size"):
+        checks.integer("Recipe data.seed", self.seed, 0, _LARGEST_SEED)
+        for key, most in (("steps", MAX_STEPS), ("size", None)):
             if getattr(self, key) is not None:
-                checks.integer(f"Recipe data.{key}", getattr(self, key), 1)
+                checks.integer(f"Recipe data.{key}", getattr(self, key), 1, most)
         if self.split is not None:
             checks.choice("Recipe data.split", self.split, ("number", "time"))
 
@@ -94,7 +98,7 @@ class ModelOptions:
         checks.choice("Recipe model.neuron", self.neuron, NEURONS)
         if self.levels is not None:
             checks.integer("Recipe model.levels (D)", self.levels, 1, 255)
-        checks.integer("Recipe model.steps (T)", self.steps, 1)
+        checks.integer("Recipe model.steps (T)", self.steps, 1, MAX_STEPS)
         if self.leak is None:
             object.__setattr__(self, "leak", 0.25 if self.neuron == "reverb" else 0.5)
         checks.number("Recipe model.leak", self.leak, 0, 1)
@@ -217,9 +221,7 @@ class TrainingOptions:
     @property
     def validated_epochs(self) -> range:
         """The epochs that ``patience`` and ``keep_best`` look at."""
-        first = 0
-        while self.weight_bits is not None and first < self.quantize_after * self.epochs:
-            first += 1
+        first = 0 if self.weight_bits is None else math.ceil(self.quantize_after * self.epochs)
         return range(first, self.epochs)
 
 
@@ -229,7 +231,7 @@ _RANGES = (
     ("learning_rate", checks.positive),
     ("weight_decay", checks.number, 0),
     ("label_smoothing", checks.number, 0, 0.9),
-    ("seed", checks.integer, 0),
+    ("seed", checks.integer, 0, _LARGEST_SEED),
     ("shift", checks.integer, 0, 64),
     ("weight_bits", checks.integer, 2, 8),
     ("quantize_after", checks.number, 0, 1),

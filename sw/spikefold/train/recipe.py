@@ -1,13 +1,13 @@
 """Training recipes: TOML files that become checked dataclasses."""
 
 import os
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from spikefold.codec import Json, decode, encode, unknown_key
-from spikefold.errors import InputError
+from spikefold.errors import InputError, shown
+from spikefold.formats.plain import read_toml
 from spikefold.train.options import DataOptions, ModelOptions, TrainingOptions, model_keys
 
 
@@ -22,14 +22,7 @@ class Recipe:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Recipe":
         """Read a TOML file; raise InputError naming the file and what is wrong in it."""
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(f"Recipe '{path}' must exist and be a file")
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"Recipe '{path}' must be TOML: {error}") from error
-        return cls.from_dict(table)
+        return cls.from_dict(read_toml(Path(path), f"Recipe '{path}'"))
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> "Recipe":
@@ -47,7 +40,9 @@ def _check_tables(recipe: dict[str, Any]) -> None:
     """Refuse what is no table, and a key of ``[model]`` that no network has."""
     for name in ("data", "model", "training"):
         if not isinstance(recipe.get(name, {}), dict):
-            raise InputError(f"Recipe {name} must be a table, not {recipe[name]!r}; write it as [{name}]")
+            raise InputError(
+                f"Recipe {name} must be a table, not {shown(recipe[name])}; write it as [{name}]"
+            )
     model = recipe.get("model", {})
     for key in model:
         if key not in model_keys(None):

@@ -23,6 +23,7 @@ from spikefold import load, nn
 from spikefold.choices import parse_weight_bits
 from spikefold.cli.compile import design_name
 from spikefold.errors import InputError
+from spikefold.formats.tensors import pack_tensors
 from spikefold_boards import devices
 
 
@@ -285,7 +286,7 @@ def _altered(path, change):
         description = json.loads(file.metadata()["spikefold"])
     tensors = safetensors.torch.load_file(path)
     change(description, tensors)
-    path.write_bytes(safetensors.torch.save(tensors, metadata={"spikefold": json.dumps(description)}))
+    path.write_bytes(pack_tensors(tensors, {"spikefold": json.dumps(description)}))
 
 
 def _layer(description, name):

@@ -178,7 +178,7 @@ BAD = {
     ),
     "seed": (["--seed", "-1", "--samples", "2"], r"Seed must be a non-negative integer, not -1$"),
     "simulator": (["--simulator", "vcs"], r"Simulator must be one of .*, not 'vcs'$"),
-    "no file": (["--input", "gone.npy"], r"Sample file must exist and be a \.npy file, not 'gone\.npy'$"),
+    "no file": (["--input", "gone.npy"], r"Sample file 'gone\.npy' must exist and be a \.npy file$"),
     "junit": (["--junit", "."], r"Report must be a file, not the directory '\.'; add a file name$"),
 }
 

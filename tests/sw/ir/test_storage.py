@@ -190,7 +190,7 @@ def put(path, value):
         (put(["input", "padding"], [1, -1]), r"^Input padding must be 0\.\.1024, not -1$"),
         (put(["input", "pad_levels"], [1]), r"^Pad levels must be one per channel \(2\), not 1$"),
         (put(["input", "pad_levels"], 1), r"^Integer network must be a complete"),
-        (put(["stages"], []), r"^The last population must be a readout$"),
+        (put(["stages"], []), r"^Integer .* is not: member 'layer0\.bias\.npy' belongs to no population$"),
         (put(["stages"], {}), r"^Integer network must be .* is not: Header stages must be a list, not \{\}$"),
         (put(["stages"], 3), r"^Integer network must be a complete"),
         (put(["stages", 0], 3), r"^Integer network must be a complete"),
@@ -240,7 +240,7 @@ def put(path, value):
         (lambda _, members: members.pop("layer0.bias.npy"), r"^Integer network must be a complete"),
         (
             lambda _, m: m.update({"layer0.bias.npy": array_bytes(np.zeros((1, 6)))}),
-            r"^Bias of 'layer0' must hold integers",
+            r"^Integer .* Array 'layer0\.bias' must be int64 with 2 axes, not float64 of shape \[1, 6\]$",
         ),
         (
             lambda _, m: m.update({"layer0.bias.npy": array_bytes(np.array([[None]]), allow_pickle=True)}),

@@ -11,16 +11,17 @@ from nn_models import trained_like
 
 from spikefold import nn
 from spikefold.errors import ModelError
+from spikefold.formats.tensors import pack_tensors, read_tensors
 
 
 def rewritten(path: Path, edit: object) -> Path:
-    """Save a model with its description or tensors changed by ``edit(description, tensors)``."""
+    """Save a model changed by ``edit(description, tensors)``, with the digest of what it then holds."""
     nn.save(trained_like(nn.models.mlp(4, [5, 5], 3, steps=2, levels=7)), path)
     with safetensors.safe_open(str(path), framework="pt") as file:
         description = json.loads(file.metadata()["spikefold"])
     tensors = safetensors.torch.load_file(str(path))
     edit(description, tensors)
-    path.write_bytes(safetensors.torch.save(tensors, metadata={"spikefold": json.dumps(description)}))
+    path.write_bytes(pack_tensors(tensors, {"spikefold": json.dumps(description)}))
     return path
 
 
@@ -158,7 +159,7 @@ def test_edited_files_are_refused(tmp_path: Path, case: str) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100_000, '{"schema": 2, "layers": {"a": 1}}'])
 def test_descriptions_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "m"
-    path.write_bytes(safetensors.torch.save({"w": torch.zeros(2)}, metadata={"spikefold": text}))
+    path.write_bytes(pack_tensors({"w": torch.zeros(2)}, {"spikefold": text}))
     with pytest.raises(ModelError, match=r"^Model file '.*' has a broken description \("):
         nn.load(path)
 
@@ -203,3 +204,49 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello, this is text")
     with pytest.raises(ModelError, match=r"^Model file '.*' is truncated or not in safetensors format "):
         nn.load(tmp_path / "text")
+
+
+def test_a_flipped_bit_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    nn.save(nn.models.mlp(4, [5], 3), path, {"a": 1})
+    data = path.read_bytes()
+    assert nn.read_meta(path) == {"a": 1}
+    start = 8 + int.from_bytes(data[:8], "little")
+    described, digest = data.index(rb"\"a\": ") + 7, data.index(b'"sha256":"') + 10
+    assert data[described : described + 1] == b"1"
+    for place in (*range(start, len(data), 29), described, digest):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        message = r"^Model file '.*' must be as it was written, but was edited or damaged: its sha256 differs"
+        with pytest.raises(ModelError, match=message):
+            nn.load(path)
+        with pytest.raises(ModelError, match=message):
+            nn.read_meta(path)
+
+
+def test_files_without_a_digest_are_read_for_those_who_trust_them(tmp_path: Path) -> None:
+    path, model = tmp_path / "m", trained_like(nn.models.mlp(4, [5], 3))
+    nn.save(model, path, {"a": 1})
+    found = read_tensors(path, "it")
+    signed = path.read_bytes()
+    path.write_bytes(safetensors.torch.save(found.tensors, metadata=found.metadata))
+    for read in (nn.load, nn.read_meta):
+        message = r"^Model file '.*' must carry the digest of its tensors, but has none; if you trust it: "
+        with pytest.raises(ModelError, match=message):
+            read(path)
+    nn.save(nn.load(path, unsigned=True), path, nn.read_meta(path, unsigned=True))
+    assert path.read_bytes() == signed
+
+
+@pytest.mark.parametrize("kind", [torch.complex64, torch.float8_e4m3fn])
+def test_types_that_no_model_has(tmp_path: Path, kind: torch.dtype) -> None:
+    path = tmp_path / "m"
+    path.write_bytes(pack_tensors({"w": torch.zeros(2, dtype=kind)}, {"spikefold": "{}"}))
+    with pytest.raises(
+        ModelError, match=r"^Tensor 'w' of model file '.*' must be of one of the types F64, F32, "
+    ):
+        nn.load(path)
+
+
+@pytest.mark.parametrize("name", ["bench/mnist", "examples/fashion", "examples/fashion_residual"])
+def test_the_models_that_come_along_carry_digests(name: str) -> None:
+    assert read_tensors(Path(__file__).parents[3] / f"{name}.safetensors", "it").signed

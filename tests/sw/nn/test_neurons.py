@@ -244,7 +244,7 @@ def test_attributes_the_fold_reads() -> None:
         (lambda: nn.PIT(3, levels=256), r"^PIT levels \(D\) must be an integer from 1 to 255, not 256$"),
         (lambda: nn.ILIF(3, levels=2.0), r"^ILIF levels \(D\) must be an integer from 1 to 255, not 2\.0$"),
         (lambda: nn.PIT(0), r"^PIT channels must be an integer of at least 1, not 0$"),
-        (lambda: nn.PIT(3, steps=True), r"^PIT steps \(T\) must be an integer of at least 1, not True$"),
+        (lambda: nn.PIT(3, steps=True), r"^PIT steps \(T\) must be an integer from 1 to 1024, not True$"),
         (lambda: nn.PIT(3, per_step=1), r"^PIT per_step must be True or False, not 1$"),
         (lambda: nn.PIT(3, leak=1.5), r"^PIT leak must be a number from 0 to 1, not 1\.5$"),
         (lambda: nn.PIT(3, leak=float("nan")), r"^PIT leak must be a number from 0 to 1, not nan$"),

@@ -102,7 +102,7 @@ def test_convolutional_round_trip() -> None:
             r"^Recipe training\.learning_rate must be a finite number above 0, not 0\.0$",
         ),
         (changed("training", shift=-1), r"^Recipe training\.shift must be .* from 0 to 64, not -1$"),
-        (changed("data", steps=0), r"^Recipe data\.steps must be an integer of at least 1, not 0$"),
+        (changed("data", steps=0), r"^Recipe data\.steps must be an integer from 1 to 1024, not 0$"),
         (
             changed("data", split="events"),
             r"^Recipe data\.split must be one of 'number', 'time', not 'events'$",

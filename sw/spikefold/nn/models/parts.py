@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from spikefold.errors import ModelError
+from spikefold.errors import ModelError, shown
 from spikefold.nn import checks
 from spikefold.nn.binary import BinaryConv2d, BinaryDense
 from spikefold.nn.convolution import Conv2d
@@ -61,7 +61,7 @@ class Options:
         if self.binary is not None:
             checks.choice("Binary", self.binary, BINARY)
         if not isinstance(self.neuron_options, Mapping):
-            raise ModelError(f"Neuron options must be a mapping, not {self.neuron_options!r}")
+            raise ModelError(f"Neuron options must be a mapping, not {shown(self.neuron_options)}")
 
     @property
     def alpha(self) -> str | None:
@@ -133,7 +133,7 @@ def image_shape(in_shape: object) -> tuple[int, int, int]:
     """Return ``in_shape`` if it is (channels, height, width); else raise ModelError."""
     shape = tuple(in_shape) if isinstance(in_shape, list | tuple) else ()
     if len(shape) != 3:
-        raise ModelError(f"Input shape must be (channels, height, width), not {in_shape!r}")
+        raise ModelError(f"Input shape must be (channels, height, width), not {shown(in_shape)}")
     channels, height, width = (checks.integer("Input shape axis", size, 1) for size in shape)
     return channels, height, width
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from spikefold.errors import InputError, ModelError
+from spikefold.limits import claim_tensor
 from spikefold.nn import checks
 from spikefold.nn.functional import RESETS, ROUNDINGS, SURROGATES, Dynamics, State, step
 
@@ -20,7 +21,7 @@ class SpikingNeuron(torch.nn.Module):
     ----------
     channels : neurons (dense) or feature maps; axis 2 of the input.
     levels : D, the largest level, 1..255.
-    steps : T, number of time steps.
+    steps : T, number of time steps, 1..1024.
     leak : factor of the membrane from one step to the next, 0..1.
     rectify : lambda of the surrogate "rectified" (PIT Eq. 13), 0 for a plain rectangle.
     rounding : "half_up" or "floor".
@@ -57,7 +58,8 @@ class SpikingNeuron(torch.nn.Module):
         name = type(self).__name__
         self.channels = checks.integer(f"{name} channels", channels, 1)
         self.levels = checks.integer(f"{name} levels (D)", levels, 1, MAX_LEVELS)
-        self.steps = checks.integer(f"{name} steps (T)", steps, 1)
+        self.steps = checks.steps(name, steps)
+        claim_tensor(f"{name} scale", (steps, channels))
         self.leak = checks.number(f"{name} leak", leak, 0, 1)
         self.rectify = checks.number(f"{name} rectify", rectify, 0)
         self.rounding = checks.choice(f"{name} rounding", rounding, ROUNDINGS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefold.errors import InputError
+from spikefold.errors import InputError, shown
 from spikefold.train.data.dataset import Dataset
 from spikefold.train.data.pickles import read_pickle
 
@@ -80,7 +80,7 @@ def _read_python(path: Path, classes: int) -> Part:
     key = "labels" if classes == 10 else "fine_labels"
     for name in ("data", key):
         if name not in table:
-            raise InputError(f"Data file '{path}' must have the key {name!r}, not only {list(table)}")
+            raise InputError(f"Data file '{path}' must have the key {name!r}, not only {shown(list(table))}")
     x, labels = table["data"], table[key]
     if not isinstance(x, np.ndarray) or x.ndim != 2 or x.shape[1] != _PIXELS:
         shape = list(x.shape) if isinstance(x, np.ndarray) else type(x).__name__
@@ -115,7 +115,9 @@ def _checked(path: Path, labels: "list[int] | NDArray[np.uint8]", classes: int) 
         raise InputError(f"Data file '{path}' must hold images, not none")
     for bad in (min(labels), max(labels)):
         if not 0 <= bad < classes:
-            raise InputError(f"Data file '{path}': labels must be from 0 to {classes - 1}, not {int(bad)!r}")
+            raise InputError(
+                f"Data file '{path}': labels must be from 0 to {classes - 1}, not {shown(int(bad))}"
+            )
     return np.asarray(labels, np.int64)
 
 

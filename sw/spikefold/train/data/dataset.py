@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from spikefold.train.data.lazy import LazyArray
 
 Samples = NDArray[np.float32] | LazyArray
+MOST_CLASSES = 1 << 16
+"""As many as the hardware's results can tell apart."""
 
 
 @dataclass(frozen=True)

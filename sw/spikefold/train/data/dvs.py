@@ -4,7 +4,8 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from spikefold.errors import InputError
+from spikefold.errors import InputError, shown
+from spikefold.formats.text import read_text
 from spikefold.train.data.aedat import read_aedat2, read_aedat3
 from spikefold.train.data.dataset import Dataset
 from spikefold.train.data.events import SENSOR, Events
@@ -13,6 +14,7 @@ from spikefold.train.data.frames import FrameOptions, Parts, Recording, event_da
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 GESTURES = 11
 _COLUMNS = ["class", "startTime_usec", "endTime_usec"]
+_DIGITS = 18
 _LISTS = ("trials_to_train.txt", "trials_to_test.txt")
 
 
@@ -96,15 +98,18 @@ def _gestures(folder: Path, name: str) -> Iterator[Recording]:
     for path in (recording, table):
         if not path.is_file():
             raise InputError(f"Data folder '{folder}' must hold the file {path.name!r}")
-    rows = [[cell.strip() for cell in row] for row in csv.reader(_lines(table)) if row]
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(_lines(table)) if row]
+    except csv.Error as error:
+        raise InputError(f"Data file '{table}' must be a table: {error}") from error
     if rows[:1] != [_COLUMNS] or len(rows) < 2:
         raise InputError(
             f"Data file '{table}' must have the columns {', '.join(_COLUMNS)} and a row for every gesture, "
             f"not {rows[:1]!r} and {max(0, len(rows) - 1)} rows"
         )
     for row in rows[1:]:
-        if len(row) != 3 or not all(cell.isascii() and cell.isdigit() for cell in row):
-            raise InputError(f"Data file '{table}' must have rows of three whole numbers, not {row!r}")
+        if len(row) != 3 or not all(map(_natural, row)):
+            raise InputError(f"Data file '{table}' must have rows of three whole numbers, not {shown(row)}")
         label, start, end = map(int, row)
         if not 1 <= label <= GESTURES or end <= start:
             raise InputError(
@@ -114,8 +119,9 @@ def _gestures(folder: Path, name: str) -> Iterator[Recording]:
         yield Recording(recording, label - 1, start, end)
 
 
+def _natural(cell: str) -> bool:
+    return cell.isascii() and cell.isdigit() and len(cell) <= _DIGITS
+
+
 def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Data file '{path}' must be text: {error}") from error
+    return read_text(path, f"Data file '{path}'").removeprefix("\ufeff").splitlines()

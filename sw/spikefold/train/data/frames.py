@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from spikefold.errors import InputError
 from spikefold.flow.cache import Cache
+from spikefold.limits import claim, occupied
 from spikefold.train.data.cache import files_key, keep_arrays, load_arrays
 from spikefold.train.data.dataset import Dataset
 from spikefold.train.data.events import SENSOR, Events, integrate
@@ -83,7 +85,8 @@ def event_dataset(
     Raises
     ------
     InputError
-        If a file is bad, or a recording has fewer events than there are steps.
+        If a file is bad, a recording has fewer events than there are steps, or the frames are above the
+        memory limit.
     """
     paths = sorted({recording.path for recording in (*parts.train, *parts.test)})
     everything = [[str(r.path), r.start, r.end] for r in (*parts.train, *parts.test)]
@@ -118,6 +121,8 @@ def _counted(
     read: Callable[[Path], Events],
     options: FrameOptions,
 ) -> dict[str, NDArray[np.uint8]]:
+    paid = sum(map(occupied, {recording.path for recording in (*parts.train, *parts.test)}))
+    claim("Frames of all recordings", sum(prod(shapes[part]) for part in ("train", "test")), paid=paid)
     arrays = {part: np.empty(shapes[part], np.uint8) for part in ("train", "test")}
     histogram = np.zeros(256, np.int64)
     columns = (TextColumn("counting events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -2,16 +2,20 @@
 
 import gzip
 import zlib
+from math import prod
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikefold.errors import InputError, MissingToolError
+from spikefold.limits import claim, occupied
 from spikefold.train.data.dataset import Dataset, count_classes
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package puts it
 _UNSIGNED_BYTE = 0x08
+_BYTES_A_NUMBER = 9  # as it is read, and as a feature or label
 _PARTS = {"train": "train", "test": "t10k"}
 
 
@@ -88,26 +92,45 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
     Raises
     ------
     InputError
-        If the file cannot be read, is of another kind, or holds more or fewer bytes than its header says.
+        If the file cannot be read, is of another kind, holds more or fewer bytes than its header says, or is
+        above the memory limit.
     """
-    content = _content(path)
+    header = 4 + 4 * axes
+    try:
+        with _opened(path) as file:
+            start = file.read(header)
+            shape = _shape(path, start, axes)
+            claim(f"Data file '{path}'", _BYTES_A_NUMBER * prod(shape), paid=occupied(path))
+            content = file.read(prod(shape) + 1)
+    except (EOFError, zlib.error, OSError) as error:
+        raise InputError(f"Data file '{path}' must be a whole IDX file: {error}; fetch it again") from error
+    if len(content) != prod(shape):
+        found = "more" if len(content) > prod(shape) else len(content)
+        raise InputError(
+            f"Data file '{path}' must hold {prod(shape)} bytes for its shape {shape}, not {found}; "
+            "fetch it again"
+        )
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _opened(path: Path) -> BinaryIO:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return cast(BinaryIO, gzip.open(path, "rb")) if packed else path.open("rb")
+
+
+def _shape(path: Path, start: bytes, axes: int) -> tuple[int, ...]:
+    """Read the sizes in a file's header."""
     magic = bytes((0, 0, _UNSIGNED_BYTE, axes))
-    if content[:4] != magic:
+    if start[:4] != magic:
         raise InputError(
             f"Data file '{path}' must begin with 0x{magic.hex()} (IDX, unsigned bytes, axes: {axes}), "
-            f"not 0x{content[:4].hex()}"
+            f"not 0x{start[:4].hex()}"
         )
     header = 4 + 4 * axes
-    if len(content) < header:
-        raise InputError(f"Data file '{path}' must have a header of {header} bytes, not {len(content)} bytes")
-    shape = tuple(int(size) for size in np.frombuffer(content[4:header], ">u4"))
-    expected = int(np.prod(shape, dtype=object))
-    if len(content) - header != expected:
-        raise InputError(
-            f"Data file '{path}' must hold {expected} bytes for its shape {shape}, "
-            f"not {len(content) - header}; fetch it again"
-        )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    if len(start) < header:
+        raise InputError(f"Data file '{path}' must have a header of {header} bytes, not {len(start)} bytes")
+    return tuple(int(size) for size in np.frombuffer(start[4:header], ">u4"))
 
 
 def _find(folder: Path, prefix: str, kind: str) -> Path:
@@ -118,11 +141,3 @@ def _find(folder: Path, prefix: str, kind: str) -> Path:
             if (folder / (candidate + suffix)).is_file():
                 return folder / (candidate + suffix)
     raise InputError(f"Data folder '{folder}' must hold the file '{name}' or '{name}.gz'")
-
-
-def _content(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"Data file '{path}' must be a whole IDX file: {error}; fetch it again") from error

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.data import get_worker_info
 
 from spikefold.errors import InputError, MissingToolError
+from spikefold.limits import claim
 from spikefold.train.data.lazy import LazyArray
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Crop = Callable[["Image", int], "Image"]
 _TRIES = 10  # random windows, before the largest in the middle is taken
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, OverflowError)
+_BYTES_A_PIXEL = 8  # decoded, and once more in red, green and blue
 _SCALE = (0.08, 1.0)  # share of the image's area
 _LOG_RATIO = (math.log(3 / 4), math.log(4 / 3))  # of width to height
 _THREADS = min(16, os.cpu_count() or 1)
@@ -93,14 +96,17 @@ def read_image(path: str, size: int, crop: Crop) -> NDArray[np.uint8]:
     Raises
     ------
     InputError
-        If the file cannot be read or is no whole image.
+        If the file cannot be read, is no whole image or is above the memory limit.
     """
     from PIL import Image
 
     try:
         with Image.open(path) as image:
+            claim(f"Image file '{path}'", _BYTES_A_PIXEL * image.width * image.height)
             return np.asarray(crop(image.convert("RGB"), size))
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except (*_BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"Image file '{path}' must be a whole image: {error}; fetch it again") from error
 
 

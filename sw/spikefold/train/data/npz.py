@@ -1,7 +1,5 @@
 """Data sets as four arrays of one `.npz` file."""
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikefold.errors import InputError
-from spikefold.train.data.dataset import Dataset, count_classes
+from spikefold.formats.arrays import opened
+from spikefold.train.data.dataset import MOST_CLASSES, Dataset, count_classes
 
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 def load_npz(path: Path, steps: int | None = None) -> Dataset:
-    """Return the arrays x_train, y_train, x_test, y_test of a `.npz` file, as they are.
+    """Return the arrays x_train, y_train, x_test, y_test of a `.npz` file, as they are; others are not read.
 
     Samples are features or images ([height, width] or [channels, height, width]); with ``steps`` (T) they
     are sequences of T of them, x is [samples, T, ...].
@@ -50,18 +49,13 @@ def load_npz(path: Path, steps: int | None = None) -> Dataset:
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
-    if not path.is_file():
-        raise InputError(f"Data file '{path}' must exist and be a .npz file")
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return {name: file[name] for name in _ARRAYS}
-    except KeyError as error:
-        raise InputError(f"Data file '{path}' must hold the arrays {', '.join(_ARRAYS)}: {error}") from error
-    except (
-        *(ValueError, OSError, EOFError, TypeError, AttributeError),
-        *(zipfile.BadZipFile, zlib.error),
-    ) as error:
-        raise InputError(f"Data file '{path}' must be a .npz file of plain numbers: {error}") from error
+    with opened(path, f"Data file '{path}'") as archive:
+        for name in _ARRAYS:
+            if f"{name}.npy" not in archive.names:
+                raise InputError(
+                    f"Data file '{path}' must hold the arrays {', '.join(_ARRAYS)}, but {name} is missing"
+                )
+        return {name: archive.array(f"{name}.npy") for name in _ARRAYS}
 
 
 def _features(path: Path, name: str, x: NDArray[Any], steps: int | None) -> NDArray[np.float32]:
@@ -76,9 +70,11 @@ def _features(path: Path, name: str, x: NDArray[Any], steps: int | None) -> NDAr
             f"Data file '{path}': {name} must hold {steps} frames a sample, as data option steps says, "
             f"not {x.shape[1]}"
         )
-    if not np.isfinite(x).all():
-        raise InputError(f"Data file '{path}': {name} must be finite, but it holds NaN or infinity")
-    return np.ascontiguousarray(x, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        features = np.ascontiguousarray(x, dtype=np.float32)
+    if not np.isfinite(features).all():
+        raise InputError(f"Data file '{path}': {name} must be finite in float32, but holds NaN or infinity")
+    return features
 
 
 def _labels(path: Path, name: str, y: NDArray[Any], samples: int) -> NDArray[np.int64]:
@@ -87,6 +83,7 @@ def _labels(path: Path, name: str, y: NDArray[Any], samples: int) -> NDArray[np.
             f"Data file '{path}': {name} must be {samples} whole numbers, "
             f"not {y.dtype} of shape {list(y.shape)}"
         )
-    if y.min() < 0:
-        raise InputError(f"Data file '{path}': {name} must not be negative, but holds {int(y.min())!r}")
+    for label in (int(y.min()), int(y.max())):
+        if not 0 <= label < MOST_CLASSES:
+            raise InputError(f"Data file '{path}': {name} must be 0..{MOST_CLASSES - 1}, but holds {label!r}")
     return y.astype(np.int64)

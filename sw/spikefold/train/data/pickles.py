@@ -2,15 +2,18 @@
 
 import io
 import pickle
+import pickletools
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefold.errors import InputError
+from spikefold.errors import InputError, shown
 
+_MOST_TUPLES = 1000  # a key of tuples inside one another would exhaust the stack
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")  # NumPy 1 and 2
 
 
@@ -28,11 +31,14 @@ def read_pickle(path: Path) -> dict[str, Any]:
     """
     try:
         content = path.read_bytes()
+        _check_instructions(content)
         found = _Unpickler(path, content).load()
     except InputError:
         raise
     except Exception as error:  # a broken pickle may fail in any way
-        raise InputError(f"Data file '{path}' must be a whole pickle: {error!r}; fetch it again") from error
+        raise InputError(
+            f"Data file '{path}' must be a whole pickle: {shown(error)}; fetch it again"
+        ) from error
     if not isinstance(found, dict):
         raise InputError(f"Data file '{path}' must hold a dictionary, not {type(found).__name__}")
     return {
@@ -41,6 +47,18 @@ def read_pickle(path: Path) -> dict[str, Any]:
         )
         for key, value in found.items()
     }
+
+
+def _check_instructions(content: bytes) -> None:
+    """Refuse lengths beyond the file and places far off, for which the unpickler would make room at once."""
+    tuples = 0
+    for count, (operation, argument, _) in enumerate(pickletools.genops(content)):
+        place = int(argument or 0) if operation.name.endswith("PUT") else 0
+        if place > count:
+            raise ValueError(f"place {shown(place)} after {count} instructions")
+        tuples += "TUPLE" in operation.name
+    if tuples > _MOST_TUPLES:
+        raise ValueError(f"{tuples} tuples, more than {_MOST_TUPLES}")
 
 
 class _Unpickler(pickle.Unpickler):
@@ -65,7 +83,9 @@ class _Unpickler(pickle.Unpickler):
 
     def _type(self, code: Any, *_: Any) -> "_Type":
         if code not in ("u1", b"u1", "|u1", b"|u1"):
-            raise InputError(f"Data file '{self._path}' must hold arrays of type 'u1' (uint8), not {code!r}")
+            raise InputError(
+                f"Data file '{self._path}' must hold arrays of type 'u1' (uint8), not {shown(code)}"
+            )
         return _Type()
 
 
@@ -88,10 +108,10 @@ class _Array:
         _, shape, kind, fortran, content = state
         if not isinstance(kind, _Type) or fortran or not isinstance(content, bytes):
             raise InputError(f"Data file '{self._path}' must hold arrays of uint8 in C order")
-        expected = int(np.prod(shape, dtype=object))
-        if any(type(size) is not int or size < 0 for size in shape) or expected != len(content):
+        natural = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
+        if not natural or prod(shape) != len(content):
             raise InputError(
-                f"Data file '{self._path}' must hold {expected} bytes for an array of shape {shape}, "
-                f"not {len(content)}; fetch it again"
+                f"Data file '{self._path}' must hold {shown(prod(shape)) if natural else 'the'} bytes for an "
+                f"array of shape {shown(shape)}, not {len(content)}; fetch it again"
             )
         self.content = np.frombuffer(content, np.uint8).reshape(shape)

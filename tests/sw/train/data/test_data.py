@@ -78,8 +78,8 @@ def test_own_arrays_are_taken_as_they_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"y_test": None}, r"must hold the arrays x_train, y_train, x_test, y_test: .*y_test"),
-        ({"x_train": np.array([{}] * 8)}, r"must be a \.npz file of plain numbers: .*allow_pickle"),
+        ({"y_test": None}, r"must hold the arrays x_train, y_train, x_test, y_test, but y_test is missing"),
+        ({"x_train": np.array([{}] * 8)}, r"must be a whole \.npz file .*: .*Object arrays cannot"),
         (
             {"x_train": np.zeros(8)},
             r"x_train must be numbers of shape \[samples, features\.\.\.\], not float64",
@@ -88,11 +88,11 @@ def test_own_arrays_are_taken_as_they_are(tmp_path: Path) -> None:
             {"x_test": np.zeros((4, 3), bool)},
             r"x_test must be numbers of shape .*, not bool of shape \[4, 3\]",
         ),
-        ({"x_test": np.full((4, 3), np.nan)}, r"x_test must be finite, but it holds NaN or infinity"),
+        ({"x_test": np.full((4, 3), np.nan)}, r"x_test must be finite in float32, but holds NaN or infinity"),
         ({"x_test": np.zeros((4, 2))}, r"must have samples of one shape, not \(3,\) and \(2,\)"),
         ({"y_train": np.arange(7)}, r"y_train must be 8 whole numbers, not int64 of shape \[7\]"),
         ({"y_train": np.zeros(8)}, r"y_train must be 8 whole numbers, not float64 of shape \[8\]"),
-        ({"y_test": -np.arange(4)}, r"y_test must not be negative, but holds -3"),
+        ({"y_test": -np.arange(4)}, r"y_test must be 0\.\.65535, but holds -3"),
         ({"x_train": np.zeros((8, 3))}, r"must hold features that differ, but x_train is 0\.0 throughout"),
     ],
 )
@@ -117,7 +117,7 @@ def test_unknown_and_broken_sets_are_named(tmp_path: Path) -> None:
     for broken in (good.read_bytes()[:-40], b"", b"text"):
         (tmp_path / "b.npz").write_bytes(broken)
         with pytest.raises(
-            InputError, match=r"^Data file '.*b\.npz' must be a \.npz file of plain numbers: "
+            InputError, match=r"^Data file '.*b\.npz' must be a whole \.npz file of plain numbers: "
         ):
             load_data(f"npz:{tmp_path / 'b.npz'}")
 

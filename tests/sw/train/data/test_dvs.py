@@ -135,7 +135,7 @@ def test_missing_gesture_files_are_named(tmp_path: Path, name: str) -> None:
     ("kind", "content", "message"),
     [
         ("T", b"\n\n", r"must name recordings, not none$"),
-        ("T", b"\xff\xfe", r"must be text: "),
+        ("T", b"\xff\xfe", r"must be UTF-8 text, but is not: "),
         (
             "T",
             b"user02_lab.aedat\n",

@@ -94,11 +94,11 @@ def header(magic: int, *sizes: int) -> bytes:
         ),
         (
             {"train_labels": idx(arrays()[1]) + b"\0"},
-            r"Data file '.*' must hold 7 bytes for its shape \(7,\), not 8; fetch it again$",
+            r"Data file '.*' must hold 7 bytes for its shape \(7,\), not more; fetch it again$",
         ),
         (
             {"t10k_images": header(0x803, 2**32 - 1, 2**32 - 1, 2**32 - 1)},
-            r"Data file '.*' must hold 79228162458924105385300197375 bytes for its shape .*, not 0; ",
+            r"Data file '.*' must need at most 512\.0 MiB of memory, but needs over 2\^95 bytes; ",
         ),
         (
             {"train_images": idx(np.zeros((0, 5, 4)))},
