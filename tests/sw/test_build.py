@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -227,6 +228,29 @@ def test_a_build_replaced_while_it_is_loaded(design, copy, monkeypatch):
     loaded = spikefold.load(copy)
     assert loaded.name == "other"
     assert tree_of_images(loaded) == tree_of_images(other) != tree_of_images(design)
+
+
+def test_two_writers_and_a_reader(design, tmp_path):
+    """Whoever loads finds one of the two builds, whole."""
+    path, designs = tmp_path / "out", [design, spikefold.compile(tiny_model(seed=1), name="other")]
+    files = {each.name: each._files for each in designs}
+    images = {each.name: tree_of_images(each) for each in designs}
+    design.write(path)
+
+    def write(each):
+        for _ in range(10):
+            parts = (each.network, each.architecture, each.plan, f"{each.name}_top", files[each.name])
+            write_build(path, *parts, each.info)
+
+    with ThreadPoolExecutor(2) as pool:
+        writers, seen = [pool.submit(write, each) for each in designs], []
+        while not all(writer.done() for writer in writers) or len(seen) < 10:
+            loaded = spikefold.load(path)
+            assert tree_of_images(loaded) == images[loaded.name]
+            seen.append(loaded.name)
+        assert [writer.result() for writer in writers] == [None, None]
+    assert set(seen) == {"tiny", "other"}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_write_atomic_leaves_the_old_file(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from cli_case import data_file, features, fields, invoke, model_file, recipe_met
 
 import spikefold
 from spikefold import build as build_module
+from spikefold import origin
 from spikefold.manifest import digest_of
 
 
@@ -46,7 +47,7 @@ def program(folder, *arguments):
 
 
 def _falsified(build, copy):
-    """A build whose image of the readout's parameters is wrong, sealed again as if it were right."""
+    """A build whose image of the readout's parameters is wrong, sealed again as if right; its digest."""
     shutil.copytree(build, copy)
     image = copy / "mem" / "readout_parameter.mem"
     lines = image.read_text().split()
@@ -57,6 +58,7 @@ def _falsified(build, copy):
     manifest["sha256"] = digest_of(manifest)
     (copy / "manifest.json").write_text(json.dumps(manifest))
     assert lines[0] != lines[1]
+    return manifest["sha256"]
 
 
 def test_end_to_end(folder, build, monkeypatch):
@@ -72,7 +74,11 @@ def test_end_to_end(folder, build, monkeypatch):
     found = fields(invoke("verify", "build", "--samples", 25, *stalls, "--json"))
     assert (found["mismatches"], found["cycle_exact"]) == (0, None)
 
-    _falsified(build, folder / "wrong")
+    digest = _falsified(build, folder / "wrong")
+    refused(
+        invoke("verify", "wrong"), 3, r"File 'mem/readout_parameter\.mem' of build 'wrong' must be what this"
+    )
+    origin.remember(digest)  # as if a defect of compile had written it
     result = invoke("verify", "wrong", "--samples", 5, "--json")
     found = fields(result, code=6)
     assert found["passed"] is False
