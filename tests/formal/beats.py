@@ -1,9 +1,8 @@
 """What a stream component owes its neighbours, as checks: no beat lost, repeated, changed or taken back."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Mux, Signal, Value
 from amaranth.lib.stream import Interface
 from proof import Proof
 
@@ -143,26 +142,3 @@ def moves_on(proof: Proof, waits: Value, able: Value, moves: Value, most: int, n
     with proof.m.Elif(able & (idle != most)):
         proof.m.d.sync += idle.eq(idle + 1)
     proof.check(f"{name}: moves within {most} cycles", idle != most)
-
-
-def greedy(m: Module, dut: Any) -> None:
-    """A fault: it takes every beat, with room or without."""
-    m.d.comb += dut.i.ready.eq(1)
-
-
-def fickle(m: Module, dut: Any) -> None:
-    """A fault: a bit of what it offers changes while it is not accepted."""
-    toggle = Signal()
-    m.d.sync += toggle.eq(~toggle)
-    with m.If(~dut.o.ready):
-        m.d.comb += Value.cast(dut.o.payload)[0].eq(toggle)
-
-
-def mute(m: Module, dut: Any) -> None:
-    """A fault: it offers nothing."""
-    m.d.comb += dut.o.valid.eq(0)
-
-
-def deaf(m: Module, dut: Any) -> None:
-    """A fault: it takes nothing."""
-    m.d.comb += dut.i.ready.eq(0)

@@ -43,7 +43,9 @@ class _Written(Elaboratable):
     def elaborate(self, platform: object) -> Module:
         (read,), (write,) = self._memory.read_ports, self._memory.write_ports
         m = Module()
-        rows = Array(Signal(len(write.data), name=f"row{k}", reset_less=True) for k in range(self._memory.depth))
+        rows = Array(
+            Signal(len(write.data), name=f"row{k}", reset_less=True) for k in range(self._memory.depth)
+        )
         row = Signal(len(read.data), reset_less=True)
         anything = AnySeq(len(read.data))
         with m.If(read.en):
@@ -52,7 +54,9 @@ class _Written(Elaboratable):
             m.d.sync += rows[write.addr].eq(write.data)
         m.d.comb += read.data.eq(row)
         if self._seen is not None:
-            m.d.comb += [signal.eq(port) for signal, port in zip(self._seen, (write.en, write.data), strict=True)]
+            m.d.comb += [
+                signal.eq(port) for signal, port in zip(self._seen, (write.en, write.data), strict=True)
+            ]
         return m
 
 

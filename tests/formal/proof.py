@@ -1,8 +1,5 @@
 """A proof in the making: gateware, what may come at its ports, and what must hold."""
 
-from collections.abc import Callable
-from typing import Any
-
 from amaranth.hdl import Cat, ClockDomain, Module, ResetInserter, Shape, ShapeLike, Signal, Value
 
 STARTED = "started"
@@ -79,15 +76,3 @@ class Proof:
         top.submodules.proof = ResetInserter({"sync": ~self._started})(self.m)
         top.d.sync += self._started.eq(1)
         return top, [*self._inputs, *self.checks.values(), *self.shown, bad]
-
-
-def broken(kind: type, change: Callable[[Module, Any], None]) -> type:
-    """A kind of component with a fault: `change` adds statements, of which the last one wins."""
-
-    class Broken(kind):
-        def elaborate(self, platform: object) -> Module:
-            m = super().elaborate(platform)
-            change(m, self)
-            return m
-
-    return Broken

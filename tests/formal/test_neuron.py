@@ -8,15 +8,17 @@ import pytest
 from amaranth.hdl import Array, Cat, Const, Mux, Signal, Value, signed, unsigned
 from layer_samples import sample_layer
 from memories import AnyMemories
-from proof import Proof, broken
+from proof import Proof
 from prover import prove, refute
 
 from spikefold.ir import Neuron, ShiftSum
+from spikefold.ir.neuron import ladder_weights
 from spikefold_hw.parts.neuron import NeuronUnit, neuron_latency
 from spikefold_hw.parts.parameters import parameter_fields
 from spikefold_hw.parts.shapes import Blocks
 
-UNITY, HALF, NONE = ShiftSum(((1, 0),)), ShiftSum(((1, 1),)), ShiftSum(())
+UNITY, HALF = ShiftSum(((1, 0),)), ShiftSum(((1, 1),))
+_FIRE, _RESET = NeuronUnit._fire, NeuronUnit._reset
 THREE = ShiftSum(((1, 0), (-1, 2), (1, 3)))
 
 
@@ -70,12 +72,12 @@ def shape_of(case):
     return replace(sample.drain_shape, blocks=Blocks(1, 1, 1, 1))
 
 
-def neuron_proof(case, kind=NeuronUnit):
+def neuron_proof(case):
     """One neuron's time steps one after another: its levels, and its membrane after each."""
     shape, proof = shape_of(case), Proof()
     m = proof.m
-    parameters = _parameters(proof, case)
-    dut = kind(shape)
+    parameters = any_parameters(proof, case)
+    dut = NeuronUnit(shape)
     m.submodules.dut = dut
     sums = [proof.constant(signed(shape.widths.accumulator), f"sum{k}") for k in range(case.steps)]
     for each in sums:
@@ -113,20 +115,21 @@ def neuron_proof(case, kind=NeuronUnit):
     return proof, depth, platform
 
 
-def _parameters(proof, case):
+def any_parameters(proof, case, suffix=""):
+    """Bias, θ and fire floor of a neuron, as far as they reach."""
     bits = case.threshold.bit_length()
-    bias = proof.constant(signed(case.bias.bit_length() + 1), "bias")
-    threshold = proof.constant(unsigned(bits), "threshold")
+    bias = proof.constant(signed(case.bias.bit_length() + 1), f"bias{suffix}")
+    threshold = proof.constant(unsigned(bits), f"threshold{suffix}")
     proof.assume((bias >= -case.bias) & (bias <= case.bias))
     proof.assume((threshold >= 1) & (threshold <= case.threshold))
     floor = None
     if case.floor is not None:
-        floor = proof.constant(signed(case.floor.bit_length() + 1), "floor")
+        floor = proof.constant(signed(case.floor.bit_length() + 1), f"floor{suffix}")
         proof.assume((floor >= -case.floor) & (floor <= case.floor))
     return bias, threshold, floor
 
 
-def stored_row(m, case, shape, parameters):
+def stored_row(m, case, shape, parameters, suffix=""):
     """The parameters as they stand in the memory."""
     bias, threshold, floor = parameters
     half = threshold >> 1 if case.rounding == "half_up" and shape.neuron.merged else Const(0)
@@ -135,31 +138,32 @@ def stored_row(m, case, shape, parameters):
         values["fire_floor"] = floor + half
     fields = []
     for name, (bits, _) in parameter_fields(shape).items():
-        field_ = Signal(bits, name=f"stored_{name}")
+        field_ = Signal(bits, name=f"stored_{name}{suffix}")
         m.d.comb += field_.eq(values[name])
         fields.append(field_)
     return Cat(fields)
 
 
-def defined(m, case, sums, parameters):
+def defined(m, case, sums, parameters, suffix=""):
     """Level and membrane of each step as docs/numerics.md defines them."""
     bias, threshold, floor = parameters
     half = threshold >> 1 if case.rounding == "half_up" else Const(0)
     v, fired, levels, membranes = Const(0, signed(1)), Const(0), [], []
     for k, total in enumerate(sums):
-        u = _named(m, _through(case.leak, v) + (total << case.fraction) + bias, f"u{k}")
+        u = _named(m, _through(case.leak, v) + (total << case.fraction) + bias, f"u{k}{suffix}")
         if case.factor is not None:
-            u = _named(m, Mux(fired, _through(case.factor, u), u), f"scaled{k}")
+            u = _named(m, Mux(fired, _through(case.factor, u), u), f"scaled{k}{suffix}")
         if case.cap is not None:
             low, high = -(1 << (case.cap - 1)), (1 << (case.cap - 1)) - 1
-            u = _named(m, Mux(u < low, low, Mux(u > high, high, u)), f"capped{k}")
-        quotient = _named(m, (u + half) // threshold, f"quotient{k}")
-        n = Mux(quotient < 0, 0, Mux(quotient > case.levels, case.levels, quotient))
+            u = _named(m, Mux(u < low, low, Mux(u > high, high, u)), f"capped{k}{suffix}")
+        r = _named(m, u + half, f"r{k}{suffix}")
+        quotient = _named(m, r.as_unsigned() // threshold, f"quotient{k}")  # where r is not negative
+        n = Mux(r < 0, 0, Mux(quotient > case.levels, case.levels, quotient))
         fires = n > 0 if floor is None else u >= floor
-        n = _named(m, Mux(fires, n, 0), f"n{k}")
-        fired = _named(m, fires, f"fired{k}")
+        n = _named(m, Mux(fires, n, 0), f"n{k}{suffix}")
+        fired = _named(m, fires, f"fired{k}{suffix}")
         kept = {"subtract": u - n * threshold, "zero": Mux(fired, 0, u)}.get(case.reset, u)
-        v = _named(m, kept, f"v{k}")
+        v = _named(m, kept, f"v{k}{suffix}")
         levels.append(n)
         membranes.append(v)
     return levels, membranes
@@ -177,6 +181,7 @@ def _named(m, value, name):
 
 
 LEVELS = (1, 2, 3, 4, 7, 15, 20)
+RESETS = ("subtract", "zero", "scale", "none")
 
 
 def check(case):
@@ -184,6 +189,94 @@ def check(case):
     prove(proof, depth, platform=platform)
 
 
+@pytest.mark.parametrize("rounding", ["half_up", "floor"])
 @pytest.mark.parametrize("levels", LEVELS)
-def test_levels(levels):
-    check(Case(levels))
+def test_level_of_one_step(levels, rounding):
+    """Sums to ±(D + 3), bias to ±3, θ to 7: all levels, and the cap where there is one."""
+    check(Case(levels, rounding, steps=1, reach=levels + 3, cap=5 if levels % 2 else None))
+
+
+KINDS = {
+    "LIF": Case(1, "floor", leak=HALF),
+    "I-LIF": Case(4, threshold=1),
+    "PIT": Case(7, reach=7),
+    "QB-LIF": Case(3, "floor", "scale", factor=HALF),
+    "ReverB": Case(3, "floor", "zero", floor=7),
+    "none": Case(2, reset="none", leak=THREE),
+    "zero, capped": Case(2, reset="zero", cap=4),
+    "scale, all": Case(3, reset="scale", leak=THREE, factor=THREE, floor=7, cap=4, fraction=1),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_steps_of_every_kind(kind):
+    """Level and membrane of both steps, from any two sums."""
+    check(KINDS[kind])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cap", [None, 5])
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("rounding", ["half_up", "floor"])
+@pytest.mark.parametrize("levels", LEVELS)
+def test_two_steps_of_everything(levels, rounding, reset, cap):
+    factor = THREE if reset == "scale" else None
+    check(Case(levels, rounding, reset, THREE, factor, cap=cap, reach=levels + 3))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["LIF", "PIT", "QB-LIF", "ReverB"])
+def test_three_steps(kind):
+    check(replace(KINDS[kind], steps=3, leak=HALF))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rounding", ["half_up", "floor"])
+@pytest.mark.parametrize("levels", LEVELS)
+def test_level_of_wide_numbers(levels, rounding):
+    """Sums to ±255 and 4 bits of fraction, bias to ±255, θ to 1023."""
+    check(Case(levels, rounding, steps=1, reach=255, fraction=4, bias=255, threshold=1023))
+
+
+def _deeper(levels):
+    """A ladder that tries the multiples in another order."""
+    return tuple(reversed(ladder_weights(levels)))
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "case", "text"),
+    [
+        (
+            "_fire",
+            lambda self, p: _FIRE(self, p) or p.let(level=p.level | (p.u == 5)),
+            Case(3, steps=1),
+            "level of step 0",
+        ),
+        ("_saturate", lambda self, p: Const(0), Case(7, steps=1, reach=10, cap=4), "level of step 0"),
+        (
+            "_reset",
+            lambda self, p: (
+                p.let(allowed=p.allowed) or _RESET(self, p) or p.let(state=p.state + (p.level == 2))
+            ),
+            Case(2),
+            "membrane after step 0",
+        ),
+    ],
+)
+def test_a_broken_neuron_is_found(monkeypatch, name, fault, case, text):
+    monkeypatch.setattr(NeuronUnit, name, fault)
+    proof, depth, platform = neuron_proof(case)
+    refute(proof, text, depth, platform=platform)
+
+
+def test_a_wrong_ladder_is_found(monkeypatch):
+    monkeypatch.setattr("spikefold_hw.parts.neuron.ladder_weights", _deeper)
+    proof, depth, platform = neuron_proof(Case(7, steps=1, reach=7))
+    refute(proof, "level of step 0", depth, platform=platform)
+
+
+def test_a_register_that_is_too_narrow_is_found(monkeypatch):
+    narrow = NeuronUnit._potential
+    monkeypatch.setattr(NeuronUnit, "_potential", lambda self, value: narrow(self, value)[:4].as_signed())
+    proof, depth, platform = neuron_proof(Case(4, steps=1, reach=7))
+    refute(proof, "level of step 0", depth, platform=platform)

@@ -4,7 +4,8 @@ import pytest
 from amaranth.hdl import Cat, Mux, Signal, Value
 from amaranth.lib import stream
 from beats import accept, in_order, moves_on, offer
-from proof import Proof, broken
+from faults import FAULTS, Faulty
+from proof import Proof
 from prover import prove, refute
 
 from spikefold.ir.maps import Map
@@ -15,8 +16,8 @@ from spikefold_hw.streaming.window.shape import WindowShape
 from spikefold_hw.streams import Digit, Event
 
 
-def fork_proof(count, kind=Fork):
-    proof, dut = Proof(), kind(stream.Signature(Event(3, 2)), count)
+def fork_proof(count, fault=None):
+    proof, dut = Proof(), Faulty(Fork(stream.Signature(Event(3, 2)), count), fault)
     proof.m.submodules.dut = dut
     i = offer(proof, dut.i, "i")
     readers = [accept(proof, getattr(dut, f"o{k}"), f"o{k}", withdraws=True) for k in range(count)]
@@ -33,15 +34,16 @@ def test_fork(count):
     prove(fork_proof(count))
 
 
-def test_a_fork_that_does_not_wait_for_all_is_found():
-    def hasty(m, dut):
-        m.d.comb += dut.i.ready.eq(dut.o0.ready)
-
-    refute(fork_proof(2, broken(Fork, hasty)), "o0 takes a beat when all do")
+@pytest.mark.parametrize("fault", [name for name in FAULTS if name != "withdraws"])
+def test_a_fault_of_a_fork_is_found(fault):
+    refute(fork_proof(2, fault))
 
 
-def flatten_proof(map_, kind=Flatten):
-    proof, dut = Proof(), kind(WindowShape("input", map_, (1, 1), (1, 1), (0, 0), 1, 2, 1, 0))
+def flatten_proof(map_, fault=None):
+    proof, dut = (
+        Proof(),
+        Faulty(Flatten(WindowShape("input", map_, (1, 1), (1, 1), (0, 0), 1, 2, 1, 0)), fault),
+    )
     proof.m.submodules.dut = dut
     i, o = offer(proof, dut.i, "i"), accept(proof, dut.o, "o")
     event, position = i.payload, Signal(range(map_.positions))
@@ -63,16 +65,14 @@ def test_flatten(map_):
     prove(flatten_proof(map_))
 
 
-def test_a_flatten_that_counts_on_without_a_mark_is_found():
-    def hasty(m, dut):
-        m.d.comb += dut.o.payload.index.eq(dut.i.payload.index)
-
-    refute(flatten_proof(Map(2, 2, 1), broken(Flatten, hasty)), "beats: what leaves is what came")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_a_flatten_is_found(fault):
+    refute(flatten_proof(Map(2, 2, 1), fault))
 
 
-def merge_proof(count, kind=ProjectionMerge):
+def merge_proof(count, fault=None):
     inputs, output = [Digit(2 + k, 2) for k in range(count)], Digit(1 + count, 2, count)
-    proof, dut = Proof(), kind(output, inputs)
+    proof, dut = Proof(), Faulty(ProjectionMerge(output, inputs), fault)
     proof.m.submodules.dut = dut
     ins = [offer(proof, getattr(dut, f"i{k}"), f"i{k}") for k in range(count)]
     o, turn = accept(proof, dut.o, "o"), Signal(range(count))
@@ -102,8 +102,6 @@ def test_merge(count):
     prove(merge_proof(count))
 
 
-def test_a_merge_that_sends_every_flush_is_found():
-    def talkative(m, dut):
-        m.d.comb += dut.o.valid.eq(dut.i0.valid | dut.i1.valid)
-
-    refute(merge_proof(2, broken(ProjectionMerge, talkative)), "i")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_a_merge_is_found(fault):
+    refute(merge_proof(2, fault))
