@@ -17,57 +17,56 @@ class Aig:
     outputs
         Literals.
     gates
-        The ANDs as they stand in the file; variables after the latches.
+        Both inputs of each AND as literals, the larger first; variables after the latches.
     """
 
     inputs: int
     latches: tuple[int, ...]
     outputs: tuple[int, ...]
-    gates: bytes
+    gates: tuple[tuple[int, int], ...]
 
     @classmethod
     def parse(cls, data: bytes) -> "Aig":
-        """Read a file without symbols and comments."""
+        """Read a file; names and comments at its end are left out."""
         header, rest = data.split(b"\n", 1)
-        kind, _, inputs, latches, outputs, _ = header.split()
+        kind, _, *counts = header.split()
         assert kind == b"aig", f"not a binary AIGER file: {header!r}"
-        *lines, gates = rest.split(b"\n", int(latches) + int(outputs))
-        literals = [int(line) for line in lines]
-        return cls(int(inputs), tuple(literals[: int(latches)]), tuple(literals[int(latches) :]), gates)
+        inputs, latches, outputs, ands = map(int, counts)
+        *lines, rest = rest.split(b"\n", latches + outputs)
+        literals = tuple(map(int, lines))
+        numbers, gates = _decoded(rest), []
+        for variable in range(1 + inputs + latches, 1 + inputs + latches + ands):
+            larger = 2 * variable - next(numbers)
+            gates.append((larger, larger - next(numbers)))
+        return cls(inputs, literals[:latches], literals[latches:], tuple(gates))
 
     def only(self, output: int) -> "Aig":
         """The same with one output."""
         return replace(self, outputs=(self.outputs[output],))
 
-    def text(self) -> bytes:
+    def data(self) -> bytes:
         """The file."""
-        gates = len(list(self._ands()))
-        last = self.inputs + len(self.latches) + gates
-        header = f"aig {last} {self.inputs} {len(self.latches)} {len(self.outputs)} {gates}"
-        lines = [header, *map(str, (*self.latches, *self.outputs)), ""]
-        return "\n".join(lines).encode() + self.gates
-
-    def _ands(self) -> Iterator[tuple[int, int, int]]:
-        """Variable and both inputs of every gate."""
-        numbers, variable = _numbers(self.gates), self.inputs + len(self.latches)
-        for first in numbers:
-            variable += 1
-            a = 2 * variable - first
-            yield variable, a, a - next(numbers)
+        first, count = 1 + self.inputs + len(self.latches), len(self.gates)
+        header = f"aig {first + count - 1} {self.inputs} {len(self.latches)} {len(self.outputs)} {count}"
+        lines = "\n".join([header, *map(str, (*self.latches, *self.outputs)), ""])
+        coded = bytearray()
+        for variable, (larger, smaller) in enumerate(self.gates, first):
+            coded += _coded(2 * variable - larger) + _coded(larger - smaller)
+        return lines.encode() + coded
 
     def run(self, frames: Sequence[Sequence[int]]) -> list[list[int]]:
         """Values of the outputs in every frame, for those of the inputs."""
-        gates, state, seen = list(self._ands()), [0] * len(self.latches), []
+        state, seen = [0] * len(self.latches), []
         for frame in frames:
             values = [0, *frame, *state]
-            for _, a, b in gates:
+            for a, b in self.gates:
                 values.append((values[a >> 1] ^ (a & 1)) & (values[b >> 1] ^ (b & 1)))
             seen.append([values[literal >> 1] ^ (literal & 1) for literal in self.outputs])
             state = [values[literal >> 1] ^ (literal & 1) for literal in self.latches]
         return seen
 
 
-def _numbers(data: bytes) -> Iterator[int]:
+def _decoded(data: bytes) -> Iterator[int]:
     """Numbers of seven bits a byte, the lowest first; a set top bit says that more follow."""
     value = place = 0
     for byte in data:
@@ -76,3 +75,12 @@ def _numbers(data: bytes) -> Iterator[int]:
         if byte < 128:
             yield value
             value = place = 0
+
+
+def _coded(value: int) -> bytes:
+    """The inverse, of one number."""
+    coded = bytearray()
+    while value > 127:
+        coded.append(128 | value & 127)
+        value >>= 7
+    return bytes([*coded, value])

@@ -135,7 +135,7 @@ def in_order(
 
 
 def moves_on(proof: Proof, waits: Value, able: Value, moves: Value, most: int, name: str) -> None:
-    """Check that nothing hangs: while something `waits`, it `moves` within `most` cycles in which it is `able`."""
+    """Check that nothing hangs: what `waits` also `moves`, within `most` cycles in which it is `able`."""
     idle = Signal(range(most + 1), name=f"{name}_idle")
     with proof.m.If(moves | ~waits):
         proof.m.d.sync += idle.eq(0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
@@ -91,3 +92,13 @@ FAULTS: dict[str, tuple[str, Fault, str]] = {
     "deaf": ("i", _deaf, "moves within"),
 }
 """By name: at which side, what it does, and what the check that finds it says."""
+
+
+def fault_cases(*without: str) -> list[object]:
+    """Faults as parameters of a test, all but a few names; most of them are slow."""
+    quick = ("loses", "wavers")
+    return [
+        name if name in quick else pytest.param(name, marks=pytest.mark.slow)
+        for name in FAULTS
+        if name not in without
+    ]

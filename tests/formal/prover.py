@@ -57,7 +57,7 @@ class Answer:
     text: str
 
 
-def prove(proof: Proof, depth: int | None = None, seconds: int = 300, platform: object = None) -> None:
+def prove(proof: Proof, depth: int | None = None, seconds: int = 3000, platform: object = None) -> None:
     """Fail, with a trace, unless all checks of a proof hold.
 
     Parameters
@@ -77,7 +77,7 @@ def prove(proof: Proof, depth: int | None = None, seconds: int = 300, platform: 
 
 def refute(proof: Proof, text: str = "", depth: int | None = None, platform: object = None) -> None:
     """Fail unless a check of a proof fails whose text holds this one: the proof of something broken."""
-    answer = decide(proof, depth, 300, platform)
+    answer = decide(proof, depth, 3000, platform)
     assert not answer.proved, "the proof must fail, but holds"
     failed = answer.text.splitlines()[0]
     assert text in failed, failed
@@ -93,7 +93,7 @@ def decide(proof: Proof, depth: int | None, seconds: int, platform: object) -> A
         (folder / "proof.ys").write_text(_SCRIPT, "utf-8")
         run(find_tool("yosys"), ("-q", "proof.ys"), folder, timeout=seconds)
         circuit = Aig.parse((folder / "proof.aig").read_bytes())
-        (folder / "bad.aig").write_bytes(circuit.only(-1).text())
+        (folder / "bad.aig").write_bytes(circuit.only(-1).data())
         engine = f"pdr -s -T {seconds}" if depth is None else f"bmc3 -F {depth + 1} -T {seconds}"
         script = f"read_aiger bad.aig; strash; {engine}; print_status; write_cex cex.txt"
         output = run(_abc(), ("-q", script), folder, timeout=seconds + 60).output

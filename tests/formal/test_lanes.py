@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 from amaranth.hdl import Array, Cat, Mux, Signal, signed
+from any_weights import any_weights
 from beats import accept, in_order, moves_on, offer
-from faults import FAULTS, Faulty
+from faults import FAULTS, Faulty, fault_cases
 from memories import AnyMemories
 from proof import Proof
 from prover import prove, refute
 
 from spikefold_hw.parts.lanes import AccumulateCore
 from spikefold_hw.parts.shapes import Blocks, LanesShape, WeightsShape
-from spikefold_hw.parts.weights import weight_lanes, weight_sizes
 
 ONE = WeightsShape(1, 1, 1, 1, "binary")
 
@@ -30,7 +30,10 @@ def lanes_proof(shape, fault=None):
     proof.assume(~i.valid | (digit.window < len(shape.weights)))
     totals = sums(m, shape, i, weights)
     blocks = shape.blocks
-    words, short = blocks.lanes // blocks.units, len(blocks.channels_of(blocks.group_blocks - 1)) // blocks.units
+    words, short = (
+        blocks.lanes // blocks.units,
+        len(blocks.channels_of(blocks.group_blocks - 1)) // blocks.units,
+    )
     block, flushed = Signal(range(blocks.group_blocks)), i.moves & digit.flush
     last = block == blocks.group_blocks - 1
     with m.If(flushed):
@@ -45,25 +48,6 @@ def lanes_proof(shape, fault=None):
 
 def dut_latency(shape):
     return 6 + (len(shape.weights) > 1)
-
-
-def any_weights(proof, shape):
-    """Rows of all weight memories, and from them each window's weights, row by row and lane by lane."""
-    memories, weights = {}, []
-    for port, one in enumerate(shape.weights):
-        rows = [[] for _ in range(shape.rows(port))]
-        for size, lanes in zip(weight_sizes(shape, port), weight_lanes(shape, port), strict=True):
-            words = [proof.constant(size.width, f"{size.name}_{k}") for k in range(size.depth)]
-            memories[size.name] = words
-            for row, word in zip(rows, words, strict=True):
-                row += [_weight(word, k, one.bits) for k in range(len(lanes))]
-        weights.append(rows)
-    return memories, weights
-
-
-def _weight(word, place, bits):
-    weight = word[place * bits : (place + 1) * bits]
-    return Mux(weight, 1, -1) if bits == 1 else weight.as_signed()
 
 
 def sums(m, shape, i, weights):
@@ -83,15 +67,42 @@ def sums(m, shape, i, weights):
     return totals
 
 
+TWO_BITS = WeightsShape(2, 1, 2, 3, "naf")
 SHAPES = {
-    "one lane": LanesShape("layer", Blocks(1, 1, 1, 1), (ONE,), 2),
-    "two lanes": LanesShape("layer", Blocks(2, 1, 2, 1), (ONE,), 2),
-    "a short block": LanesShape("layer", Blocks(3, 1, 2, 1), (replace(ONE, inputs=1),), 2),
-    "words of two": LanesShape("layer", Blocks(2, 1, 2, 2), (ONE,), 2),
+    "one lane": (LanesShape("layer", Blocks(1, 1, 1, 1), (ONE,), 2), None),
+    "words of two": (LanesShape("layer", Blocks(2, 1, 2, 2), (ONE,), 2), None),
+    "a short block": (LanesShape("layer", Blocks(3, 1, 2, 1), (TWO_BITS,), 6), 14),
+    "two windows": (LanesShape("layer", Blocks(2, 1, 2, 1), (TWO_BITS, replace(ONE, bits=3)), 7), 15),
+    "weight sets": (
+        LanesShape("layer", Blocks(4, 2, 2, 2), (replace(TWO_BITS, sets=2, coding="binary"),), 8),
+        14,
+    ),
 }
+"""Lanes, and the cycles that are looked at: all of them where there is no number."""
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_lanes(shape):
-    proof, platform = lanes_proof(SHAPES[shape])
+@pytest.mark.parametrize(
+    "name", [*list(SHAPES)[:3], *(pytest.param(n, marks=pytest.mark.slow) for n in list(SHAPES)[3:])]
+)
+def test_lanes(name):
+    shape, depth = SHAPES[name]
+    proof, platform = lanes_proof(shape)
+    prove(proof, depth, platform=platform)
+
+
+@pytest.mark.slow
+def test_two_lanes():
+    proof, platform = lanes_proof(LanesShape("layer", Blocks(2, 1, 2, 1), (ONE,), 2))
     prove(proof, platform=platform)
+
+
+@pytest.mark.parametrize("fault", fault_cases())
+def test_a_fault_is_found(fault):
+    proof, platform = lanes_proof(SHAPES["words of two"][0], fault)
+    refute(proof, FAULTS[fault][2], platform=platform)
+
+
+def test_a_digit_that_is_not_shifted_is_found(monkeypatch):
+    monkeypatch.setattr("spikefold_hw.parts.lanes._shifted", lambda weight, shift, shifts: weight)
+    proof, platform = lanes_proof(SHAPES["a short block"][0])
+    refute(proof, "sums: what leaves is what came", 14, platform)

@@ -34,7 +34,9 @@ def buffer_proof(channels, units, levels, depth, fault=None):
         m.d.sync += inside.eq(~i.payload.end_position)
     m.d.sync += [kept_cells.eq(kept_cells + begins - frees), whole.eq(whole + ends - frees)]
     level, turn = _picked(proof, i, begins, ends, frees, kept_cells, channel)
-    _read_out(proof, dut, turn & dut.next & (word == _word_of(channel, channels, units)), level, channel, units)
+    _read_out(
+        proof, dut, turn & dut.next & (word == _word_of(channel, channels, units)), level, channel, units
+    )
     for name, value in (("next", dut.next), ("advance", dut.advance), ("available", dut.available)):
         proof.show(name, value)
     proof.check("no more cells than there is room for", kept_cells <= depth)

@@ -4,7 +4,7 @@ import pytest
 from amaranth.hdl import Cat, Mux, Signal, Value
 from amaranth.lib import stream
 from beats import accept, in_order, moves_on, offer
-from faults import FAULTS, Faulty
+from faults import Faulty, fault_cases
 from proof import Proof
 from prover import prove, refute
 
@@ -29,12 +29,12 @@ def fork_proof(count, fault=None):
     return proof
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("count", [2, 3])
 def test_fork(count):
     prove(fork_proof(count))
 
 
-@pytest.mark.parametrize("fault", [name for name in FAULTS if name != "withdraws"])
+@pytest.mark.parametrize("fault", fault_cases("withdraws"))
 def test_a_fault_of_a_fork_is_found(fault):
     refute(fork_proof(2, fault))
 
@@ -60,12 +60,12 @@ def flatten_proof(map_, fault=None):
     return proof
 
 
-@pytest.mark.parametrize("map_", [Map(1, 1, 2), Map(3, 2, 2), Map(4, 3, 1), Map(5, 2, 3)])
+@pytest.mark.parametrize("map_", [Map(1, 1, 2), Map(5, 2, 3)])
 def test_flatten(map_):
     prove(flatten_proof(map_))
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", fault_cases())
 def test_a_fault_of_a_flatten_is_found(fault):
     refute(flatten_proof(Map(2, 2, 1), fault))
 
@@ -97,11 +97,11 @@ def _fields(digit, row, shift, negative, window, flush):
     return Cat(wide[0] | row, wide[1] | shift, wide[2] | negative, wide[3] | window, flush)
 
 
-@pytest.mark.parametrize("count", [2, 3, 4])
+@pytest.mark.parametrize("count", [2, 4])
 def test_merge(count):
     prove(merge_proof(count))
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", fault_cases())
 def test_a_fault_of_a_merge_is_found(fault):
     refute(merge_proof(2, fault))

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from amaranth.hdl import Array, Cat, Const, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Const, Mux, Signal
 from beats import accept, in_order, moves_on, offer
-from faults import FAULTS, Faulty
+from faults import FAULTS, Faulty, fault_cases
 from memories import AnyMemories
+from neurons import Case, any_parameters, defined, shape_of, stored_row
 from proof import Proof
 from prover import prove, refute
-from test_neuron import Case, any_parameters, defined, shape_of, stored_row
 
 from spikefold.ir.maps import Map
 from spikefold_hw.order import Time
@@ -48,11 +48,11 @@ def _room(shape, units):
     return (neuron_latency(shape) + 1) * units
 
 
-def _events(m, beat, levels, word, units):
-    """Events of a word, and how many; the mark goes with the last word."""
+def _events(m, beat, levels, word, units, always=False):
+    """Events of a word, and how many; the mark goes with the last word, or `always` with the last neuron."""
     words = [Array(levels[k::units])[word] for k in range(units)]
     last = word == len(levels) // units - 1
-    bare = last & ~Cat(w != 0 for w in words).any()
+    bare = last & (always | ~Cat(w != 0 for w in words).any())
     sends = [(w != 0) | (bare if k == units - 1 else 0) for k, w in enumerate(words)]
     count = Signal(range(units + 1))
     m.d.comb += count.eq(sum(sends, Const(0)))
@@ -72,13 +72,20 @@ def _events(m, beat, levels, word, units):
 TINY = Case(1, "floor", steps=1, reach=1, bias=0, threshold=1)
 
 
-@pytest.mark.parametrize(("channels", "units"), [(1, 1), (2, 1), (2, 2)])
+@pytest.mark.parametrize(("channels", "units"), [(1, 1), (2, 1)])
 def test_neuron_unit(channels, units):
     proof, platform = unit_proof(TINY, channels, units)
     prove(proof, platform=platform)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.slow
+@pytest.mark.parametrize(("channels", "units"), [(2, 2), (4, 2)])
+def test_neuron_unit_with_several_units(channels, units):
+    proof, platform = unit_proof(TINY, channels, units)
+    prove(proof, 16, platform=platform)
+
+
+@pytest.mark.parametrize("fault", fault_cases())
 def test_a_fault_of_a_neuron_unit_is_found(fault):
     proof, platform = unit_proof(TINY, 2, 1, fault)
     refute(proof, FAULTS[fault][2], platform=platform)
@@ -95,7 +102,10 @@ def pool_proof(channels, levels, pooling, fault=None):
     proof.assume(~i.valid | ((event.index < channels) & (event.level <= source)))
     pooled = []
     for c in range(channels):
-        kept, now = Signal(range(2 * levels + 2), name=f"kept{c}"), Signal(range(2 * levels + 2), name=f"now{c}")
+        kept, now = (
+            Signal(range(2 * levels + 2), name=f"kept{c}"),
+            Signal(range(2 * levels + 2), name=f"now{c}"),
+        )
         m.d.comb += now.eq(kept)
         with m.If(event.index == c):
             more = kept + event.level if pooling == "sum" else Mux(event.level > kept, event.level, kept)
@@ -104,7 +114,7 @@ def pool_proof(channels, levels, pooling, fault=None):
             m.d.sync += kept.eq(Mux(event.end_position, 0, now))
         proof.assume(~i.moves | (now <= levels))
         pooled.append(now)
-    beats, count = _events(m, dut.o.payload, pooled, Const(0), channels)
+    beats, count = _events(m, dut.o.payload, pooled, Const(0), channels, always=True)
     mark = i.moves & event.end_position
     under_way = in_order(proof, mark, Cat(beats), o.moves, o.bits, 3 * channels, count)
     moves_on(proof, under_way != 0, o.ready & dut.cleared, o.moves, 8 + 2 * channels, "o")
@@ -112,6 +122,14 @@ def pool_proof(channels, levels, pooling, fault=None):
     return proof
 
 
-@pytest.mark.parametrize(("channels", "levels", "pooling"), [(1, 1, "max"), (2, 1, "max"), (2, 2, "sum")])
-def test_pool(channels, levels, pooling):
-    prove(pool_proof(channels, levels, pooling), platform=AnyMemories())
+@pytest.mark.parametrize(
+    ("channels", "levels", "pooling", "depth"),
+    [(1, 1, "max", None), (2, 1, "max", 20), pytest.param(2, 2, "sum", 20, marks=pytest.mark.slow)],
+)
+def test_pool(channels, levels, pooling, depth):
+    prove(pool_proof(channels, levels, pooling), depth, platform=AnyMemories())
+
+
+@pytest.mark.parametrize("fault", fault_cases())
+def test_a_fault_of_a_pool_is_found(fault):
+    refute(pool_proof(2, 1, "max", fault), FAULTS[fault][2], platform=AnyMemories())

@@ -43,7 +43,7 @@ def test_chain_in_verilator(seed):
     ],
 )
 def test_graph(seed, stall):
-    """Any kernel, stride, padding, groups, pool, sum, shortcut, T, D, lanes, Q, coding, order of time; loaded."""
+    """Any kernel, stride, padding, groups, pool, sum, shortcut, T, D, lanes, Q, coding, order; loaded."""
     _check(seed, "amaranth", stall, random_graph_design)
 
 
