@@ -71,6 +71,7 @@ TWO_BITS = WeightsShape(2, 1, 2, 3, "naf")
 SHAPES = {
     "one lane": (LanesShape("layer", Blocks(1, 1, 1, 1), (ONE,), 2), None),
     "words of two": (LanesShape("layer", Blocks(2, 1, 2, 2), (ONE,), 2), None),
+    "two lanes": (LanesShape("layer", Blocks(2, 1, 2, 1), (ONE,), 2), None),
     "a short block": (LanesShape("layer", Blocks(3, 1, 2, 1), (TWO_BITS,), 6), 14),
     "two windows": (LanesShape("layer", Blocks(2, 1, 2, 1), (TWO_BITS, replace(ONE, bits=3)), 7), 15),
     "weight sets": (
@@ -81,19 +82,21 @@ SHAPES = {
 """Lanes, and the cycles that are looked at: all of them where there is no number."""
 
 
-@pytest.mark.parametrize(
-    "name", [*list(SHAPES)[:3], *(pytest.param(n, marks=pytest.mark.slow) for n in list(SHAPES)[3:])]
-)
-def test_lanes(name):
+def check(name):
     shape, depth = SHAPES[name]
     proof, platform = lanes_proof(shape)
     prove(proof, depth, platform=platform)
 
 
+@pytest.mark.parametrize("name", ["one lane", "words of two"])
+def test_lanes(name):
+    check(name)
+
+
 @pytest.mark.slow
-def test_two_lanes():
-    proof, platform = lanes_proof(LanesShape("layer", Blocks(2, 1, 2, 1), (ONE,), 2))
-    prove(proof, platform=platform)
+@pytest.mark.parametrize("name", ["two lanes", "a short block", "two windows", "weight sets"])
+def test_wider_lanes(name):
+    check(name)
 
 
 @pytest.mark.parametrize("fault", fault_cases())
