@@ -94,29 +94,33 @@ def stored_row(m, case, shape, parameters, suffix=""):
     return Cat(fields)
 
 
-def defined(m, case, sums, parameters, suffix=""):
-    """Level and membrane of each step as docs/numerics.md defines them."""
-    bias, threshold, floor = parameters
-    half = threshold >> 1 if case.rounding == "half_up" else Const(0)
+def defined(m, case, sums, parameters):
+    """Level and membrane of each step, from rest, as docs/numerics.md defines them."""
     v, fired, levels, membranes = Const(0, signed(1)), Const(0), [], []
     for k, total in enumerate(sums):
-        u = _named(m, _through(case.leak, v) + (total << case.fraction) + bias, f"u{k}{suffix}")
-        if case.factor is not None:
-            u = _named(m, Mux(fired, _through(case.factor, u), u), f"scaled{k}{suffix}")
-        if case.cap is not None:
-            low, high = -(1 << (case.cap - 1)), (1 << (case.cap - 1)) - 1
-            u = _named(m, Mux(u < low, low, Mux(u > high, high, u)), f"capped{k}{suffix}")
-        r = _named(m, u + half, f"r{k}{suffix}")
-        quotient = _named(m, r.as_unsigned() // threshold, f"quotient{k}")  # where r is not negative
-        n = Mux(r < 0, 0, Mux(quotient > case.levels, case.levels, quotient))
-        fires = n > 0 if floor is None else u >= floor
-        n = _named(m, Mux(fires, n, 0), f"n{k}{suffix}")
-        fired = _named(m, fires, f"fired{k}{suffix}")
-        kept = {"subtract": u - n * threshold, "zero": Mux(fired, 0, u)}.get(case.reset, u)
-        v = _named(m, kept, f"v{k}{suffix}")
+        n, v, fired = defined_step(m, case, total, v, fired, parameters, f"{k}")
         levels.append(n)
         membranes.append(v)
     return levels, membranes
+
+
+def defined_step(m, case, total, v, fired, parameters, name):
+    """`(n, v, fired)` after one time step."""
+    bias, threshold, floor = parameters
+    half = threshold >> 1 if case.rounding == "half_up" else Const(0)
+    u = _named(m, _through(case.leak, v) + (total << case.fraction) + bias, f"u{name}")
+    if case.factor is not None:
+        u = _named(m, Mux(fired, _through(case.factor, u), u), f"scaled{name}")
+    if case.cap is not None:
+        low, high = -(1 << (case.cap - 1)), (1 << (case.cap - 1)) - 1
+        u = _named(m, Mux(u < low, low, Mux(u > high, high, u)), f"capped{name}")
+    r = _named(m, u + half, f"r{name}")
+    quotient = _named(m, r.as_unsigned() // threshold, f"quotient{name}")  # where r is not negative
+    n = Mux(r < 0, 0, Mux(quotient > case.levels, case.levels, quotient))
+    fires = n > 0 if floor is None else u >= floor
+    n = _named(m, Mux(fires, n, 0), f"n{name}")
+    kept = {"subtract": u - n * threshold, "zero": Mux(fires, 0, u)}.get(case.reset, u)
+    return n, _named(m, kept, f"v{name}"), _named(m, fires, f"fired{name}")
 
 
 def _through(factor, value):

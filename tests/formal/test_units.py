@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from amaranth.hdl import Array, Cat, Const, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Mux, Signal, signed
 from beats import accept, in_order, moves_on, offer
 from faults import FAULTS, Faulty, fault_cases
 from memories import AnyMemories
-from neurons import Case, any_parameters, defined, shape_of, stored_row
+from neurons import HALF, Case, any_parameters, defined_step, shape_of, stored_row
 from proof import Proof
 from prover import prove, refute
 
@@ -31,24 +31,39 @@ def unit_proof(case, channels, units, fault=None):
     parameters = [any_parameters(proof, case, f"_{c}") for c in range(channels)]
     rows = [stored_row(m, case, shape, each, f"_{c}") for c, each in enumerate(parameters)]
     packed = [Cat(rows[k : k + units]) for k in range(0, channels, units)]
-    levels = []
+    levels, last_step = _levels(proof, case, shape, i, parameters, word)
+    beats, count = _events(m, dut.o.payload, levels, word, units, last_step)
+    under_way = in_order(proof, i.moves, Cat(beats), o.moves, o.bits, _room(shape, units), count)
+    moves_on(proof, under_way != 0, o.ready, o.moves, neuron_latency(shape) + 2, "o")
+    wait = neuron_latency(shape) + 3 if case.steps > 1 else 0
+    moves_on(proof, i.valid, o.ready, i.moves, units + 3 + wait, "i")
+    return proof, AnyMemories({"layer_parameter": packed})
+
+
+def _levels(proof, case, shape, i, parameters, word):
+    """Levels of the present cell's channels, and whether it is of the last time step."""
+    m, units, levels, step = proof.m, shape.blocks.units, [], Signal(range(case.steps))
     for c, each in enumerate(parameters):
         total = i.payload[c % units]
         proof.assume(~i.valid | ((total >= -case.reach) & (total <= case.reach)))
-        (level,), _ = defined(m, case, [total], each, f"_{c}")
+        v, fired = Signal(signed(shape.widths.membrane), name=f"v{c}"), Signal(name=f"fired{c}")
+        first = step == 0
+        before = Mux(first, 0, v), Mux(first, 0, fired)
+        level, after, fires = defined_step(m, case, total, *before, each, f"_{c}")
+        with m.If(i.moves & (word == c // units)):
+            m.d.sync += [v.eq(after), fired.eq(fires)]
         levels.append(level)
-    beats, count = _events(m, dut.o.payload, levels, word, units)
-    under_way = in_order(proof, i.moves, Cat(beats), o.moves, o.bits, _room(shape, units), count)
-    moves_on(proof, under_way != 0, o.ready, o.moves, neuron_latency(shape) + 2, "o")
-    moves_on(proof, i.valid, o.ready, i.moves, units + 3, "i")
-    return proof, AnyMemories({"layer_parameter": packed})
+    last_step = step == case.steps - 1
+    with m.If(i.moves & (word == len(levels) // units - 1)):
+        m.d.sync += step.eq(Mux(last_step, 0, step + 1))
+    return levels, last_step
 
 
 def _room(shape, units):
     return (neuron_latency(shape) + 1) * units
 
 
-def _events(m, beat, levels, word, units, always=False):
+def _events(m, beat, levels, word, units, last_step=1, always=False):
     """Events of a word, and how many; the mark goes with the last word, or `always` with the last neuron."""
     words = [Array(levels[k::units])[word] for k in range(units)]
     last = word == len(levels) // units - 1
@@ -64,25 +79,37 @@ def _events(m, beat, levels, word, units, always=False):
             m.d.comb += [index.eq(word * units + k), level.eq(words[k])]
             mark = last & (count == place + 1)
             with m.If(send & (sum(sends[:k], Const(0)) == place)):
-                m.d.comb += value.eq(Cat(index, level, mark, mark, mark))
+                m.d.comb += value.eq(Cat(index, level, mark, mark, mark & last_step))
         beats.append(value)
     return beats, count
 
 
 TINY = Case(1, "floor", steps=1, reach=1, bias=0, threshold=1)
+STEPS = replace(TINY, steps=2)
+SCALED = replace(STEPS, reset="scale", factor=HALF)
 
 
-@pytest.mark.parametrize(("channels", "units"), [(1, 1), (2, 1)])
-def test_neuron_unit(channels, units):
-    proof, platform = unit_proof(TINY, channels, units)
-    prove(proof, platform=platform)
+def check(case, channels, units, depth=None):
+    proof, platform = unit_proof(case, channels, units)
+    prove(proof, depth, platform=platform)
+
+
+@pytest.mark.parametrize("case", [TINY, STEPS])
+def test_neuron_unit(case):
+    check(case, 1, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("case", "channels"), [(TINY, 2), (STEPS, 2), (SCALED, 1)])
+def test_neuron_unit_with_more(case, channels):
+    check(case, channels, 1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("channels", "units"), [(2, 2), (4, 2)])
 def test_neuron_unit_with_several_units(channels, units):
-    proof, platform = unit_proof(TINY, channels, units)
-    prove(proof, 16, platform=platform)
+    """For 16 cycles from any state and a reset."""
+    check(TINY, channels, units, 16)
 
 
 @pytest.mark.parametrize("fault", fault_cases())
