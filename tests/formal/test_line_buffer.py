@@ -144,7 +144,7 @@ def test_line_buffer(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_line_buffer_longer(name):
-    depth = None if name == "two of three" else 28
+    depth = None if name == "two of three" else 24
     prove(line_proof(SHAPES[name]), depth, platform=AnyMemories())
 
 
