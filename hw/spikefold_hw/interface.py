@@ -2,17 +2,8 @@
 
 from dataclasses import dataclass
 
-from spikefold.ir.maps import Map
-from spikefold_hw.order import Time
-
-
-@dataclass(frozen=True)
-class EventStream:
-    """What an event stream carries: a map, its largest level, the time steps of a sample and their order."""
-
-    map: Map
-    levels: int
-    time: Time
+from spikefold_hw.parts.counters import Counter
+from spikefold_hw.streams import EventStream
 
 
 @dataclass(frozen=True)
@@ -30,13 +21,17 @@ class Interface:
     classes, logit_bits
         Beats of a result, and bits of a logit.
     counters
-        Names of the counters, in the order of `counter_select`.
+        In the order of `counter_select`.
     loaded
         Whether a host loads the memories through a stream of bytes.
     longest_silence
         Upper bound of the cycles between two beats anywhere.
     trailing_silence
         Upper bound of the cycles between two beats after the last result; 0 if nothing comes then.
+    checks
+        Whether the input is checked, and results have `error`.
+    tag_bits
+        Width of the tag that goes with a sample.
     """
 
     name: str
@@ -44,7 +39,9 @@ class Interface:
     probed: dict[str, EventStream]
     classes: int
     logit_bits: int
-    counters: tuple[str, ...]
+    counters: tuple[Counter, ...]
     loaded: bool
     longest_silence: int
     trailing_silence: int
+    checks: bool = False
+    tag_bits: int = 0

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from spikefold.flow.cache import Cache, key_of
 from spikefold.flow.run import TIMEOUT, run
 from spikefold.flow.tools import Tool
 from spikefold_sim.fst import fst_support
-from spikefold_sim.verilator import FLAGS, jobs, makefile_flags, root_of
+from spikefold_sim.runtime import find_runtime, use_runtime
+from spikefold_sim.verilator import FAST, FLAGS, OBJECTS, SLOW, make, verilate
 from spikefold_sim.wrapper import TOP, wrapper_header, wrapper_verilog
 
 logger = logging.getLogger(__name__)
@@ -33,9 +35,9 @@ def simulator_cache(folder: Path | None) -> Cache:
 def build_native(tool: Tool, artefact: Artefact, cache: Cache, trace: str | None = None) -> Path:
     """Folder with the executable `sim_top` that carries its own traffic (`native.cpp`)."""
     main = resources.files("spikefold_sim").joinpath("native.cpp").read_text()
-    extra, flags = fst_support(tool) if trace == "fst" else ({}, ())
+    extra, variables = fst_support(tool) if trace == "fst" else ({}, {})
     texts = {"harness.h": wrapper_header(artefact.streams), "native.cpp": main, **extra}
-    return _build_verilator(tool, artefact, cache, texts, ("-CFLAGS", "-I..", *_TRACES[trace], *flags))
+    return _VerilatorBuild(tool, artefact, texts, (), _TRACES[trace], extra, variables).find(cache)
 
 
 def build_cocotb(tool: Tool, artefact: Artefact, cache: Cache) -> Path:
@@ -44,7 +46,7 @@ def build_cocotb(tool: Tool, artefact: Artefact, cache: Cache) -> Path:
     main = Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
     link = f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"
     flags = ("--vpi", "--timescale", "1ns/1ps", "-LDFLAGS", link, str(main))
-    return _build_verilator(tool, artefact, cache, {}, flags)
+    return _VerilatorBuild(tool, artefact, {}, flags).find(cache)
 
 
 def build_icarus(tool: Tool, artefact: Artefact, cache: Cache) -> Path:
@@ -57,21 +59,44 @@ def build_icarus(tool: Tool, artefact: Artefact, cache: Cache) -> Path:
     return cache.get(_key(tool, artefact, {}, _ICARUS_FLAGS), build)
 
 
-def _build_verilator(
-    tool: Tool, artefact: Artefact, cache: Cache, texts: Mapping[str, str], flags: Sequence[str]
-) -> Path:
-    flags = (*FLAGS, *makefile_flags(root_of(tool)), *flags)
+@dataclass(frozen=True)
+class _VerilatorBuild:
+    """What an executable is made of, beside the Verilog.
 
-    def build(folder: Path) -> None:
-        logger.info("Compiling %s with Verilator %s", artefact.top, tool.version)
-        files = _write_sources(artefact, folder, texts)
-        mains = [str(folder / name) for name in texts if name.endswith(".cpp")]
-        arguments = (*flags, "-j", jobs(), "-Mdir", "obj", *mains, *files)
-        run(tool, arguments, folder, timeout=TIMEOUT)
-        os.rename(folder / "obj" / TOP, folder / TOP)
-        shutil.rmtree(folder / "obj")
+    Attributes
+    ----------
+    texts, flags
+        Files, and flags of Verilator.
+    runtime_flags, runtime_texts
+        Those among them on which Verilator's runtime depends, too.
+    variables
+        Of make.
+    """
 
-    return cache.get(_key(tool, artefact, texts, flags), build)
+    tool: Tool
+    artefact: Artefact
+    texts: Mapping[str, str]
+    flags: tuple[str, ...]
+    runtime_flags: tuple[str, ...] = ()
+    runtime_texts: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def find(self, cache: Cache) -> Path:
+        """Folder of the executable, compiled if it was not before."""
+        flags = (*FLAGS, FAST, SLOW, *self.flags, *self.runtime_flags, *map(str, self.variables.items()))
+        key = _key(self.tool, self.artefact, self.texts, flags)
+        return cache.get(key, lambda folder: self._build(folder, cache))
+
+    def _build(self, folder: Path, cache: Cache) -> None:
+        logger.info("Compiling %s with Verilator %s", self.artefact.top, self.tool.version)
+        files = _write_sources(self.artefact, folder, self.texts)
+        mains = [str(folder / name) for name in self.texts if name.endswith(".cpp")]
+        runtime = find_runtime(self.tool, cache, self.runtime_flags, self.runtime_texts)
+        verilate(self.tool, folder, (*mains, *files), (*self.flags, *self.runtime_flags))
+        variables = {**use_runtime(runtime, folder), **self.variables}
+        logger.debug("%s", make(self.tool, folder, "Vtop.mk", variables))
+        os.rename(folder / OBJECTS / TOP, folder / TOP)
+        shutil.rmtree(folder / OBJECTS)
 
 
 def _key(tool: Tool, artefact: Artefact, texts: Mapping[str, str], flags: Sequence[str]) -> str:

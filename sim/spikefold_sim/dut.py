@@ -1,21 +1,29 @@
 """The interface of a compiled network as the engines and the scoreboard see it."""
 
+from dataclasses import replace
+
 from spikefold.flow.ports import EventFormat, Ports, Probe, ResultFormat
 from spikefold.ir.stages import INPUT
-from spikefold_hw.interface import EventStream, Interface
-from spikefold_hw.streams import index_bits
+from spikefold_hw.interface import Interface
+from spikefold_hw.streams import EventStream, index_bits
 from spikefold_sim.beats import StreamShape
 
 
 def ports_of(interface: Interface) -> Ports:
     """Streams of the Verilog top, and a probe for every probed stream."""
     return Ports(
-        stimulus=_format(interface.input),
-        result=ResultFormat(interface.logit_bits, index_bits(interface.classes), interface.classes),
+        stimulus=replace(_format(interface.input), tag_bits=interface.tag_bits),
+        result=ResultFormat(
+            interface.logit_bits,
+            index_bits(interface.classes),
+            interface.classes,
+            interface.checks,
+            interface.tag_bits,
+        ),
         probes=tuple(
             Probe(name, f"core.probe_{name}", _format(stream)) for name, stream in interface.probed.items()
         ),
-        counters=interface.counters,
+        counters=tuple(counter.name for counter in interface.counters),
         load=interface.loaded,
     )
 

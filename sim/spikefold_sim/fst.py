@@ -17,8 +17,8 @@ int main() { return LZ4_compressBound(1) + (int)compressBound(1) == 0; }
 _PROBE_SECONDS = 60.0
 
 
-def fst_support(verilator: Tool) -> tuple[Mapping[str, str], tuple[str, ...]]:
-    """Files to add to the build and flags for it.
+def fst_support(verilator: Tool) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Files to add to the build and variables for make.
 
     Nothing where the machine has LZ4 and zlib for compilers; else `fst_codec.cpp` takes their place,
     at the price of larger traces.
@@ -30,14 +30,14 @@ def fst_support(verilator: Tool) -> tuple[Mapping[str, str], tuple[str, ...]]:
         uses more of zlib.
     """
     if _installed():
-        return {}, ()
+        return {}, {}
     if not (root_of(verilator) / "include" / "fstcpp").is_dir():
         raise MissingToolError(
             "FST traces need the headers of zlib and LZ4, not found: install them, on Debian with "
             "`apt-get install zlib1g-dev liblz4-dev`, or write a .vcd instead"
         )
     codec = resources.files("spikefold_sim").joinpath("fst_codec.cpp").read_text()
-    return {"lz4.h": codec, "zlib.h": '#include "lz4.h"\n'}, ("-MAKEFLAGS", "LDLIBS=")
+    return {"lz4.h": codec, "zlib.h": '#include "lz4.h"\n'}, {"LDLIBS": ""}
 
 
 def _installed() -> bool:

@@ -34,6 +34,8 @@ class Observation:
     ----------
     samples
         How many samples were sent.
+    tags
+        The tag that was sent with each, uint32 [samples].
     results
         Beats of the result stream, array of `ports.RESULT`, as observed.
     result_beat_cycles
@@ -55,6 +57,7 @@ class Observation:
     """
 
     samples: int
+    tags: NDArray[np.uint32]
     results: NDArray[np.void]
     result_beat_cycles: NDArray[np.int64]
     events: Mapping[str, EventLog]
@@ -92,6 +95,28 @@ class Observation:
             As for `logits`.
         """
         return self._table()["winner"][:, -1].astype(np.int64)
+
+    @property
+    def errors(self) -> NDArray[np.bool_]:
+        """Which samples the design calls broken, bool [samples].
+
+        Raises
+        ------
+        ToolError
+            As for `logits`.
+        """
+        return self._table()["error"][:, -1].copy()
+
+    @property
+    def result_tags(self) -> NDArray[np.uint32]:
+        """The tag of each result, uint32 [samples].
+
+        Raises
+        ------
+        ToolError
+            As for `logits`.
+        """
+        return self._table()["tag"][:, -1].copy()
 
     def _table(self) -> NDArray[np.void]:
         order = np.tile(np.arange(self.classes), self.samples)
@@ -171,8 +196,10 @@ def observe(ports: Ports, plan: Plan, log: RunLog, seconds: float, simulator: st
         probe.name: EventLog(probe.format.unpack(words), cycles)
         for probe, (cycles, words) in zip(ports.probes, entries, strict=True)
     }
+    sent = ports.stimulus.unpack(plan.words)
     observation = Observation(
         samples=plan.samples,
+        tags=sent["tag"][sent["end_sample"]],
         results=ports.result.unpack(results),
         result_beat_cycles=result_cycles,
         events=events,

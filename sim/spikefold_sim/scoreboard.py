@@ -10,7 +10,7 @@ from spikefold.errors import InputError
 from spikefold_sim.beats import Located, StreamShape, locate, split_levels
 from spikefold_sim.observation import Observation
 
-LOGITS, WINNER = "logits", "winner"
+LOGITS, WINNER, ERROR, TAG = "logits", "winner", "error", "tag"
 _PART_LEVELS = 1 << 22
 
 
@@ -23,7 +23,7 @@ class Mismatch:
     sample
         Sample number; may be past the last one for surplus beats.
     layer
-        Name of the stage, or "logits" or "winner".
+        Name of the stage, or "logits", "winner", "error" or "tag".
     channel
         Channel, or class of a logit; None where the whole sample or result is meant.
     step
@@ -219,19 +219,21 @@ def _compare_results(observation: Observation, logits: NDArray[np.int64]) -> Ite
     chosen = good & results["last"]
     yield from _wrong_results(results, sample, np.flatnonzero(~good))
     yield from _differing(logits, got, seen)
-    yield from _wrong_winners(sample[chosen], results["winner"][chosen], logits)
+    yield from _wrong_fields(WINNER, sample[chosen], results["winner"][chosen], np.argmax(logits, axis=1))
+    yield from _wrong_fields(ERROR, sample[good], results["error"][good], np.zeros(samples, int))
+    yield from _wrong_fields(TAG, sample[good], results["tag"][good], observation.tags)
 
 
-def _wrong_winners(
-    sample: NDArray[np.int64], got: NDArray[np.uint32], logits: NDArray[np.int64]
+def _wrong_fields(
+    name: str, sample: NDArray[np.int64], got: NDArray[np.generic], wanted: NDArray[np.integer]
 ) -> Iterator[_Found]:
-    expected = np.argmax(logits, axis=1)[sample]
-    wrong = np.flatnonzero(got != expected)
+    """What belongs to a whole sample; `wanted` has the shape (samples,)."""
+    wrong = np.flatnonzero(got != wanted[sample])
     if not len(wrong):
         return
     k = int(wrong[0])
-    values = int(expected[k]), int(got[k])
-    yield _Found(len(wrong), 0, Mismatch(int(sample[k]), WINNER, None, None, *values, "winner differs"))
+    values = int(wanted[sample[k]]), int(got[k])
+    yield _Found(len(wrong), 0, Mismatch(int(sample[k]), name, None, None, *values, f"{name} differs"))
 
 
 def _wrong_results(

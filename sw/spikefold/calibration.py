@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikefold.errors import InputError
 from spikefold.golden import Golden
 from spikefold.ir import Network
 from spikefold.ir.stages import INPUT
@@ -22,10 +23,17 @@ def calibrate(network: Network, x: NDArray[np.generic] | None) -> Levels:
     ----------
     x
         Samples as `Input.encode` takes them, of which the first are used, fewer of a large network.
-        Without any: seeded random levels, a quarter of the input above zero.
+        None: seeded random levels, a quarter of the input above zero.
+
+    Raises
+    ------
+    InputError
+        If there are samples, but not one.
     """
+    if x is not None and not len(x):
+        raise InputError("Calibration samples must be at least one, not 0; give none for random levels")
     count = affordable_samples(network)
-    if x is None or not len(x):
+    if x is None:
         x = _random_levels(network, min(count, RANDOM_SAMPLES))
     levels = network.input.encode(x[:count], network.steps)
     return {INPUT: levels, **Golden(network).run(levels, record=True).levels}

@@ -1,6 +1,7 @@
 """From a trained model to a design: fold, quantize, plan."""
 
 import copy
+import logging
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -22,6 +23,8 @@ from spikefold.quantize.scales import Method
 from spikefold.train import accuracy as float_accuracy
 from spikefold_boards.devices import find_device
 from spikefold_hw.architectures import DEFAULT, find_architecture
+
+_logger = logging.getLogger(__name__)
 
 Samples = NDArray[np.generic]
 Progress = Callable[[str], None]
@@ -122,6 +125,9 @@ def _integers(
         membrane_bits=choices.membrane_bits,
         fractions=fractions,
     )
+    for layer in report.layers:
+        if layer.weights_lost or layer.never_firing:
+            _logger.warning("%s", layer)
     return network, report.to_json()
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefold.build import Build, read_build, write_build
+from spikefold.build import IMAGES, copy_files, read_build, working_files, write_build
+from spikefold.contents import artefact_in, image_files, load_frame, verilog_files
 from spikefold.errors import InputError
+from spikefold.files import write_atomic
+from spikefold.flow.artefact import Artefact
 from spikefold.flow.run import TIMEOUT
 from spikefold.flow.work import work_folder
 from spikefold.golden import Golden, Run
 from spikefold.ir import Network
 from spikefold.ir.stages import INPUT
+from spikefold.origin import check_origin, is_known, remember
+from spikefold.protocol import ProtocolCheck, check_protocol
 from spikefold.report import report_html
 from spikefold.results import Simulation, Verification
+from spikefold.runs import Gateware, Progress, Runs
 from spikefold_boards.result import SynthResult
 from spikefold_boards.synth import synthesize
 from spikefold_hw.architecture import AnyPlan, Architecture
@@ -28,19 +34,17 @@ from spikefold_hw.cycles import Cycles
 from spikefold_hw.emit import LINT, Emission, count_multipliers, emit, top_name
 from spikefold_hw.interface import Interface
 from spikefold_hw.parts.images import Image
-from spikefold_sim.amaranth_engine import AmaranthEngine
 from spikefold_sim.beats import encode_beats
-from spikefold_sim.cocotb_engine import CocotbEngine
 from spikefold_sim.dut import ports_of, shapes_of
-from spikefold_sim.native_engine import NativeEngine
-from spikefold_sim.observation import TAIL, WATCHDOG, Observation
+from spikefold_sim.faults import damaged_loads, with_faults
+from spikefold_sim.observation import Observation
 from spikefold_sim.scoreboard import compare
 from spikefold_sim.stalls import Stalls
 
 Samples = NDArray[np.generic]
-Progress = Callable[[int, int], None]
 
-SIMULATORS = ("verilator", "icarus", "amaranth", "native")
+_TAG_STRIDE = 0x9E3779B1
+"""Odd and large, so that tags of simulated samples differ and use all their bits."""
 
 
 @dataclass
@@ -53,14 +57,15 @@ class Design:
         The integer network, and the plan of its hardware.
     info
         What `compile` found out: accuracies, rounding, cycles on calibration data.
-    path
-        The build directory it was loaded from or written to, if any.
+    path, digest
+        The build directory it was loaded from or written to, if any, and the digest of what is there.
     """
 
     network: Network
     plan: AnyPlan
     info: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
+    digest: str | None = None
 
     @property
     def name(self) -> str:
@@ -93,7 +98,8 @@ class Design:
         }
 
     @cached_property
-    def _interface(self) -> Interface:
+    def interface(self) -> Interface:
+        """The design from outside: streams, counters, options."""
         return self.architecture.interface(self.plan)
 
     @cached_property
@@ -143,7 +149,7 @@ class Design:
             If the simulator fails or the design hangs.
         """
         beats, stalls = self._beats(_some(self.encode(x))), Stalls(stall, stall, seed)
-        seen = self._run_native(beats, stalls, progress, trace)[0]
+        seen = self._runs.native(beats, stalls, progress, trace).seen
         first = seen.start_cycles[0]
         return Simulation(
             logits=seen.logits,
@@ -181,19 +187,13 @@ class Design:
         ToolError
             If the simulator fails or the design hangs.
         """
-        if simulator not in SIMULATORS:
-            raise InputError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
         levels = _some(self.encode(x))
         golden = self._golden.run(levels, record=True)
         predicted = None if stall else self._predict(levels, golden)
         beats, stalls = self._beats(levels), Stalls(stall, stall, seed)
-        if simulator == "amaranth":
-            seen, began = self._run_amaranth(beats, stalls, progress)
-        elif simulator == "native":
-            seen, began = self._run_native(beats, stalls, progress)
-        else:
-            seen, began = self._run_cocotb(beats, stalls, simulator, progress)
-        comparison = compare(seen, golden.levels, golden.logits, shapes_of(self._interface))
+        seen, seconds = self._runs.run(simulator, beats, stalls, progress)
+        began = time.perf_counter()
+        comparison = compare(seen, golden.levels, golden.logits, shapes_of(self.interface))
         return Verification(
             samples=len(levels),
             mismatches=comparison.mismatches,
@@ -202,9 +202,54 @@ class Design:
             cycles_predicted=None if predicted is None else predicted.interval,
             cycle_exact=None if predicted is None else _same_cycles(seen, predicted),
             events=sum(int((log.beats["level"] > 0).sum()) for log in seen.events.values()),
-            seconds=time.perf_counter() - began,
+            seconds=seconds + time.perf_counter() - began,
             simulator=seen.simulator,
         )
+
+    def fuzz(
+        self,
+        x: Samples,
+        *,
+        share: float = 0.5,
+        stall: float = 0.0,
+        seed: int = 0,
+        simulator: str = "native",
+        progress: Progress | None = None,
+    ) -> ProtocolCheck:
+        """Send samples through the Verilog, some of them broken: these alone may be spoilt, and are told.
+
+        Loaded memories get damaged frames too, before good ones, and good ones again while samples come.
+
+        Parameters
+        ----------
+        x
+            Samples, as `encode`; the last is never broken.
+        share
+            Chance of each to be broken, 0..1.
+        stall, seed, simulator, progress
+            As `verify`; the seed chooses the faults too.
+
+        Raises
+        ------
+        InputError
+            If the design does not check its input, or samples or options do not fit.
+        ToolError
+            If the simulator fails or the design hangs.
+        """
+        if not self.interface.checks:
+            raise InputError(
+                f"Design {self.name!r} must check its input to be fuzzed; compile with checks=True"
+            )
+        if not 0 <= share <= 1:
+            raise InputError(f"Share of broken samples must be 0 to 1, not {share!r}")
+        events = ports_of(self.interface).stimulus
+        rng = np.random.default_rng(seed)
+        beats, faults = with_faults(self._beats(_some(self.encode(x))), events, share, rng)
+        runs = self._runs
+        if runs.load:
+            runs = replace(runs, load=damaged_loads(runs.load, rng))
+        seen = runs.run(simulator, beats, Stalls(stall, stall, seed), progress).seen
+        return check_protocol(self.network, self.interface, beats, seen, faults)
 
     def synth(
         self,
@@ -218,8 +263,8 @@ class Design:
         """Synthesize, and place and route where an open tool can; see `spikefold_boards.synth`."""
         options: dict[str, Any] = {} if progress is None else {"progress": progress}
         options |= {"seeds": seeds, "use_cache": use_cache, "timeout": timeout}
-        with self._built() as build:
-            return synthesize(build.artefact, device, **options)
+        with self._artefact() as artefact:
+            return synthesize(artefact, device, **options)
 
     def verilog(self) -> Mapping[str, str]:
         """The Verilog files by name; checked to hold no multiplier."""
@@ -243,79 +288,63 @@ class Design:
         BuildError
             If `path` holds something else.
         """
-        path = Path(path)
-        emission = self._emission
-        files = {f"rtl/{name}": text.encode() for name, text in emission.verilog.items()}
-        files |= {f"models/{name}": text.encode() for name, text in emission.models.items()}
-        files[LINT] = emission.lint.encode()
-        for name, image in self.images.items():
-            files[f"mem/{name}.mem"] = image.hexadecimal
-            files[f"mem/{name}.bin"] = image.data.tobytes()
-        files["report.html"] = report_html(self.summary).encode()
-        write_build(path, self.network, self.architecture, self.plan, top_name(self.name), files, self.info)
+        path, files = Path(path), self._files
+        files |= {LINT: self._emission.lint.encode(), "report.html": report_html(self.summary).encode()}
+        top = top_name(self.name)
+        self.digest = write_build(path, self.network, self.architecture, self.plan, top, files, self.info)
         self.path = path
+        remember(self.digest)
+
+    @property
+    def _files(self) -> dict[str, bytes]:
+        """What tools read, by path in a build."""
+        return verilog_files(self._emission) | image_files(self.images, self.interface.loaded)
 
     def _predict(self, levels: NDArray[np.int64], golden: Run) -> Cycles:
         return self.architecture.predict(self.plan, {INPUT: levels, **golden.levels})
 
-    def _limits(self, stalls: Stalls) -> dict[str, Any]:
-        """Arguments of every engine: silence after which a run hangs or has ended, and what to load."""
-        flow, interface = 1 - max(stalls.input, stalls.output), self._interface
-        images = self.images.values() if interface.loaded else ()
-        return {
-            "watchdog": WATCHDOG + int(2 * interface.longest_silence / flow),
-            "tail": TAIL + interface.trailing_silence,
-            "load": b"".join(image.data.tobytes() for image in images),
-        }
-
     def _beats(self, levels: NDArray[np.int64]) -> NDArray[np.void]:
-        return encode_beats(levels, shapes_of(self._interface)[INPUT])
+        beats = encode_beats(levels, shapes_of(self.interface)[INPUT])
+        if bits := self.interface.tag_bits:
+            sample = np.cumsum(beats["end_sample"]) - beats["end_sample"]
+            beats["tag"] = sample * _TAG_STRIDE % (1 << bits)
+        return beats
 
     @contextmanager
-    def _built(self) -> Iterator[Build]:
-        """The checked build directory; a temporary one for a design that was never written."""
-        if self.path is not None:
-            yield read_build(self.path)
-            return
+    def _artefact(self) -> Iterator[Artefact]:
+        """The design as files that nobody else sees: copied from its build, or written anew.
+
+        A build from elsewhere runs only if its files are those that would be written; one that was replaced
+        since it was loaded is left alone.
+        """
         with work_folder() as folder:
-            self.write(folder / "build")
-            try:
-                yield read_build(folder / "build")
-            finally:
-                self.path = None
+            if not self._copied(folder):
+                for name, data in self._files.items():
+                    write_atomic(folder / name, data)
+            yield artefact_in(folder, top_name(self.name), ports_of(self.interface))
 
-    def _run_cocotb(
-        self, beats: NDArray[np.void], stalls: Stalls, simulator: str, progress: Progress | None
-    ) -> tuple[Observation, float]:
-        with self._built() as build:
-            engine = CocotbEngine(build.artefact, simulator, progress=progress)
-            engine.build()
-            began = time.perf_counter()
-            return engine.run(beats, stalls, **self._limits(stalls)), began
+    def _copied(self, folder: Path) -> bool:
+        """Copy the build that it was loaded from or written to, if that is still there."""
+        if self.path is None or self.digest is None:
+            return False
+        copied = copy_files(self.path, self.digest, folder)
+        if copied is None:
+            return False
+        if not is_known(self.digest):
+            check_origin(self.path, copied, self._files)
+            remember(self.digest)
+        return True
 
-    def _run_native(
-        self,
-        beats: NDArray[np.void],
-        stalls: Stalls,
-        progress: Progress | None,
-        trace: Path | None = None,
-    ) -> tuple[Observation, float]:
-        with self._built() as build:
-            engine = NativeEngine(build.artefact, progress=progress)
-            if trace is None:
-                engine.build()
-            began = time.perf_counter()
-            return engine.run(beats, stalls, **self._limits(stalls), trace=trace), began
+    @contextmanager
+    def _gateware(self) -> Iterator[Gateware]:
+        """The gateware itself, for Amaranth's simulator."""
+        top = self.architecture.top(self.plan, {name: image.words for name, image in self.images.items()})
+        yield Gateware(top, self.architecture.probes(self.plan, top))
 
-    def _run_amaranth(
-        self, beats: NDArray[np.void], stalls: Stalls, progress: Progress | None
-    ) -> tuple[Observation, float]:
-        contents = {name: image.words for name, image in self.images.items()}
-        top = self.architecture.top(self.plan, contents)
-        probes = self.architecture.probes(self.plan, top)
-        began = time.perf_counter()
-        engine = AmaranthEngine(top, probes, ports_of(self._interface), progress=progress)
-        return engine.run(beats, stalls, **self._limits(stalls)), began
+    @property
+    def _runs(self) -> Runs:
+        load = load_frame(self.images) if self.interface.loaded else b""
+        return Runs(self.interface, load, self._artefact, self._gateware)
 
 
 def load(path: Path | str) -> Design:
@@ -324,10 +353,15 @@ def load(path: Path | str) -> Design:
     Raises
     ------
     BuildError
-        If it is no build, or a file is missing, truncated or edited.
+        If it is no build, a file is missing, truncated or edited, or the memory images of a build from
+        elsewhere are not those of its network.
     """
     build = read_build(Path(path))
-    return Design(build.network, build.plan, build.info, build.path)
+    design = Design(build.network, build.plan, build.info, build.path, build.digest)
+    if not is_known(build.digest):
+        fresh = image_files(design.images, design.interface.loaded)
+        check_origin(build.path, working_files(build.files, (IMAGES,)), fresh)
+    return design
 
 
 def _some(levels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -15,7 +15,8 @@ MAP = StreamShape(Map(4, 2, 2), Time(2, "position_major"))
 
 
 def beats(*rows):
-    return np.array(list(rows), BEAT)
+    """Beats with the tag 0."""
+    return np.array([(*row, 0) for row in rows], BEAT)
 
 
 def beats_one_by_one(levels, shape):
@@ -34,7 +35,7 @@ def beats_one_by_one(levels, shape):
             end_step = (y, x) == (height - 1, width - 1)
             end = (True, end_step, end_step and t == shape.steps - 1)
             rows += [(c, n, False, False, False) for c, n in events[:-1]] + [(*events[-1], *end)]
-    return rows
+    return beats(*rows).tolist()
 
 
 def test_zeros_are_not_sent_and_marks_ride_on_the_last_event():
@@ -53,10 +54,10 @@ def test_both_orders_of_time():
     """One channel, two positions, two steps: levels 1 and 2 at the first position, 3 and 4 at the second."""
     levels = np.array([[[[[1, 3]]], [[[2, 4]]]]])
     shape = StreamShape(Map(1, 1, 2), Time(2, "position_major"))
-    expected = [(0, 1, 1, 0, 0), (0, 2, 1, 0, 0), (0, 3, 1, 1, 0), (0, 4, 1, 1, 1)]
-    assert encode_beats(levels, shape).tolist() == expected
-    expected = [(0, 1, 1, 0, 0), (0, 3, 1, 1, 0), (0, 2, 1, 0, 0), (0, 4, 1, 1, 1)]
-    assert encode_beats(levels, StreamShape(shape.map, Time(2, "step_major"))).tolist() == expected
+    expected = beats((0, 1, 1, 0, 0), (0, 2, 1, 0, 0), (0, 3, 1, 1, 0), (0, 4, 1, 1, 1))
+    assert encode_beats(levels, shape).tolist() == expected.tolist()
+    expected = beats((0, 1, 1, 0, 0), (0, 3, 1, 1, 0), (0, 2, 1, 0, 0), (0, 4, 1, 1, 1))
+    assert encode_beats(levels, StreamShape(shape.map, Time(2, "step_major"))).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("order", ["position_major", "step_major"])

@@ -83,7 +83,7 @@ def test_values_hold_under_stalls_and_every_engine_sees_the_same(engine, stalls)
 
 def test_cycles_and_counters(engine):
     """One register: a bare mark goes in at cycle 0, is summed at 1, its results come at 2, 3 and 4."""
-    observation = engine.run(np.array([(0, 0, 1, 1, 1)] * 2, BEAT), tail=4)
+    observation = engine.run(np.array([(0, 0, 1, 1, 1, 0)] * 2, BEAT), tail=4)
     assert observation.start_cycles.tolist() == [0, 1]
     assert observation.events["hidden"].cycles.tolist() == [1, 5]
     assert observation.result_beat_cycles.tolist() == [2, 3, 4, 6, 7, 8]

@@ -22,6 +22,7 @@ FIRST = GENERATOR.integers(0, 3, (5, 2, 6, 2, 3)).astype(np.uint8)
 SECOND = GENERATOR.integers(0, 3, (5, 2, 4)).astype(np.uint8)
 LOGITS = GENERATOR.integers(-9, 9, (5, 3))
 LOGITS[2] = 4  # a tie: the lowest class wins
+TAGS = np.arange(5, dtype=np.uint32) * 3
 GOLDEN = {"first": FIRST, "second": SECOND}
 
 
@@ -42,8 +43,10 @@ def observation(first=None, second=None, results=None):
     table["logit"], table["index"] = LOGITS, np.arange(3)
     table["winner"][:, -1] = LOGITS.argmax(axis=1)
     table["last"][:, -1] = True
+    table["tag"] = TAGS[:, None]
     results = table.reshape(-1) if results is None else results
-    return Observation(5, results, np.arange(len(results)), events, np.arange(5), 100, {}, 3, 0.0, "none")
+    cycles = np.arange(len(results))
+    return Observation(5, TAGS, results, cycles, events, np.arange(5), 100, {}, 3, 0.0, "none")
 
 
 def good_results():
@@ -185,12 +188,14 @@ def test_every_kind_of_broken_beat_has_a_reason():
     silent = np.zeros((2, 1, 6), int)
     shape = {"x": StreamShape(Map(6), Time(1, "position_major"))}
     cases = {
-        "wrong end flags": np.array([(0, 0, 1, 0, 1), (0, 0, 1, 1, 1)], BEAT),
-        "cell too many": np.array([(0, 0, 1, 1, 0), (0, 0, 1, 1, 1), (0, 0, 1, 1, 1)], BEAT),
-        "neither event nor mark": np.array([(0, 0, 1, 1, 1), (0, 0, 0, 0, 0), (0, 0, 1, 1, 1)], BEAT),
-        "channel out of range": np.array([(7, 1, 1, 1, 1), (0, 0, 1, 1, 1)], BEAT),
-        "surplus beat": np.array([(0, 0, 1, 1, 1)] * 3, BEAT),
-        "sample did not end": np.array([(0, 0, 1, 1, 1)], BEAT),
+        "wrong end flags": np.array([(0, 0, 1, 0, 1, 0), (0, 0, 1, 1, 1, 0)], BEAT),
+        "cell too many": np.array([(0, 0, 1, 1, 0, 0), (0, 0, 1, 1, 1, 0), (0, 0, 1, 1, 1, 0)], BEAT),
+        "neither event nor mark": np.array(
+            [(0, 0, 1, 1, 1, 0), (0, 0, 0, 0, 0, 0), (0, 0, 1, 1, 1, 0)], BEAT
+        ),
+        "channel out of range": np.array([(7, 1, 1, 1, 1, 0), (0, 0, 1, 1, 1, 0)], BEAT),
+        "surplus beat": np.array([(0, 0, 1, 1, 1, 0)] * 3, BEAT),
+        "sample did not end": np.array([(0, 0, 1, 1, 1, 0)], BEAT),
     }
     for reason, stream in cases.items():
         base = observation()
@@ -240,9 +245,20 @@ def test_swapped_results_are_mismatches():
 def test_a_surplus_beat_within_a_result_is_a_mismatch():
     results = good_results()
     results["last"][2] = False
-    results = np.insert(results, 3, np.array((0, 3, 0, True), RESULT))
+    results = np.insert(results, 3, np.array((0, 3, 0, True, False, 0), RESULT))
     comparison = check(observation(results=results))
     assert (comparison.first.sample, comparison.first.reason) == (0, "result beat out of place")
+
+
+@pytest.mark.parametrize(("field", "value", "expected"), [("error", True, 0), ("tag", 7, 9)])
+def test_a_wrong_ticket_is_a_mismatch(field, value, expected):
+    """Of any beat of a result."""
+    for beat in (9, 10, 11):
+        results = good_results()
+        results[field][beat] = value
+        comparison = check(observation(results=results))
+        first = Mismatch(3, field, None, None, expected, int(value), f"{field} differs")
+        assert (comparison.mismatches, comparison.first) == (1, first)
 
 
 def test_golden_arrays_must_fit():

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from spikefold_hw.parts.counters import Counter
+
 
 @dataclass(frozen=True)
 class Description:
@@ -19,11 +21,11 @@ class Description:
     ports
         Meaning and unit of ports by name.
     counters
-        Names of the counters, in the order of their numbers.
+        In the order of their numbers.
     """
 
     summary: str = ""
     architecture: str = ""
     plan: str = ""
     ports: Mapping[str, str] = field(default_factory=dict)
-    counters: tuple[str, ...] = ()
+    counters: tuple[Counter, ...] = ()

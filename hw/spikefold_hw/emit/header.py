@@ -14,6 +14,11 @@ _HANDSHAKE = (
     "X__valid is 1."
 )
 _RESET = "rst is synchronous, active high, and clears all that is under way; hold it for one cycle at least."
+_COUNTING = {
+    "wraps": "wraps around",
+    "saturates": "stays at its largest value",
+    "sticks": "bits stay set",
+}
 _FOLDER_TEXT = f"{FOLDER}: folder of the memory images (*.mem), as the simulator or synthesis sees it."
 
 
@@ -38,8 +43,11 @@ def header(name: str, description: Description, streams: bool) -> str:
     if streams:
         lines.append(_HANDSHAKE)
     if description.counters:
-        lines += ["", "Counters by counter_select"]
-        lines += [f"  {number}: {counter}" for number, counter in enumerate(description.counters)]
+        lines += ["", "Counters by counter_select, with bits"]
+        lines += [
+            f"  {number}: {each.name}[{each.bits}], {each.meaning}; {_COUNTING[each.counting]}"
+            for number, each in enumerate(description.counters)
+        ]
     return "".join(f"// {line}".rstrip() + "\n" for text in lines for line in _wrapped(text))
 
 

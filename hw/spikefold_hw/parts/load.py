@@ -39,12 +39,15 @@ class LoadSegment(Component):
         The bytes that follow, one cycle later.
     address, data, enables : Out
         The write port of the memories, an enable for each.
+    restart : In(1)
+        The first row of the first memory comes next.
     full : Out(1)
         All rows have been written.
     """
 
     i: stream.Interface
     o: stream.Interface
+    restart: Signal
     address: Signal
     data: Signal
     enables: Signal
@@ -60,6 +63,7 @@ class LoadSegment(Component):
                 "address": Out(range(depth)),
                 "data": Out(width),
                 "enables": Out(count),
+                "restart": In(1),
                 "full": Out(1),
             }
         )
@@ -92,6 +96,8 @@ class LoadSegment(Component):
             m.d.sync += self.address.eq(Mux(last_row, 0, self.address + 1))
             with m.If(last_row):
                 m.d.sync += token.eq(token << 1)
+        with m.If(self.restart):
+            m.d.sync += token.eq(1)
         return m
 
 
@@ -108,7 +114,7 @@ class LoadChain(Component):
     """Takes the bytes of all images, one per cycle, and hands each to its memory.
 
     A chain of segments with a register between them: however many memories there are, no path gets
-    longer. Bytes after the last are dropped. Another load needs a reset.
+    longer. Bytes after the last are dropped.
 
     Parameters
     ----------
@@ -118,8 +124,10 @@ class LoadChain(Component):
     Members
     -------
     i : In(stream(8))
-        The bytes; ready until all memories are full.
-    loaded : Out(1)
+        The bytes, always taken.
+    restart : In(1)
+        The first byte of the first memory comes next; only before a load or after a whole one.
+    full : Out(1)
         All memories are full.
     ports : dict[str, LoadPort]
         What a `Loadable` connects to, by name.
@@ -131,7 +139,8 @@ class LoadChain(Component):
     """
 
     i: stream.Interface
-    loaded: Signal
+    restart: Signal
+    full: Signal
 
     def __init__(self, images: Iterable[ImageSize]):
         self.sizes: dict[str, tuple[int, int]] = {}
@@ -149,7 +158,12 @@ class LoadChain(Component):
             names = list(group)
             for k in range(0, len(names), _FAN_OUT):
                 self._append(size, names[k : k + _FAN_OUT])
-        super().__init__({"i": In(stream.Signature(8)), "loaded": Out(1)})
+        super().__init__({"i": In(stream.Signature(8, always_ready=True)), "restart": In(1), "full": Out(1)})
+
+    @property
+    def length(self) -> int:
+        """Bytes of all images."""
+        return sum(-(-width // 8) * depth for width, depth in self.sizes.values())
 
     def _append(self, size: tuple[int, int], names: list[str]) -> None:
         segment = LoadSegment(*size, len(names))
@@ -161,13 +175,13 @@ class LoadChain(Component):
         m = Module()
         first, last = self._segments[0], self._segments[-1]
         m.d.comb += [
-            self.i.ready.eq(~self.loaded),
-            self.loaded.eq(last.full),
+            self.full.eq(last.full),
             first.i.valid.eq(self.i.valid),
             first.i.payload.eq(self.i.payload),
         ]
         for k, segment in enumerate(self._segments):
             m.submodules[f"segment{k}"] = segment
+            m.d.comb += segment.restart.eq(self.restart)
             if k:
                 connect(m, self._segments[k - 1].o, segment.i)
         return m

@@ -13,7 +13,7 @@ from spikefold_hw.calibration import Levels
 from spikefold_hw.cost import Cost
 from spikefold_hw.cycles import Cycles
 from spikefold_hw.emit.description import Description
-from spikefold_hw.interface import EventStream, Interface
+from spikefold_hw.interface import Interface
 from spikefold_hw.memory_choice import MemoryChoice, choose_memories
 from spikefold_hw.parts.images import Image
 from spikefold_hw.parts.memory import Contents
@@ -26,10 +26,12 @@ from spikefold_hw.streaming.config import Config
 from spikefold_hw.streaming.describe import port_meanings, summary
 from spikefold_hw.streaming.explain import explain
 from spikefold_hw.streaming.layer.shape import LayerShape
-from spikefold_hw.streaming.network import NetworkTop, counter_names
+from spikefold_hw.streaming.network import NetworkTop
+from spikefold_hw.streaming.outside import counters_of, ticket_memory
 from spikefold_hw.streaming.plan import Plan
 from spikefold_hw.streaming.planning import check_fit, plan_of
 from spikefold_hw.streaming.predict import latencies, longest_silence, predict, trailing_silence
+from spikefold_hw.streams import EventStream
 
 
 class Streaming(Architecture[Plan, Config]):
@@ -46,11 +48,11 @@ class Streaming(Architecture[Plan, Config]):
         plan = plan_of(network, some, coding, config.wanted_order, loaded=config.loaded)
         plan = with_stages(plan, choose(plan, network, levels, lanes, units, Goal(config)))
         images = {size.name for stage in plan.stages for size in stage.image_sizes()}
-        sizes = self.cost(plan).memories
+        plan = replace(plan, checks=config.checks, tag_bits=config.tag_bits)
+        sizes = {**self.cost(plan).memories, **ticket_memory(plan)}
         read_only = set() if plan.loaded else images
-        return replace(
-            plan, memories=choose_memories(config.memories, config.macro, sizes, images, read_only)
-        )
+        memories = choose_memories(config.memories, config.macro, sizes, images, read_only)
+        return replace(plan, memories=memories)
 
     def top(self, plan: Plan, contents: Contents | None = None) -> NetworkTop:
         return NetworkTop(plan, contents)
@@ -69,10 +71,12 @@ class Streaming(Architecture[Plan, Config]):
             probed=streams,
             classes=plan.readout.channels,
             logit_bits=plan.readout.widths.membrane,
-            counters=counter_names(plan),
+            counters=counters_of(plan),
             loaded=plan.loaded,
             longest_silence=longest_silence(plan),
             trailing_silence=trailing_silence(plan),
+            checks=plan.checks,
+            tag_bits=plan.tag_bits,
         )
 
     def images(self, plan: Plan, network: Network) -> dict[str, Image]:
@@ -116,6 +120,8 @@ class Streaming(Architecture[Plan, Config]):
             "repeats": {layer.name: layer.repeats for layer in layers},
             "order": plan.time.order,
             "weights": "loaded" if plan.loaded else "rom",
+            "checks": plan.checks,
+            "tag_bits": plan.tag_bits,
             "reads": {layer.name: _reads(layer) for layer in layers},
         }
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 WEIGHTS = ("rom", "loaded")
+MAX_TAG_BITS = 32
 
 Counts = str | int | Mapping[str, int]
 """`auto`, a number for every population, or numbers by population; as text `name=number,..`."""
@@ -38,6 +39,10 @@ class Config:
         "rom" for memories with contents, "loaded" for memories that a host fills after a reset.
     memories, macro
         What `memory_choice.choose_memories` takes: where memories are put, and modules in their place.
+    checks
+        Whether the input is checked: a broken sample then spoils itself only, and its result says so.
+    tag_bits
+        Width of a tag that enters with a sample and leaves with its result, 0..32.
     fps, clock_mhz
         Samples a second that have to be reached at this clock, with the fewest lanes that do.
     lut_budget, memory_budget
@@ -69,6 +74,13 @@ class Config:
             "help": "Modules in the place of memories: memory=module,.. by name, pattern or bits x rows."
         },
     )
+    checks: bool = field(
+        default=True,
+        metadata={"help": "Check the input: a broken sample spoils only itself, and its result says so."},
+    )
+    tag_bits: int = field(
+        default=0, metadata={"help": "Bits of a tag that goes with a sample to its result, up to 32."}
+    )
     fps: float | None = field(
         default=None, metadata={"help": "Samples a second to reach, with the fewest lanes that do."}
     )
@@ -93,6 +105,12 @@ class Config:
             raise InputError(
                 f"Coding must be auto, {', '.join(CODINGS[:-1])} or {CODINGS[-1]}, not {self.coding!r}"
             )
+        if not isinstance(self.checks, bool):
+            raise InputError(f"Checks must be True or False, not {self.checks!r}")
+        if isinstance(self.tag_bits, bool) or not isinstance(self.tag_bits, int):
+            raise InputError(f"Tag bits must be an integer, not {self.tag_bits!r}")
+        if not 0 <= self.tag_bits <= MAX_TAG_BITS:
+            raise InputError(f"Tag bits must be 0 to {MAX_TAG_BITS}, not {self.tag_bits}")
         _check_positive("Frames per second", self.fps, (int, float))
         _check_positive("Clock in MHz", self.clock_mhz, (int, float), needed=True)
         _check_positive("LUT budget", self.lut_budget, int)

@@ -1,27 +1,25 @@
 """The top: every stage of a network, all working at once, and its counters."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from amaranth.hdl import Array, Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.stages import INPUT
 from spikefold_hw.fork import Fork
+from spikefold_hw.parts.admission import Admission, PlainInput
+from spikefold_hw.parts.counters import Counters
+from spikefold_hw.parts.input_check import InputCheck
+from spikefold_hw.parts.input_rules import CAUSES
+from spikefold_hw.parts.ledger import Ledger
 from spikefold_hw.parts.load import LoadChain
+from spikefold_hw.parts.load_frame import LoadFrame
 from spikefold_hw.parts.memory import Contents
+from spikefold_hw.streaming.outside import TICKETS, counters_of, samples_under_way
 from spikefold_hw.streaming.plan import Plan
-from spikefold_hw.streams import Event, Logit, connect, index_bits
+from spikefold_hw.streams import Logit, connect
 from spikefold_hw.typed import Component, Stream
-
-COUNTER_BITS = 32
-
-
-def counter_names(plan: Plan) -> tuple[str, ...]:
-    """Names of the counters, in the order of `counter_select`."""
-    names = ["cycles", "samples", *(f"events_{source}" for source in plan.sources)]
-    names += [f"saturations_{stage.name}" for stage in plan.stages if stage.saturates]
-    return tuple(names)
 
 
 def readers(plan: Plan) -> dict[str, list[tuple[str, int]]]:
@@ -37,7 +35,7 @@ class NetworkTop(Component):
     """A whole network from input events to logits.
 
     Samples stream through back to back: a stage works on one part of a sample while the next works on
-    the part before. Bare marks are not counted as events.
+    the part before.
 
     Parameters
     ----------
@@ -51,17 +49,18 @@ class NetworkTop(Component):
     i : In(stream(Event))
         Input levels: the cells of every sample, in the order of `Plan.input.time`.
     o : Out(stream(Logit))
-        One beat per class; on the last, `winner` is the class.
+        One beat per class; on the last, `winner` is the class. With `Plan.checks` each has `error`, set if
+        the sample was broken, and with `Plan.tag_bits` the sample's `tag`.
     stages : dict
         Layers, pools and sums by name.
     counter_select : In
-        Which counter to read, an index into `counter_names`.
+        Which counter to read, an index into `counters_of`.
     counter_value : Out
-        Its value one cycle later, modulo 2^32. `cycles` runs from the first input beat on.
+        Its value one cycle later.
     load : In(stream(8))
-        With `Plan.loaded`: the bytes of all memory images, see `LoadChain`.
-    loaded : Out(1)
-        With `Plan.loaded`: all bytes are there; before that no input is taken.
+        With `Plan.loaded`: the bytes of all memory images in a frame, see `LoadFrame`.
+    loaded, load_error : Out(1)
+        With `Plan.loaded`: as `LoadFrame` says; no sample begins unless the memories are loaded.
     """
 
     counter_select: Signal
@@ -69,6 +68,7 @@ class NetworkTop(Component):
     i: stream.Interface
     load: stream.Interface
     loaded: Signal
+    load_error: Signal
     o: stream.Interface
 
     def __init__(self, plan: Plan, contents: Contents | None = None):
@@ -77,15 +77,17 @@ class NetworkTop(Component):
         self._chain = LoadChain(sizes) if plan.loaded else None
         images = self._chain or contents
         self.stages = {stage.name: stage.core(images) for stage in plan.stages}
-        first, readout = plan.input, plan.readout
+        self.admission = _admission(plan)
+        self._counters = Counters(counters_of(plan))
+        readout, ticket = plan.readout, self.admission.layout
         members = {
-            "i": In(stream.Signature(Event(first.map.channels, first.levels))),
-            "o": Out(stream.Signature(Logit(readout.channels, readout.widths.membrane))),
-            "counter_select": In(index_bits(len(counter_names(plan)))),
-            "counter_value": Out(COUNTER_BITS),
+            "i": In(self.admission.i.signature.flip()),
+            "o": Out(stream.Signature(Logit(readout.channels, readout.widths.membrane, ticket))),
+            "counter_select": In(len(self._counters.select)),
+            "counter_value": Out(len(self._counters.value)),
         }
         if plan.loaded:
-            members |= {"load": In(stream.Signature(8)), "loaded": Out(1)}
+            members |= {"load": In(stream.Signature(8)), "loaded": Out(1), "load_error": Out(1)}
         super().__init__(members)
 
     @property
@@ -97,34 +99,57 @@ class NetworkTop(Component):
         m = Module()
         for name, stage in self.stages.items():
             m.submodules[name] = stage
-        sources = {INPUT: self._gated(m), **self.streams}
+        self._admit(m)
+        sources = {INPUT: self.admission.o, **self.streams}
         for name, places in readers(self.plan).items():
             self._join(m, name, sources[name], [self.stages[stage].inputs[port] for stage, port in places])
-        connect(m, list(self.stages.values())[-1].o, wiring.flipped(self.o))
         for name, source in self.streams.items():
             _probe(m, name, source)
         self._count(m)
         return m
 
-    def _gated(self, m: Module) -> Stream:
-        """The input, held back after a reset until all memories are loaded or cleared."""
+    def _admit(self, m: Module) -> None:
+        """Samples come in while nothing holds them back, and leave with their tickets."""
+        m.submodules.admission = admission = self.admission
+        m.submodules.ledger = ledger = Ledger(admission.layout, samples_under_way(self.plan), TICKETS)
+        connect(m, wiring.flipped(self.i), admission.i)
         waits = [core.cleared for core in self.stages.values() if core.cleared is not None]
+        holds: list[Value] = [ledger.full]
+        hold = Signal(init=bool(waits or self._chain))
         if self._chain is not None:
-            m.submodules.load_chain = self._chain
-            connect(m, wiring.flipped(self.load), self._chain.i)
-            m.d.comb += self.loaded.eq(self._chain.loaded)
-            waits.append(self._chain.loaded)
-        if not waits:
-            return wiring.flipped(self.i)
-        source = stream.Signature(self.i.payload.shape()).create()
-        ready = Signal()
-        m.d.sync += ready.eq(Cat(waits).all())
+            loaded, begun = self._load(m, self._chain, hold & ~admission.open & ~ledger.some)
+            waits.append(loaded)
+            holds.append(begun)
+        m.d.sync += hold.eq(Cat(holds).any() | ~Cat(waits).all())
+        result = list(self.stages.values())[-1].o
+        ends = self.o.valid & self.o.ready & self.o.payload.last
         m.d.comb += [
-            source.payload.eq(self.i.payload),
-            source.valid.eq(self.i.valid & ready),
-            self.i.ready.eq(source.ready & ready),
+            admission.hold.eq(hold),
+            ledger.push.eq(admission.ended),
+            ledger.pop.eq(ends),
+            self.o.valid.eq(result.valid),
+            result.ready.eq(self.o.ready),
         ]
-        return source
+        fields = {name: result.payload[name] for name in result.payload.shape().members}
+        if admission.layout.size:
+            m.d.comb += Value.cast(ledger.i).eq(Value.cast(admission.ticket))
+            fields |= {name: ledger.o[name] for name in admission.layout.members}
+        m.d.comb += [self.o.payload[name].eq(value) for name, value in fields.items()]
+
+    def _load(self, m: Module, chain: LoadChain, idle: Value) -> tuple[Value, Value]:
+        """Fill the memories; returns whether they are, and whether bytes for them have begun to come."""
+        m.submodules.load_chain = chain
+        m.submodules.load_frame = frame = LoadFrame(chain.length)
+        connect(m, wiring.flipped(self.load), frame.i)
+        connect(m, frame.o, chain.i)
+        m.d.comb += [
+            frame.idle.eq(idle),
+            frame.full.eq(chain.full),
+            chain.restart.eq(frame.restart),
+            self.loaded.eq(frame.loaded),
+            self.load_error.eq(frame.error),
+        ]
+        return frame.loaded, frame.waits
 
     def _join(self, m: Module, name: str, source: Stream, targets: Sequence[stream.Interface]) -> None:
         if len(targets) == 1:
@@ -136,24 +161,30 @@ class NetworkTop(Component):
             connect(m, getattr(fork, f"o{k}"), target)
 
     def _count(self, m: Module) -> None:
+        m.submodules.counters = counters = self._counters
+        m.d.comb += [counters.select.eq(self.counter_select), self.counter_value.eq(counters.value)]
         started = Signal()
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += started.eq(1)
-        strobes: list[Value] = [started, self.o.valid & self.o.ready & self.o.payload.last]
-        strobes += [_event(source) for source in (self.i, *self.streams.values())]
-        strobes += list(self._saturations())
-        counters = []
-        for name, strobe in zip(counter_names(self.plan), strobes, strict=True):
-            counter, pulse = Signal(COUNTER_BITS, name=name), Signal.like(strobe, name=f"count_{name}")
-            m.d.sync += [pulse.eq(strobe), counter.eq(counter + pulse)]
-            counters.append(counter)
-        m.d.sync += self.counter_value.eq(Array(counters)[self.counter_select])
-
-    def _saturations(self) -> Iterator[Value]:
+        strobes: dict[str, Value] = {
+            "cycles": started,
+            "samples": self.o.valid & self.o.ready & self.o.payload.last,
+        }
+        sources = {INPUT: self.admission.o, **self.streams}
+        strobes |= {f"events_{name}": _event(source) for name, source in sources.items()}
         for stage in self.plan.stages:
             saturated = self.stages[stage.name].saturated
             if stage.saturates and saturated is not None:
-                yield saturated
+                strobes[f"saturations_{stage.name}"] = saturated
+        if isinstance(self.admission, InputCheck):
+            strobes["violations"] = self.admission.violations
+            strobes |= {f"violations_{c}": v for c, v in zip(CAUSES, self.admission.violations, strict=True)}
+        m.d.comb += [counters.strobe(name).eq(strobe) for name, strobe in strobes.items()]
+
+
+def _admission(plan: Plan) -> Admission:
+    kind = InputCheck if plan.checks else PlainInput
+    return kind(plan.input, plan.tag_bits)
 
 
 def _event(source: stream.Interface) -> Value:

@@ -16,15 +16,7 @@ from spikefold_hw.order import Time
 from spikefold_hw.streaming.kinds import kinds_by_name
 from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.stage import Stage
-
-
-@dataclass(frozen=True)
-class InputPlan:
-    """The input stream: its map, largest level, and the time steps of a sample that are presented, 1 or T."""
-
-    map: Map
-    levels: int
-    time: Time
+from spikefold_hw.streams import EventStream
 
 
 @dataclass(frozen=True)
@@ -43,15 +35,21 @@ class Plan:
         Whether a host loads weights and parameters after a reset; else they are read-only memories.
     memories
         Where memories are put and what takes their place, of those for which a choice was made.
+    checks
+        Whether the input is checked, and results of broken samples have `error` set.
+    tag_bits
+        Width of the tag that goes with a sample.
     """
 
     architecture: ClassVar[str] = "streaming"
 
     name: str
-    input: InputPlan
+    input: EventStream
     stages: tuple[Stage, ...]
     loaded: bool = False
     memories: tuple[MemoryChoice, ...] = ()
+    checks: bool = True
+    tag_bits: int = 0
 
     @property
     def time(self) -> Time:

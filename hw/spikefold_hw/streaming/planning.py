@@ -8,9 +8,10 @@ from spikefold.ir.coding import Coding
 from spikefold.ir.stages import INPUT
 from spikefold_hw.order import Order, Time
 from spikefold_hw.streaming.kinds import KINDS
-from spikefold_hw.streaming.plan import InputPlan, Plan
+from spikefold_hw.streaming.plan import Plan
 from spikefold_hw.streaming.planner import Planner
 from spikefold_hw.streaming.stage import check_same
+from spikefold_hw.streams import EventStream
 
 
 def plan_of(
@@ -48,7 +49,9 @@ def plan_of(
     planner = Planner(network, lanes, coding or {}, time, units or {})
     stages = tuple(KINDS[type(stage)].of(planner, stage) for stage in network.stages)
     presented = Time(planner.presented, time.order)
-    return Plan(network.name, InputPlan(network.maps[INPUT], network.input.levels, presented), stages, loaded)
+    return Plan(
+        network.name, EventStream(network.maps[INPUT], network.input.levels, presented), stages, loaded
+    )
 
 
 def check_fit(network: Network, plan: Plan) -> None:

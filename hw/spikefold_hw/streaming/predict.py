@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spikefold.ir.stages import INPUT
 from spikefold_hw.cycles import Cycles
+from spikefold_hw.streaming.outside import input_latency
 from spikefold_hw.streaming.plan import Plan
 from spikefold_hw.streaming.times import InputTimes, Stream, run
 
@@ -28,9 +29,8 @@ def predict(plan: Plan, levels: Mapping[str, NDArray[np.integer]]) -> Cycles:
     levels = {name: plan.presented(name, values) for name, values in levels.items()}
     streams = {name: Stream() for name in (*plan.sources, plan.stages[-1].name)}
     first, time = plan.input, plan.input.time
-    source = InputTimes(
-        time.in_cells(levels[INPUT], first.map), first.map.positions * time.steps, streams[INPUT]
-    )
+    cells = time.in_cells(levels[INPUT], first.map)
+    source = InputTimes(cells, first.map.positions * time.steps, streams[INPUT], input_latency(plan))
     stages = [stage.times(levels, streams) for stage in plan.stages]
     run([source, *stages])
     marks = streams[plan.stages[-1].name].marks

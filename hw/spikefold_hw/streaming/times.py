@@ -69,13 +69,17 @@ class InputTimes(Times):
         Levels of its cells in the order of the stream, (cells, channels).
     per_sample
         Cells of a sample.
+    latency
+        Cycles from the host's handshake to the stream's: 0, or 1 with a register between that takes a beat
+        in the cycle in which the one before leaves it.
     """
 
-    def __init__(self, cells: NDArray[np.integer], per_sample: int, stream: Stream):
+    def __init__(self, cells: NDArray[np.integer], per_sample: int, stream: Stream, latency: int = 0):
         self._beats = np.maximum((cells > 0).sum(axis=1), 1).tolist()
         self._stream = stream
         self._per_sample = per_sample
-        self._last = -1
+        self._latency = latency
+        self._last = latency - 1
         self.starts: list[int] = []
 
     def advance(self) -> bool:
@@ -84,10 +88,10 @@ class InputTimes(Times):
         if free is None:
             return False
         start = max(self._last + 1, free)
+        if cell % self._per_sample == 0:
+            self.starts.append(self._last if self._latency else start)
         self._last = start + self._beats[cell] - 1
         self._stream.marks.append(self._last)
-        if cell % self._per_sample == 0:
-            self.starts.append(start)
         return True
 
 

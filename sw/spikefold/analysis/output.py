@@ -10,7 +10,7 @@ from spikefold.analysis.figures import FORMATS, TITLES, check_matplotlib, draw
 from spikefold.analysis.results import Analysis
 from spikefold.errors import InputError
 from spikefold.files import write_atomic
-from spikefold.flow.work import replaced_folder
+from spikefold.flow.replace import replaced_folder
 
 NUMBERS, PAGE = "analysis.json", "analysis.html"
 _TEMPLATE = "analysis.html.j2"

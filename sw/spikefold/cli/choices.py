@@ -29,9 +29,10 @@ def options_of(*kinds: type) -> Callable[[F], F]:
     def decorate(command: F) -> F:
         for name, (hint, default, text) in reversed(chosen.items()):
             shown = default is not None
-            option = click.option(
-                flag_of(name), type=_kind(hint), default=default, show_default=shown, help=text
-            )
+            flag = flag_of(name)
+            kind = _kind(hint)
+            flag += f"/--no-{flag[2:]}" if kind is bool else ""
+            option = click.option(flag, type=kind, default=default, show_default=shown, help=text)
             command = option(command)
         return command
 

@@ -6,6 +6,7 @@ import click
 
 from spikefold import __version__
 from spikefold.cli.analyze import analyze
+from spikefold.cli.cache import cache
 from spikefold.cli.compile import compile_
 from spikefold.cli.demo import demo
 from spikefold.cli.frame import print_error
@@ -62,5 +63,5 @@ def main() -> None:  # noqa: D103 - the help is above
     pass
 
 
-for _command in (train, compile_, verify, simulate, synth, analyze, demo):
+for _command in (train, compile_, verify, simulate, synth, analyze, demo, cache):
     main.add_command(_command)

@@ -3,18 +3,18 @@
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from spikefold.files import sha256
 from spikefold.flow.locks import locked
+from spikefold.flow.upkeep import STAMP, cache_root, trim
 from spikefold.flow.work import work_folder
 
 _logger = logging.getLogger(__name__)
-_MANIFEST = "entry.json"
 
 
 class Cache:
@@ -22,7 +22,8 @@ class Cache:
 
     Each entry lists its files with their SHA-256. What is not as listed counts as missing and is computed
     anew, so a truncated or edited file is never used. Of several processes that want the same entry one
-    computes it and the others wait for it; an entry that a killed process began is never seen.
+    computes it and the others wait for it; an entry that a killed process began is never seen. In the user's
+    cache folder those that were not used for longest go when it grows beyond its limit (`upkeep`).
 
     Parameters
     ----------
@@ -33,7 +34,8 @@ class Cache:
     """
 
     def __init__(self, kind: str, folder: Path | None = None) -> None:
-        self.folder = Path(platformdirs.user_cache_dir("spikefold")) / kind if folder is None else folder
+        self._root = cache_root() if folder is None else None
+        self.folder = cache_root() / kind if folder is None else folder
 
     def find(self, key: str) -> Path | None:
         """The entry with this key if there is a whole one; a damaged one is logged."""
@@ -44,6 +46,8 @@ class Cache:
         if fault is not None:
             _logger.warning("ignoring a damaged cache entry: %s in %s", fault, entry)
             return None
+        with suppress(OSError):  # a cache that cannot be written still serves
+            os.utime(entry / STAMP)
         return entry
 
     def get(self, key: str, build: Callable[[Path], object]) -> Path:
@@ -81,10 +85,12 @@ class Cache:
             build(new)
             files = sorted(path for path in new.rglob("*") if path.is_file())
             manifest = {path.relative_to(new).as_posix(): sha256(path) for path in files}
-            (new / _MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
+            (new / STAMP).write_text(json.dumps(manifest, indent=1), "utf-8")
             if entry.exists():
                 entry.rename(work / "old")
             new.rename(entry)
+        if self._root is not None:
+            trim(self._root)
         return entry
 
 
@@ -105,7 +111,7 @@ def key_of(ingredients: Mapping[str, str | bytes]) -> str:
 def _fault(entry: Path) -> str | None:
     """What is wrong with an entry."""
     try:
-        manifest: Any = json.loads((entry / _MANIFEST).read_text("utf-8"))
+        manifest: Any = json.loads((entry / STAMP).read_text("utf-8"))
         for name, digest in manifest.items():
             if sha256(entry / name) != digest:
                 return f"{name} was changed"

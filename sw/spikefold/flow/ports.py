@@ -1,7 +1,8 @@
 """The ports of a design and how a beat on each stream packs into one word.
 
 Every engine carries beats as unsigned words of at most 64 bits, least significant field first: an event
-is {end_sample, end_step, end_position, level, index}, a result {last, winner, index, logit}. That is also
+is {end_sample, end_step, end_position, level, index, tag}, a result {last, winner, index, logit, error, tag};
+fields of no width are left out. That is also
 how Amaranth packs a stream's struct payload into one Verilog port.
 """
 
@@ -21,13 +22,21 @@ BEAT = np.dtype(
         ("end_position", np.bool_),
         ("end_step", np.bool_),
         ("end_sample", np.bool_),
+        ("tag", np.uint32),
     ],
     align=True,
 )
 """One beat of an event stream: level 0 is a bare mark."""
 
 RESULT = np.dtype(
-    [("logit", np.int64), ("index", np.uint32), ("winner", np.uint32), ("last", np.bool_)],
+    [
+        ("logit", np.int64),
+        ("index", np.uint32),
+        ("winner", np.uint32),
+        ("last", np.bool_),
+        ("error", np.bool_),
+        ("tag", np.uint32),
+    ],
 )
 """One beat of the result stream."""
 
@@ -47,12 +56,16 @@ class EventFormat:
         Width of `index`, a channel; 0 where the stream has a single channel.
     level_bits
         Width of `level`, unsigned.
+    tag_bits
+        Width of `tag`.
     """
 
     index_bits: int
     level_bits: int
+    tag_bits: int = 0
 
     def __post_init__(self) -> None:
+        _check_bits("Tag width", self.tag_bits, 0, 32)
         _check_bits("Index width", self.index_bits, 0, 32)
         _check_bits("Level width", self.level_bits, 1, 29)
 
@@ -60,7 +73,8 @@ class EventFormat:
     def fields(self) -> tuple[tuple[str, int], ...]:
         """Names and widths, least significant first, without those of no width."""
         flags = (("end_position", 1), ("end_step", 1), ("end_sample", 1))
-        return _present((("index", self.index_bits), ("level", self.level_bits), *flags))
+        numbers = (("tag", self.tag_bits), ("index", self.index_bits), ("level", self.level_bits))
+        return _present((*numbers, *flags))
 
     @property
     def bits(self) -> int:
@@ -73,11 +87,11 @@ class EventFormat:
         Raises
         ------
         InputError
-            An index or a level does not fit its field.
+            A tag, an index or a level does not fit its field.
         """
         words = np.zeros(len(beats), np.uint64)
         offset = 0
-        for name, width in (("index", self.index_bits), ("level", self.level_bits)):
+        for name, width in (("tag", self.tag_bits), ("index", self.index_bits), ("level", self.level_bits)):
             largest = int(beats[name].max(initial=0))
             if largest >> width:
                 raise InputError(f"Stimulus {name} must fit in {width} bits, not {largest!r}")
@@ -103,11 +117,17 @@ class ResultFormat:
         Width of `index` and `winner`; 0 where there is a single class.
     classes
         Beats per sample.
+    checks
+        Whether there is an `error`.
+    tag_bits
+        Width of `tag`.
     """
 
     logit_bits: int
     class_bits: int
     classes: int
+    checks: bool = False
+    tag_bits: int = 0
 
     def __post_init__(self) -> None:
         _check_bits("Logit width", self.logit_bits, 1, 62)
@@ -124,7 +144,8 @@ class ResultFormat:
     def fields(self) -> tuple[tuple[str, int], ...]:
         """Names and widths, least significant first, without those of no width."""
         classes = (("index", self.class_bits), ("winner", self.class_bits))
-        return _present((("logit", self.logit_bits), *classes, ("last", 1)))
+        ticket = (("tag", self.tag_bits), ("error", int(self.checks)))
+        return _present((*ticket, ("logit", self.logit_bits), *classes, ("last", 1)))
 
     @property
     def bits(self) -> int:

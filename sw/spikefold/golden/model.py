@@ -216,6 +216,10 @@ def accuracy(network: Network, x: NDArray[np.generic], y: ArrayLike) -> float:
         )
     if not len(labels):
         raise InputError("Accuracy must be taken over at least one sample, not 0")
+    classes = network.populations[-1].channels
+    if labels.min() < 0 or labels.max() >= classes:
+        wrong = labels[(labels < 0) | (labels >= classes)][0]
+        raise InputError(f"Labels must be 0..{classes - 1}, one of the network's classes, not {wrong}")
     golden, hits = Golden(network), 0
     for start in range(0, len(labels), MAX_BATCH):
         part = slice(start, start + MAX_BATCH)

@@ -147,6 +147,18 @@ class Neuron:
         """`h`, shape of the threshold: what is added before the division."""
         return self.threshold >> 1 if self.rounding == "half_up" else np.zeros_like(self.threshold)
 
+    @property
+    def first_spike(self) -> Integers:
+        """The smallest `u` with which a channel fires at any time step, (channels,)."""
+        least: Integers = (self.threshold - self.half).min(0)
+        return least if self.fire_floor is None else np.maximum(least, self.fire_floor)
+
+    @property
+    def can_fire(self) -> NDArray[np.bool_]:
+        """Whether the first spike of a channel lies within a capped membrane, (channels,)."""
+        within: NDArray[np.bool_] = self.saturate(self.first_spike) == self.first_spike
+        return within
+
     def at(self, step: int) -> tuple[Integers, Integers]:
         """Return `(θ, h)` of a time step, each of shape (channels,)."""
         row = step if len(self.threshold) > 1 else 0

@@ -13,6 +13,7 @@ from torch import Tensor
 from spikefold.errors import ModelError
 from spikefold.nn import checks
 from spikefold.nn.convolution import Conv2d
+from spikefold.nn.functional import from_log
 from spikefold.nn.layers import Dense
 from spikefold.nn.maps import Size, check_maps, check_window, steps_apart
 
@@ -74,7 +75,7 @@ class BinarySynapses(torch.nn.Module):
         """
         if self.log_alpha is None:
             return self.weight.new_ones(1)
-        alpha = self.log_alpha.exp()
+        alpha = from_log(self.log_alpha)
         bad = ~(torch.isfinite(alpha) & (alpha > 0)).detach()
         if bool(bad.any()):
             raise ModelError(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from spikefold.errors import InputError
 from spikefold.fold.folded import (
     FoldedConv,
     FoldedIdentity,
@@ -16,6 +17,7 @@ from spikefold.fold.folded import (
 from spikefold.ir import Conv, Dense, Identity, Network, Neuron, Population, Projection
 from spikefold.ir.neuron import Integers
 from spikefold.ir.stages import Stage
+from spikefold.quantize.fraction import choose_fractions
 from spikefold.quantize.grid import DEFAULT_BITS, IDENTITY_BITS, Grid, choose_grids
 from spikefold.quantize.leak import leak_shifts
 from spikefold.quantize.report import LayerReport, QuantizationReport, layer_report
@@ -54,7 +56,7 @@ def quantize(
     identity_bits
         1..8, of identity projections (residual shortcuts).
     fractions
-        `F` by population, where it must be that of hardware that exists already; else `choose_fraction`.
+        `F` by population, where it must be that of hardware that exists already; else `choose_fractions`.
 
     Returns
     -------
@@ -64,9 +66,10 @@ def quantize(
     Raises
     ------
     InputError
-        If an option is out of range or names no population.
+        If an option is out of range or names no population, or a layer could never fire.
     """
     grids = choose_grids(folded, weight_bits, identity_bits, method)
+    chosen = {**choose_fractions(folded, grids, membrane_bits is not None), **(fractions or {})}
     stages: list[Stage] = []
     layers: list[LayerReport] = []
     for stage in folded.stages:
@@ -74,8 +77,9 @@ def quantize(
             stages.append(stage)
             continue
         grid, real = grids[stage.name], stage.neuron
-        units = count_units(stage, grid.scale, (fractions or {}).get(stage.name))
+        units = count_units(stage, grid.scale, chosen[stage.name])
         neuron = None if real is None else _neuron(real, units, leak_terms, membrane_bits)
+        _check_can_fire(stage.name, neuron)
         whole = _population(stage, grid, units, neuron, folded.steps)
         stages.append(whole)
         layers.append(layer_report(stage, whole, grid))
@@ -110,6 +114,16 @@ def _neuron(real: FoldedNeuron, units: Units, leak_terms: int, membrane_bits: in
         fire_floor=None if units.fire_floor is None else _integers(units.fire_floor),
         membrane_bits=membrane_bits,
     )
+
+
+def _check_can_fire(name: str, neuron: Neuron | None) -> None:
+    if neuron is not None and not neuron.can_fire.any():
+        bits, first = neuron.membrane_bits, int(neuron.first_spike.min())
+        raise InputError(
+            f"Membranes of {name!r} must reach a threshold, but of {bits} bits reach {(1 << bits - 1) - 1} "  # type: ignore[operator]
+            f"where the first spike takes {first}, so that it would never fire: give it at least "
+            f"{first.bit_length() + 1} bits, or fewer weight bits"
+        )
 
 
 def _projection(folded: FoldedProjection, bits: int, scale: Reals) -> Projection:

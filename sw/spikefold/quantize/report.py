@@ -40,6 +40,11 @@ class LayerReport:
         Thresholds that rounded to 0 and were made 1.
     scales_raised
         Channels whose weights vanish beside their threshold or bias, see `scales.with_floor`.
+    weights_lost
+        Channels whose weights all became 0, beside a bias or threshold that is too large for them: as where
+        the bias of one class collapses all other logits.
+    never_firing
+        Channels that can never fire, since a capped membrane does not reach their threshold.
     weights_clipped
         Weights of two bits and more that lie beyond the largest integer by over half a step.
     binary_rounded
@@ -60,6 +65,8 @@ class LayerReport:
     fire_floor_max: float | None
     thresholds_raised: int
     scales_raised: int
+    weights_lost: int
+    never_firing: int
     weights_clipped: int
     binary_rounded: bool
 
@@ -78,6 +85,10 @@ class LayerReport:
             text += f"; {self.thresholds_raised} thresholds too small for F = {self.fraction} became 1"
         if self.scales_raised:
             text += f"; {self.scales_raised} channels with vanishing weights"
+        if self.weights_lost:
+            text += f"; {self.weights_lost} channels all of whose weights became 0 beside a bias or threshold"
+        if self.never_firing:
+            text += f"; {self.never_firing} channels that never fire, as their membrane is capped too low"
         if self.weights_clipped:
             text += f"; {self.weights_clipped} weights clipped"
         if self.binary_rounded:
@@ -118,6 +129,8 @@ def layer_report(folded: FoldedPopulation, population: Population, grid: Grid) -
         bias_max=float(bias_error.max()),
         **_neuron_losses(folded.neuron, population.neuron, scale, unit),
         scales_raised=int(grid.raised.sum()),
+        weights_lost=_lost(reals, population),
+        never_firing=0 if population.neuron is None else int((~population.neuron.can_fire).sum()),
         weights_clipped=sum(_clipped(w, p.bits, scale) for w, (_, p) in zip(reals, pairs, strict=True)),
         binary_rounded=any(real.binary and p.bits > 1 for real, p in pairs),
     )
@@ -140,6 +153,13 @@ def _neuron_losses(
     if neuron.fire_floor is not None and real.fire_floor is not None:
         found["fire_floor_max"] = float((abs(neuron.fire_floor * unit - real.fire_floor) / scale).max())
     return found
+
+
+def _lost(reals: list[Array], population: Population) -> int:
+    """Channels that had weights and have none."""
+    had = np.any([real.any((0, 2)) for real in reals], 0)
+    has = np.any([projection.flat.any((0, 2)) for projection in population.projections], 0)
+    return int((had & ~has).sum())
 
 
 def _clipped(weight: Array, bits: int, scale: Array) -> int:

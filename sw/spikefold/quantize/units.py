@@ -5,10 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from spikefold.fold.folded import FoldedPopulation, Reals
-from spikefold.ir.neuron import MAX_FRACTION
 from spikefold.quantize.rounding import round_threshold
-
-LEAST_THRESHOLD = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,25 +37,16 @@ class Units:
         return torch.round(self.exact_bias)
 
 
-def count_units(folded: FoldedPopulation, scale: Reals, fraction: int | None = None) -> Units:
+def count_units(folded: FoldedPopulation, scale: Reals, fraction: int) -> Units:
     """Round the parameters of a population whose unit of weight is `scale`, (channels,).
 
-    The readout has no threshold to resolve and takes F = 0. Its bias is then wrong by at most half a weight
-    step, where the rounded weights of a class are wrong by several. `fraction` is that of hardware that
-    exists already; None for `choose_fraction`.
+    `fraction` is from `choose_fractions`, or that of hardware that exists already. The readout has no
+    threshold to resolve and takes F = 0. Its bias is then wrong by at most half a weight step, where the
+    rounded weights of a class are wrong by several.
     """
     neuron = folded.neuron
     if neuron is None:
         return Units(0, scale, folded.bias / scale)
-    if fraction is None:
-        fraction = choose_fraction(neuron.threshold / scale)
     unit = scale / (1 << fraction)
     floor = None if neuron.fire_floor is None else torch.round(neuron.fire_floor / unit)
     return Units(fraction, unit, folded.bias / unit, round_threshold(neuron.threshold, unit), floor)
-
-
-def choose_fraction(thresholds: Reals) -> int:
-    """`F`: the smallest 0..8 that makes every threshold, given in units of weight, at least 32."""
-    powers = 2.0 ** torch.arange(MAX_FRACTION, device=thresholds.device)
-    too_small = torch.round(thresholds.min() * powers) < LEAST_THRESHOLD
-    return int(too_small.sum())

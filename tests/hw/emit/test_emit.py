@@ -19,6 +19,7 @@ from spikefold.ir import Dense, Input, Network, Neuron, Population, ShiftSum
 from spikefold_hw.emit import count_multipliers, emit, top_name
 from spikefold_hw.streaming.architecture import ARCHITECTURE
 from spikefold_hw.streaming.network import NetworkTop
+from spikefold_hw.streaming.outside import ticket_memory
 from spikefold_hw.streaming.planning import plan_of
 
 MULTIPLIERS = re.compile(r"cell \$(mul|div|mod|divfloor|modfloor|pow|macc)")
@@ -83,7 +84,7 @@ def test_files_and_names(files):
 
 def test_one_module_for_all_memories_of_a_shape(files):
     plan = featured_plan()
-    memories = ARCHITECTURE.cost(plan).memories
+    memories = ARCHITECTURE.cost(plan).memories | ticket_memory(plan)
     images = {size.name for stage in plan.stages for size in stage.image_sizes()}
     kinds = {name: "rom" if name in images else "ram" for name in memories}
     assert shapes_in(files) == {f"spikefold_{kinds[n]}_{w}x{rows}" for n, (w, rows) in memories.items()}
@@ -182,7 +183,10 @@ def test_header_tells_design_plan_parameters_and_counters(files):
         f"Written by spikefold {metadata.version('spikefold')}",
         "MEM_DIR: folder of the memory images",
         "X__valid and X__ready are both 1 at the rising edge",
-        "0: cycles 1: samples 2: events_input 3: events_hidden 4: events_second 5: saturations_hidden",
+        "0: cycles[32], clock cycles since the first beat of the input; wraps around 1: samples[32], ",
+        "2: events_input[32], events of 'input', no bare marks; wraps around 3: events_hidden[32], ",
+        "5: saturations_hidden[32], membranes of 'hidden' that were clipped; wraps around 6: violations[4], ",
+        "7: violations_index[16], broken samples whose first wrong beat has an index that is not below ",
     ):
         assert part in header
     assert not re.search(r"/(home|tmp|work|usr)/|20\d\d-\d\d", "".join(files.values()))
@@ -209,11 +213,12 @@ def test_ports_of_the_top(files):
         "input wire i__payload__end_sample",
         "output wire o__valid",
         "input wire o__ready",
+        "output wire o__payload__error",
         f"output wire signed [{bits - 1}:0] o__payload__logit",
         "output wire [1:0] o__payload__index",
         "output wire [1:0] o__payload__winner",
         "output wire o__payload__last",
-        "input wire [2:0] counter_select",
+        "input wire [3:0] counter_select",
         "output wire [31:0] counter_value",
     ]
 
@@ -266,7 +271,7 @@ def test_memories_of_one_row_have_an_address(steps):
     files = emitted(plan_of(smallest_network(steps), {"hidden": 1, "readout": 1}, {}))
     core = files["network_core.v"]
     instances = re.findall(r"  (spikefold_(rom|ram)_\w+) (.*?)\n  \);", core, re.DOTALL)
-    assert len(instances) == 6 + 3 * (steps > 1)
+    assert len(instances) == 7 + 3 * (steps > 1)
     for module, kind, text in instances:
         assert len(re.findall(r"\.\w*address\([^)]", text)) == (1 if kind == "rom" else 2)
         assert not re.search(r"\[-1:0\]", files[f"{module}.v"])
@@ -284,7 +289,7 @@ module bench;
     .i__payload__level(1'b1), .i__payload__end_position(1'b1), .i__payload__end_step(1'b1),
     .i__payload__end_sample(1'b1), .o__valid(o_valid), .o__ready(1'b1), .o__payload__logit(logit),
     .o__payload__index(index), .o__payload__winner(winner), .o__payload__last(last),
-    .counter_select(2'd0), .counter_value(value));
+    .counter_select(4'd0), .counter_value(value));
   initial begin #22 rst = 0; valid = 1; @(negedge clk) while (!ready) @(negedge clk); #9 valid = 0; end
   initial #3000 $finish;
   always @(posedge clk) if (!rst && o_valid !== 0) $display("%b %0d %b", o_valid, logit, winner);

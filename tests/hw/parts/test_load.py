@@ -30,7 +30,8 @@ class Memories(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
-                "loaded": Out(1),
+                "restart": In(1),
+                "full": Out(1),
                 "address": In(range(max(depth, 2))),
                 **{size.name: Out(size.width) for size in sizes},
             }
@@ -39,8 +40,12 @@ class Memories(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.chain = self.chain
-        wiring.connect(m, wiring.flipped(self.i), self.chain.i)
-        m.d.comb += self.loaded.eq(self.chain.loaded)
+        m.d.comb += [
+            self.i.ready.eq(1),
+            self.chain.i.valid.eq(self.i.valid),
+            self.chain.i.payload.eq(self.i.payload),
+        ]
+        m.d.comb += [self.full.eq(self.chain.full), self.chain.restart.eq(self.restart)]
         for size in self.sizes:
             memory = image_memory(size.name, size.width, size.depth, self.chain)
             # Deep in the hierarchy, as in a network.
@@ -62,15 +67,15 @@ def random_image(rng, size):
 
 
 async def load(ctx, dut, payload, pause, rng):
-    """Send bytes and go on until `loaded`; returns the cycles it took."""
+    """Send bytes and go on until `full`; returns the cycles it took."""
     sent, cycle = 0, 0
-    while not ctx.get(dut.loaded):
+    while not ctx.get(dut.full):
         assert cycle < 40 * len(payload) + 1000, f"stuck after {sent} bytes"
         valid = sent < len(payload) and rng.random() >= pause
         ctx.set(dut.i.valid, valid)
         ctx.set(dut.i.payload, payload[sent] if valid else int(rng.integers(256)))
-        _, _, ready = await ctx.tick().sample(dut.i.ready)
-        sent += valid and ready
+        await ctx.tick()
+        sent += valid
         cycle += 1
     assert sent == len(payload)
     ctx.set(dut.i.valid, 0)
@@ -89,8 +94,8 @@ async def rows_of(ctx, dut):
     return rows
 
 
-def check_load(sizes, pause=0.0, seed=0, loads=1):
-    """Load `loads` times with a reset in between; returns the cycles of the last."""
+def check_load(sizes, pause=0.0, seed=0, loads=1, between="clear"):
+    """Load `loads` times with a reset, or a restart, in between; returns the cycles of the last."""
     rng = np.random.default_rng(seed)
     dut, took = Memories(sizes), []
 
@@ -101,13 +106,14 @@ def check_load(sizes, pause=0.0, seed=0, loads=1):
             took.append(await load(ctx, dut, payload, pause, rng))
             # Bytes after the last change nothing.
             ctx.set(dut.i.valid, 1)
-            for _ in range(2 * len(sizes)):
-                _, _, ready = await ctx.tick().sample(dut.i.ready)
-                assert not ready
+            await ctx.tick().repeat(2 * len(sizes))
+            ctx.set(dut.i.valid, 0)
+            await ctx.tick().repeat(len(sizes))
             assert await rows_of(ctx, dut) == {name: image.words for name, image in images.items()}
-            ctx.set(dut.clear, 1)
+            ctx.set(getattr(dut, between), 1)
             await ctx.tick()
-            ctx.set(dut.clear, 0)
+            ctx.set(getattr(dut, between), 0)
+            assert not ctx.get(dut.full)
 
     simulate(ResetInserter(dut.clear)(dut), bench)
     return took[-1]
@@ -187,8 +193,9 @@ def test_many_memories_share_segments(pause):
     check_load(sizes, pause, seed=1)
 
 
-def test_second_load_after_a_reset():
-    check_load(sizes_of((9, 4), (3, 4), (3, 4), (20, 2)), 0.3, loads=3)
+@pytest.mark.parametrize("between", ["clear", "restart"])
+def test_second_load_after_a_reset_or_a_restart(between):
+    check_load(sizes_of((9, 4), (3, 4), (3, 4), (20, 2)), 0.3, loads=3, between=between)
 
 
 def test_a_byte_is_taken_every_cycle():
@@ -196,7 +203,7 @@ def test_a_byte_is_taken_every_cycle():
     assert check_load(sizes_of((16, 10), (16, 10), (4, 7))) == 47 + 2
 
 
-def test_loaded_waits_for_the_last_byte():
+def test_full_waits_for_the_last_byte():
     dut = Memories(sizes_of((8, 2), (24, 1)))
 
     async def bench(ctx):
@@ -206,13 +213,12 @@ def test_loaded_waits_for_the_last_byte():
         ctx.set(dut.i.valid, 0)
         for _ in range(20):
             await ctx.tick()
-            assert not ctx.get(dut.loaded)
-            assert ctx.get(dut.i.ready)
+            assert not ctx.get(dut.full)
         ctx.set(dut.i.valid, 1)
         await ctx.tick()
         ctx.set(dut.i.valid, 0)
         await ctx.tick().repeat(2)
-        assert ctx.get(dut.loaded)
+        assert ctx.get(dut.full)
 
     simulate(dut, bench)
 
@@ -247,20 +253,21 @@ module bench;
   reg clk = 0, rst = 1, valid = 0;
   reg [7:0] bytes [0:{count} - 1];
   reg [2:0] address = 0;
-  wire ready, loaded;
+  wire ready, full;
   wire [8:0] m0, m1;
   wire [0:0] m2;
   integer sent = 0, cycle = 0;
   always #5 clk = ~clk;
   memories_top dut (
-    .clk(clk), .rst(rst), .i__valid(valid), .i__ready(ready), .i__payload(bytes[sent]), .loaded(loaded),
+    .clk(clk), .rst(rst), .i__valid(valid), .i__ready(ready), .i__payload(bytes[sent]), .full(full),
+    .restart(1'b0),
     .address(address), .m0(m0), .m1(m1), .m2(m2));
   initial begin $readmemh("bytes.hex", bytes); #22 rst = 0; end
   always @(posedge clk) if (!rst) begin
     cycle <= cycle + 1;
     if (valid && ready) sent <= sent + 1;
-    if (loaded) address <= address + 1;
-    if (loaded && address > 0) $display("%b %b %b", m0, m1, m2);
+    if (full) address <= address + 1;
+    if (full && address > 0) $display("%b %b %b", m0, m1, m2);
     if (address == 5) $finish;
     if (cycle > 200) $finish;
   end

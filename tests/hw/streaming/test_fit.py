@@ -38,11 +38,11 @@ def test_networks_of_one_shape_fit_if_their_numbers_do():
         (lambda n: replace(n, name="other"), r"^Network name must be 'network' to fit, not 'other'$"),
         (
             lambda n: replace(n, input=Input((5,), 15)),
-            r"^Network input must be InputPlan\(.*levels=16, .* to fit, not InputPlan\(.*levels=15, ",
+            r"^Network input must be EventStream\(.*levels=16, .* to fit, not EventStream\(.*levels=15, ",
         ),
         (
             lambda n: replace(n, input=Input((5,), 16, False)),
-            r"^Network input must be InputPlan\(.*Time\(steps=1, .* to fit, not InputPlan\(.*Time\(steps=2, ",
+            r"^Network input must be EventStream\(.*steps=1, .* to fit, not EventStream\(.*steps=2, ",
         ),
         (lambda n: changed(n, fraction=8), r"^Fraction of 'layer0' must be \d to fit, not 8$"),
         (lambda n: changed_neuron(n, leak=LEAKS["half"]), r"^Neuron of 'layer0' must be .* to fit, not "),

@@ -1,5 +1,7 @@
 """Whole networks in Amaranth's simulator against `Neuron.step`, and their counters."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cell_samples import random_levels
@@ -8,10 +10,13 @@ from stream_bench import Sink, Source, event_beats, pack, simulate, unpack
 
 from spikefold.ir import Network
 from spikefold.ir.coding import CODINGS
-from spikefold_hw.streaming.network import NetworkTop, counter_names
+from spikefold_hw.parts.input_rules import CAUSES
+from spikefold_hw.streaming.network import NetworkTop
+from spikefold_hw.streaming.outside import counters_of
 from spikefold_hw.streaming.planning import plan_of
 
 PATIENCE = 5000
+VIOLATIONS = ("violations", *(f"violations_{cause}" for cause in CAUSES))
 
 
 def network_run(dut, levels, stalls=(0, 0), style="riding", seed=0):
@@ -53,12 +58,12 @@ def network_run(dut, levels, stalls=(0, 0), style="riding", seed=0):
                 last = cycle
             cycle += 1
         ctx.set(dut.o.ready, 1)
-        for k, name in enumerate(counter_names(dut.plan)):
+        for k, counter in enumerate(counters_of(dut.plan)):
             ctx.set(dut.counter_select, k)
             for _ in range(3):
                 _, _, extra = await ctx.tick().sample(dut.o.valid)
                 assert not extra
-            counters[name] = ctx.get(dut.counter_value)
+            counters[counter.name] = ctx.get(dut.counter_value)
         span.append(cycle - first)
 
     simulate(dut, bench)
@@ -77,6 +82,7 @@ def check_network(network, plan, levels, **options):
     want = {"samples": len(levels)} | {f"events_{name}": n for name, n in expected.events.items()}
     want["events_input"] *= plan.input.time.steps // levels.shape[1]
     capped = [p.name for p in network.populations if p.neuron and p.neuron.membrane_bits is not None]
+    assert not any(counters.pop(name) for name in VIOLATIONS)
     assert counters == want | {f"saturations_{name}": expected.saturations[name] for name in capped}
     return counters
 
@@ -141,11 +147,14 @@ def test_samples_overlap_in_the_layers():
 def test_counter_names_follow_the_plan():
     network, plan, _ = random_case(0)
     capped = [p.name for p in network.populations if p.neuron and p.neuron.membrane_bits is not None]
-    assert counter_names(plan) == (
+    assert tuple(counter.name for counter in counters_of(plan)) == (
         "cycles",
         "samples",
         "events_input",
         "events_layer0",
         "events_layer1",
         *(f"saturations_{name}" for name in capped),
+        *VIOLATIONS,
     )
+    plain = counters_of(replace(plan, checks=False))
+    assert plain == counters_of(plan)[: -len(VIOLATIONS)]

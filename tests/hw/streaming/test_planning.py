@@ -8,8 +8,8 @@ from spikefold.errors import InputError, ModelError
 from spikefold.ir import Conv, Dense, Input, Map, Network, Neuron, Population
 from spikefold_hw.order import Time
 from spikefold_hw.streaming.depths import occupancy
-from spikefold_hw.streaming.plan import InputPlan
 from spikefold_hw.streaming.planning import plan_of
+from spikefold_hw.streams import EventStream
 
 
 def test_shape_of_a_plan():
@@ -18,7 +18,7 @@ def test_shape_of_a_plan():
     hidden, readout = plan.layers
     time = Time(3, "position_major")
     assert plan.time == time
-    assert plan.input == InputPlan(Map(5), 16, time)
+    assert plan.input == EventStream(Map(5), 16, time)
     assert (hidden.channels, hidden.lanes, hidden.blocks.count, hidden.map) == (6, 4, 2, Map(6))
     assert (readout.channels, readout.lanes, readout.blocks.count, readout.map) == (3, 3, 1, Map(3))
     assert (hidden.units, hidden.blocks.words, hidden.blocks.groups) == (1, 6, 1)
@@ -59,7 +59,7 @@ def test_a_static_input_is_presented_once_where_its_current_is_the_same(options,
 def test_plan_of_a_graph():
     plan = plan_of(block(), BLOCK_LANES, {"two": "naf"}, units={"one": 2, "readout": 2})
     one, two, depth, pool, most, total, readout = plan.stages
-    assert plan.input == InputPlan(Map(4, 5, 6), 9, Time(2, "position_major"))
+    assert plan.input == EventStream(Map(4, 5, 6), 9, Time(2, "position_major"))
     assert [stage.name for stage in plan.stages] == [
         "one",
         "two",

@@ -13,9 +13,10 @@ from spikefold.ir.projections import Dense
 from spikefold_hw.architecture import Architecture
 from spikefold_hw.cost import Cost
 from spikefold_hw.cycles import Cycles, LaneCycles
-from spikefold_hw.interface import EventStream, Interface
+from spikefold_hw.interface import Interface
 from spikefold_hw.order import Time
 from spikefold_hw.parts.images import Image
+from spikefold_hw.streams import EventStream
 from toy_architecture.config import Config
 from toy_architecture.core import ToyCore
 

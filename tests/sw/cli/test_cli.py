@@ -12,7 +12,7 @@ from cli_case import data_file, fields, invoke, model_file, recipe_meta, refused
 from spikefold import __version__
 from spikefold.errors import BuildError, InputError, MissingToolError, SpikefoldError, ToolError
 
-COMMANDS = ("train", "compile", "verify", "simulate", "synth", "analyze", "demo")
+COMMANDS = ("train", "compile", "verify", "simulate", "synth", "analyze", "demo", "cache")
 
 
 def test_version():

@@ -12,7 +12,7 @@ PROBE = Probe("hidden", "core.probe_hidden", FORMAT)
 
 
 def test_event_words():
-    stream = np.array([(5, 3, True, False, True), (15, 7, False, True, False)], BEAT)
+    stream = np.array([(5, 3, True, False, True, 0), (15, 7, False, True, False, 0)], BEAT)
     words = FORMAT.pack(stream)
     assert words.tolist() == [5 | 3 << 4 | 1 << 8 | 1 << 10, 15 | 7 << 4 | 1 << 9]
     assert FORMAT.unpack(words).tolist() == stream.tolist()
@@ -22,17 +22,17 @@ def test_event_words():
 def test_result_words_are_sign_extended(logit):
     word = (logit & 0xFFF) | 2 << 12 | 1 << 14 | 1 << 16
     results = RESULTS.unpack(np.array([word], np.uint64))
-    assert results.tolist() == [(logit, 2, 1, True)]
+    assert results.tolist() == [(logit, 2, 1, True, False, 0)]
 
 
 def test_a_single_class_has_no_index_bits():
     narrow = ResultFormat(logit_bits=8, class_bits=0, classes=1)
-    assert narrow.unpack(np.array([0x1FF], np.uint64)).tolist() == [(-1, 0, 0, True)]
+    assert narrow.unpack(np.array([0x1FF], np.uint64)).tolist() == [(-1, 0, 0, True, False, 0)]
 
 
 def test_values_that_do_not_fit_are_refused():
     with pytest.raises(InputError, match=r"^Stimulus level must fit in 4 bits, not 16$"):
-        FORMAT.pack(np.array([(0, 16, True, True, True)], BEAT))
+        FORMAT.pack(np.array([(0, 16, True, True, True, 0)], BEAT))
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,15 @@ def test_values_that_do_not_fit_are_refused():
 def test_impossible_ports_are_refused(build, message):
     with pytest.raises(InputError, match=message):
         build()
+
+
+def test_tags_and_errors_are_the_lowest_fields():
+    events, results = EventFormat(4, 3, 9), ResultFormat(12, 2, 3, True, 9)
+    assert (events.bits, results.bits) == (FORMAT.bits + 9 - 1, 12 + 2 + 2 + 1 + 1 + 9)
+    stream = np.array([(5, 3, True, False, True, 0x155)], BEAT)
+    assert events.unpack(events.pack(stream)).tolist() == stream.tolist()
+    assert int(events.pack(stream)[0]) & 0x1FF == 0x155
+    word = 0x0AA | 1 << 9 | (0xFFF << 10) | 2 << 22 | 1 << 24 | 1 << 26
+    assert results.unpack(np.array([word], np.uint64)).tolist() == [(-1, 2, 1, True, True, 0x0AA)]
+    with pytest.raises(InputError, match=r"^Stimulus tag must fit in 9 bits, not 512$"):
+        events.pack(np.array([(0, 1, True, True, True, 512)], BEAT))

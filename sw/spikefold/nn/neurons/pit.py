@@ -5,7 +5,7 @@ from torch import Tensor
 
 from spikefold.errors import ModelError
 from spikefold.nn import checks
-from spikefold.nn.functional import FLOOR
+from spikefold.nn.functional import FLOOR, from_log
 from spikefold.nn.neurons.scaled import ScaledNeuron
 
 LEARN = ("scale", "factor", "none")
@@ -67,8 +67,8 @@ class PIT(ScaledNeuron):
 
     def _of_log(self, log_scale: Tensor) -> Tensor:
         if self.log_factor is None:
-            return log_scale.exp()
-        return (log_scale + self.log_factor[:, None]).exp().clamp_min(FLOOR)
+            return from_log(log_scale)
+        return from_log(log_scale + self.log_factor[:, None]).clamp_min(FLOOR)
 
     def _prepare(self, current: Tensor) -> None:
         super()._prepare(current)

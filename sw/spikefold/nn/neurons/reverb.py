@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from spikefold.nn import checks
-from spikefold.nn.functional import charge, upper_three_sigma
+from spikefold.nn.functional import charge, from_log, upper_three_sigma
 from spikefold.nn.neurons.base import SpikingNeuron
 
 ALPHAS = ("none", "layer", "channel")
@@ -77,7 +77,7 @@ class ReverB(SpikingNeuron):
         """The factor of the membrane, [C], finite and positive; ones with alpha "none"."""
         if self.log_alpha is None:
             return self._unit[0]
-        return self._checked("alpha", self.log_alpha.exp().expand(1, self.channels))[0]
+        return self._checked("alpha", from_log(self.log_alpha).expand(1, self.channels))[0]
 
     @property
     def scale(self) -> Tensor:
@@ -85,7 +85,7 @@ class ReverB(SpikingNeuron):
         if self.log_step is None:
             return self.alpha.expand(self.steps, -1)
         log_step = self.log_step if self.learn == "scale" else self.log_step.detach()
-        return self._checked("lsb", log_step.exp().expand(self.steps, self.channels))
+        return self._checked("lsb", from_log(log_step).expand(self.steps, self.channels))
 
     @property
     def threshold(self) -> Tensor:

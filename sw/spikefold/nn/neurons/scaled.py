@@ -7,7 +7,7 @@ from torch import Tensor
 
 from spikefold.errors import ModelError
 from spikefold.nn import checks
-from spikefold.nn.functional import charge, min_max, step, three_sigma
+from spikefold.nn.functional import charge, from_log, min_max, step, three_sigma
 from spikefold.nn.neurons.base import SpikingNeuron
 
 INITS = {"three_sigma": three_sigma, "min_max": min_max}
@@ -40,7 +40,7 @@ class ScaledNeuron(SpikingNeuron):
     _subject = "scale"
 
     def _of_log(self, log_scale: Tensor) -> Tensor:
-        return log_scale.exp()
+        return from_log(log_scale)
 
     def _prepare(self, current: Tensor) -> None:
         if not self.initialised:

@@ -12,6 +12,7 @@ from spikefold.fold.spikes import Spikes
 from spikefold.fold.traces import Connection
 from spikefold.fold.walk import Walk
 from spikefold.nn.binary import effective_weight
+from spikefold.quantize.fraction import choose_fractions
 from spikefold.quantize.grid import choose_grids
 from spikefold.quantize.rounding import round_weight
 from spikefold.quantize.scales import Method
@@ -37,16 +38,26 @@ class Rounded:
     """
 
     @torch.no_grad()
-    def __init__(self, walk: Walk, bits: int | Mapping[str, int], identity_bits: int, method: Method) -> None:
+    def __init__(
+        self,
+        walk: Walk,
+        bits: int | Mapping[str, int],
+        identity_bits: int,
+        method: Method,
+        capped: bool,
+    ) -> None:
         self.spikes = {name: value for name, value in walk.values.items() if isinstance(value, Spikes)}
         self.units: dict[str, Units] = {}
         self.weights: dict[Connection, list[Tensor]] = {}
         self.errors: dict[Connection, Reals] = {}
         folded = walk.network("network")
         grids = choose_grids(folded, bits, identity_bits, method)
+        fractions = choose_fractions(folded, grids, capped)
         for population in folded.populations:
             grid = grids[population.name]
-            self.units[population.modules[-1]] = count_units(population, grid.scale)
+            self.units[population.modules[-1]] = count_units(
+                population, grid.scale, fractions[population.name]
+            )
             for path, most in zip(walk.paths[population.name], grid.bits, strict=True):
                 self._add(path, most, grid.scale)
 

@@ -43,7 +43,7 @@ class Simulation:
         self._reads = Counter(source for node in self._nodes for source in node.inputs)
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
         self._walk = partial(Walk, self._nodes, device=device)
-        self._options = (bits, identity_bits, method)
+        self._options = (bits, identity_bits, method, membrane_bits is not None)
         walk = self._walk()
         folded = walk.network("network")
         network, _ = quantize(

@@ -1,0 +1,74 @@
+"""Tickets of the samples that are under way, in their order."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out
+
+from spikefold_hw.parts.memory import Ram
+from spikefold_hw.typed import Component
+
+
+class Ledger(Component):
+    """A queue of tickets: one comes in with the end of a sample and goes with the end of its result.
+
+    Parameters
+    ----------
+    ticket
+        Layout of a ticket; it may be empty, then samples are counted only.
+    depth
+        Samples under way at most, a power of two of at least 4.
+    name
+        What the name of its memory begins with.
+
+    Members
+    -------
+    push, i : In
+        Strobe: append the ticket `i`.
+    pop : In(1)
+        Strobe: the oldest ticket goes.
+    o : Out
+        The oldest ticket, from two cycles after its `push` on.
+    some : Out(1)
+        There is one.
+    full : Out(1)
+        There is room for one ticket at most: for that of a sample which has begun.
+    """
+
+    push: Signal
+    pop: Signal
+    some: Signal
+    full: Signal
+    i: Any
+    o: Any
+
+    def __init__(self, ticket: data.StructLayout, depth: int, name: str = ""):
+        self._ticket, self._depth, self._name = ticket, depth, name
+        members = {"push": In(1), "pop": In(1), "some": Out(1), "full": Out(1)}
+        if ticket.size:
+            members |= {"i": In(ticket), "o": Out(ticket)}
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        under_way = Signal(range(self._depth + 1))
+        m.d.sync += under_way.eq(under_way + self.push - self.pop)
+        m.d.comb += [self.some.eq(under_way != 0), self.full.eq(under_way >= self._depth - 1)]
+        if not self._ticket.size:
+            return m
+        m.submodules.memory = memory = Ram(self._ticket, self._depth, self._name)
+        write, read = memory.write_port(), memory.read_port()
+        last, first, following = (Signal(range(self._depth)) for _ in range(3))
+        m.d.comb += [
+            write.en.eq(self.push),
+            write.addr.eq(last),
+            write.data.eq(self.i),
+            # Read again in every cycle, so that a ticket is seen which came after the read before.
+            read.en.eq(1),
+            following.eq(first + self.pop),
+            read.addr.eq(following),
+            Value.cast(self.o).eq(read.data),
+        ]
+        m.d.sync += [first.eq(following), last.eq(last + self.push)]
+        return m
