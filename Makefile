@@ -18,8 +18,9 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(TEST)
 
+# New random designs in every run; `make slow SEED=123` tests one of them again.
 slow: $(STAMP)
-	$(TEST) -m slow
+	$(TEST) -m slow $(if $(SEED),--seed $(SEED))
 
 bench: $(STAMP)
 	$(BIN)/python bench/mnist.py

@@ -1,9 +1,11 @@
 """Random designs equal the golden model bit for bit, and the cycle model cycle for cycle."""
 
 import dataclasses
+from itertools import product
 
 import numpy as np
 import pytest
+from failed_seeds import CHAINS, GRAPHS
 from random_designs import random_design, random_graph_design
 
 from spikefold_hw.emit import count_multipliers
@@ -22,58 +24,61 @@ def _check(seed, simulator, stall, make=random_design):
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
-@pytest.mark.parametrize("seed", range(12))
-def test_amaranth(seed, stall):
+@pytest.mark.parametrize("seed", [*range(12), *CHAINS])
+def test_chain(seed, stall):
     _check(seed, "amaranth", stall)
 
 
 @pytest.mark.parametrize("seed", [20, 21])
-def test_verilator(seed):
+def test_chain_in_verilator(seed):
     _check(seed, "verilator", 0.0)
     _check(seed, "verilator", 0.3)
 
 
-GRAPHS = range(15)
-"""Any kernel, stride, padding, groups, pool, sum, shortcut, T, D, lanes, Q, coding, order of time; loaded."""
-
-
-@pytest.mark.parametrize("seed", GRAPHS)
-def test_graph(seed):
-    _check(seed, "amaranth", 0.0 if seed % 3 else 0.4, random_graph_design)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1000, 1100))
-def test_graph_more(seed):
-    _check(seed, "amaranth", 0.0, random_graph_design)
+@pytest.mark.parametrize(
+    ("seed", "stall"),
+    [
+        *((seed, 0.0 if seed % 3 else 0.4) for seed in range(15)),
+        *product(GRAPHS, (0.0, 0.4)),
+    ],
+)
+def test_graph(seed, stall):
+    """Any kernel, stride, padding, groups, pool, sum, shortcut, T, D, lanes, Q, coding, order; loaded."""
+    _check(seed, "amaranth", stall, random_graph_design)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1000, 1040))
-def test_graph_under_stalls(seed):
-    _check(seed, "amaranth", 0.5, random_graph_design)
+@pytest.mark.new_seeds(60, *CHAINS)
+def test_new_chain(new_seed):
+    _check(new_seed, "amaranth", 0.0)
+
+
+@pytest.mark.slow
+@pytest.mark.new_seeds(20, *CHAINS)
+def test_new_chain_in_verilator(new_seed):
+    _check(new_seed, "verilator", 0.0)
+    _check(new_seed, "verilator", 0.6)
+
+
+@pytest.mark.slow
+@pytest.mark.new_seeds(100, *GRAPHS)
+def test_new_graph(new_seed):
+    _check(new_seed, "amaranth", 0.0, random_graph_design)
+
+
+@pytest.mark.slow
+@pytest.mark.new_seeds(40, *GRAPHS)
+def test_new_graph_under_stalls(new_seed):
+    _check(new_seed, "amaranth", 0.5, random_graph_design)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "simulator", ["native", "verilator", pytest.param("icarus", marks=pytest.mark.icarus)]
 )
-@pytest.mark.parametrize("seed", range(2000, 2005))
-def test_graph_in_verilator_and_icarus(seed, simulator):
-    _check(seed, simulator, 0.3 if simulator == "verilator" else 0.0, random_graph_design)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 160))
-def test_amaranth_more(seed):
-    _check(seed, "amaranth", 0.0)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(200, 220))
-def test_verilator_more(seed):
-    _check(seed, "verilator", 0.0)
-    _check(seed, "verilator", 0.6)
+@pytest.mark.new_seeds(5, *GRAPHS)
+def test_new_graph_in_verilator_and_icarus(new_seed, simulator):
+    _check(new_seed, simulator, 0.3 if simulator == "verilator" else 0.0, random_graph_design)
 
 
 @pytest.mark.slow
