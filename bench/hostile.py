@@ -3,7 +3,7 @@
     python bench/hostile.py [--json] [--mutants N] [--seed S]
 
 Files are damaged (bits, lengths, pieces, headers, members, numbers, depth, bombs, pickles) or forged, with
-digests that fit again. Each is read within 10 seconds of processor time, a minute by the clock, and 1 GiB.
+digests that fit again. Each is read within 10 seconds of processor time, five minutes by the clock and 1 GiB.
 `altered_accepted` counts damage that was accepted although the file then computes something else; a forged
 part of a build counts, too, while other forged files are another's work. Ends with 1 unless all counts are as
 they must be.

@@ -13,7 +13,7 @@ from victims import Victim
 
 from spikefold.errors import SpikefoldError
 
-SECONDS, PATIENCE = 10, 60
+SECONDS, PATIENCE = 10, 300
 """Of processor time, tools included, and by the clock: the machine may be busy."""
 BYTES = 640 << 20
 """More memory than a process had before; one with torch has some 350 MiB, so this keeps it within 1 GiB."""
