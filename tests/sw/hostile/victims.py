@@ -160,7 +160,7 @@ def build(folder: Path) -> Victim:
     place = _build(folder, "build")
     names = ("rtl/tiny_core.v", "rtl/tiny_top.v", "mem/layer0_weight0.mem", "mem/layer0_weight0.bin")
     files = tuple(f"b/{name}" for name in (*names, "network.npz"))
-    return Victim("build", place, files, read_build, (), (resigned_file,), signed=True)
+    return Victim("build", place, files, read_build, (), (resigned_file,), signed=True, sealed=True)
 
 
 def read_build(root: Path) -> str:
