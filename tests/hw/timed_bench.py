@@ -9,13 +9,18 @@ PATIENCE = 3000
 class TimedSource:
     """Offers cells beat by beat; pauses a random time before each cell and, if it `dawdles`, each beat.
 
-    Attributes: cycles by cell of the first beat on offer, of the first taken, and of the mark taken.
+    Attributes: cycles by cell of the first beat on offer, of the first, the mark and all events taken.
     """
 
     def __init__(self, interface, cells, gap, dawdles, rng):
         self.interface = interface
         shape = interface.payload.shape()
-        self._beats = [(pack(beat, shape), k == 0) for cell in cells for k, beat in enumerate(cell)]
+        self._beats = [
+            (pack(beat, shape), k == 0, beat.get("level", 0) > 0)
+            for cell in cells
+            for k, beat in enumerate(cell)
+        ]
+        self.events = []
         self._gap, self._dawdles, self._rng = gap, dawdles, rng
         self._wait = 0
         self.offered, self.firsts, self.marks, self.offers = None, [], [], []
@@ -37,6 +42,9 @@ class TimedSource:
             return
         if self.offered[1]:
             self.firsts.append(cycle)
+            self.events.append([])
+        if self.offered[2]:
+            self.events[-1].append(cycle)
         if not self._beats or self._beats[0][1]:
             self.marks.append(cycle)
             self._wait = int(self._rng.integers(0, self._gap + 1))

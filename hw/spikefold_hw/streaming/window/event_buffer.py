@@ -42,28 +42,28 @@ class _Place(data.StructLayout):
         super().__init__({"row": index_bits(weights.inputs), "bank": 1})
 
 
-class _Filled(data.StructLayout):
-    """What is kept of a bank that is filled: how many events it holds, and whether none."""
-
-    def __init__(self, weights: WeightsShape):
-        super().__init__({"count": index_bits(weights.inputs) + 1, "empty": 1})
-
-
 class _Bank:
     """A bank's record, which both sides work on.
 
     It is `full` from its window's mark until its last slot has left, and `fresh` until that has been fetched.
+    `count` are the events of its last window so far; `empty` says that there is none to be fetched.
     """
 
     def __init__(self, k: int, weights: WeightsShape):
         self.full, self.fresh = Signal(name=f"full{k}"), Signal(name=f"fresh{k}")
-        self.filled = Signal(_Filled(weights), name=f"filled{k}")
+        self.count = Signal(_count_bits(weights), name=f"count{k}", reset_less=True)
+        self.empty = Signal(name=f"empty{k}", init=1)
+
+
+def _count_bits(weights: WeightsShape) -> int:
+    return index_bits(weights.inputs) + 1
 
 
 class EventBuffer(Component):
     """Two banks of events: one is filled while the other is replayed, once per block.
 
-    Zeros are never stored. A bank is free again when its last flush has left.
+    The first block does not wait for the window: an event is replayed as soon as it is stored, and the flush
+    when the mark is there. Zeros are never stored. A bank is free again when its last flush has left.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class EventBuffer(Component):
     """
 
     latency = 3
-    """Cycles from the mark's handshake to the first slot on the output."""
+    """Cycles from the handshake of an event, or a mark, to its slot on the output."""
 
     i: stream.Interface
     o: stream.Interface
@@ -113,16 +113,20 @@ class EventBuffer(Component):
         ]
         banks = [_Bank(k, self._weights) for k in range(BANKS)]
         for k, bank in enumerate(banks):
+            with m.If(fill.stores & (fill.place.bank == k)):
+                m.d.sync += [bank.count.eq(fill.count), bank.empty.eq(0)]
             with m.If(fill.fills & (fill.place.bank == k)):
-                m.d.sync += [bank.full.eq(1), bank.fresh.eq(1), bank.filled.eq(fill.filled)]
+                m.d.sync += [bank.full.eq(1), bank.fresh.eq(1)]
             with m.If(replay.fetched & (replay.place.bank == k)):
-                m.d.sync += bank.fresh.eq(0)
+                m.d.sync += [bank.fresh.eq(0), bank.empty.eq(1)]
             with m.If(replay.left & (replay.leaving == k)):
                 m.d.sync += bank.full.eq(0)
         m.d.comb += [
             fill.full.eq(Array(bank.full for bank in banks)[fill.place.bank]),
+            replay.grows.eq(fill.stores & (fill.place.bank == replay.place.bank)),
             replay.fresh.eq(Array(bank.fresh for bank in banks)[replay.place.bank]),
-            replay.filled.eq(Array(bank.filled for bank in banks)[replay.place.bank]),
+            replay.empty.eq(Array(bank.empty for bank in banks)[replay.place.bank]),
+            replay.count.eq(Array(bank.count for bank in banks)[replay.place.bank]),
         ]
         return m
 
@@ -138,12 +142,14 @@ class _Fill(Component):
         The bank that `place` names is.
     stores, place, event : Out
         The memory's write port.
-    fills, filled : Out
-        Strobe: the bank that `place` names is filled, with so much.
+    count : Out
+        Events of the bank that `place` names, the one that is being stored included.
+    fills : Out(1)
+        Strobe: the bank that `place` names is filled.
     """
 
+    count: Signal
     event: Any
-    filled: Any
     fills: Signal
     full: Any
     i: stream.Interface
@@ -159,8 +165,8 @@ class _Fill(Component):
                 "stores": Out(1),
                 "place": Out(_Place(weights)),
                 "event": Out(StoredEvent(weights)),
+                "count": Out(_count_bits(weights)),
                 "fills": Out(1),
-                "filled": Out(_Filled(weights)),
             }
         )
 
@@ -168,23 +174,22 @@ class _Fill(Component):
         weights, event = self._weights, self.i.payload
         m = Module()
         bank = Signal()
-        count = Signal.like(self.filled.count)
+        stored = Signal.like(self.count)
         taken = self.i.valid & self.i.ready
         m.d.comb += [
             self.i.ready.eq(~self.full),
             self.stores.eq(taken & (event.level != 0)),
-            self.place.row.eq(count),
+            self.place.row.eq(stored),
             self.place.bank.eq(bank),
             self.event.index.eq(event.index),
             self.event.digits.eq(encode(event.level, weights.levels, weights.coding)),
             self.fills.eq(taken & event.end_position),
-            self.filled.count.eq(count + (event.level != 0)),
-            self.filled.empty.eq((count == 0) & (event.level == 0)),
+            self.count.eq(stored + 1),
         ]
-        with m.If(taken):
-            m.d.sync += count.eq(Mux(event.end_position, 0, self.filled.count))
         with m.If(self.fills):
-            m.d.sync += bank.eq(~bank)
+            m.d.sync += [stored.eq(0), bank.eq(~bank)]
+        with m.Elif(self.stores):
+            m.d.sync += stored.eq(self.count)
         return m
 
 
@@ -193,8 +198,10 @@ class _Replay(Component):
 
     Members
     -------
-    fresh, filled : In
-        The bank that `place` names is; what it holds.
+    fresh, empty, count : In
+        Of the bank that `place` names.
+    grows : In(1)
+        Strobe: an event is stored in that bank.
     fetches, place, event
         The memory's read port.
     fetched : Out(1)
@@ -205,11 +212,13 @@ class _Replay(Component):
         Every event of a window and a flush, for every block.
     """
 
+    count: Signal
+    empty: Signal
     event: Any
     fetched: Any
     fetches: Signal
-    filled: Any
     fresh: Any
+    grows: Signal
     leaving: Signal
     left: Any
     o: stream.Interface
@@ -221,7 +230,9 @@ class _Replay(Component):
         super().__init__(
             {
                 "fresh": In(1),
-                "filled": In(_Filled(weights)),
+                "empty": In(1),
+                "count": In(_count_bits(weights)),
+                "grows": In(1),
                 "fetches": Out(1),
                 "place": Out(_Place(weights)),
                 "event": In(StoredEvent(weights)),
@@ -244,7 +255,8 @@ class _Replay(Component):
         ends = self._walk(m)
         m.d.comb += [
             move.eq(self.o.ready | ~self.o.valid),
-            self.fetches.eq(self.fresh & (move | ~valid)),
+            # An event that is there, or, once the window is complete, the flush.
+            self.fetches.eq((self.fresh | ~ends) & (move | ~valid)),
             self.o.payload.eq(slot),
             self.left.eq(self.o.valid & self.o.ready & leaves),
         ]
@@ -264,18 +276,18 @@ class _Replay(Component):
         return m
 
     def _walk(self, m: Module) -> Value:
-        """Go on with every fetch; returns whether a block ends with the slot that is being fetched."""
+        """Go on with every fetch; returns whether no event of the block is left to be fetched."""
         row = Signal.like(self.place.row)
-        following = Signal.like(self.filled.count, init=1)
-        # Whether a block ends at a row is compared one fetch ahead, out of the way of `ready`.
+        following = Signal.like(self.count, init=1)
+        # Whether there is an event at a row is compared one fetch ahead, out of the way of `ready`.
         begins = Signal(init=1)
-        compared = Signal()
+        reached = Signal()
         ends = Signal()
         bank = Signal()
         replay = Signal(range(self._replays))
         last = replay == self._replays - 1
         m.d.comb += [
-            ends.eq(Mux(begins, self.filled.empty, compared)),
+            ends.eq(Mux(begins, self.empty, reached)),
             self.place.row.eq(row),
             self.place.bank.eq(bank),
             self.fetched.eq(self.fetches & ends & last),
@@ -283,10 +295,11 @@ class _Replay(Component):
         with m.If(self.fetches):
             m.d.sync += [
                 begins.eq(ends),
-                compared.eq(following == self.filled.count),
                 row.eq(Mux(ends, 0, following)),
                 following.eq(Mux(ends, 1, following + 1)),
             ]
+        with m.If(self.fetches | self.grows):
+            m.d.sync += reached.eq(self.fetches & ~self.grows & (following == self.count))
         with m.If(self.fetches & ends):
             m.d.sync += replay.eq(Mux(last, 0, replay + 1))
         with m.If(self.fetched):
