@@ -6,7 +6,7 @@ from amaranth.hdl import Array, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikefold_hw.parts.digits import PendingDigits, encode
+from spikefold_hw.parts.digits import PendingDigits, encode, is_single
 from spikefold_hw.parts.memory import Ram
 from spikefold_hw.parts.shapes import WeightsShape
 from spikefold_hw.streams import Event, connect, index_bits
@@ -16,11 +16,11 @@ BANKS = 2
 
 
 class StoredEvent(data.StructLayout):
-    """An event as it is kept: its index under the window, and its digits."""
+    """An event as it is kept: its index under the window, its digits, and whether it has no more than one."""
 
     def __init__(self, weights: WeightsShape):
         digits = PendingDigits(weights.levels, weights.coding)
-        super().__init__({"index": index_bits(weights.inputs), "digits": digits})
+        super().__init__({"index": index_bits(weights.inputs), "digits": digits, "single": 1})
 
 
 class Slot(data.StructLayout):
@@ -183,6 +183,7 @@ class _Fill(Component):
             self.place.bank.eq(bank),
             self.event.index.eq(event.index),
             self.event.digits.eq(encode(event.level, weights.levels, weights.coding)),
+            self.event.single.eq(is_single(self.event.digits.pending, weights.coding)),
             self.fills.eq(taken & event.end_position),
             self.count.eq(stored + 1),
         ]
