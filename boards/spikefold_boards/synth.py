@@ -34,6 +34,7 @@ def synthesize(
     *,
     cache: Path | None = None,
     use_cache: bool = True,
+    speed: int | None = None,
     seed: int = 1,
     seeds: int = 1,
     timeout: float | None = TIMEOUT,
@@ -52,6 +53,8 @@ def synthesize(
         Folder of earlier results; None stands for the user's cache folder. A result is found again by the
         content of all files, the settings and the tools' versions. ``use_cache=False`` neither reads nor
         writes it.
+    speed
+        Speed grade: 6 (default), 7 or 8 on ECP5; other devices have one.
     seed, seeds
         First seed of place and route, and how many to try from there on; the fastest result is reported.
     timeout
@@ -62,7 +65,7 @@ def synthesize(
     Raises
     ------
     InputError
-        An unknown device, or a seed or limit out of range.
+        An unknown device or speed grade, or a seed or limit out of range.
     MissingToolError
         yosys or nextpnr is not installed.
     ToolTimeoutError
@@ -72,7 +75,7 @@ def synthesize(
     """
     if timeout is not None and not timeout > 0:
         raise InputError(f"Limit of time must be a positive number of seconds, not {timeout!r}")
-    flow = _Flow(artefact, find_device(device), _check_seeds(seed, seeds), timeout, progress)
+    flow = _Flow(artefact, find_device(device).at_speed(speed), _check_seeds(seed, seeds), timeout, progress)
     results, key = Cache("results", cache), flow.key()
     if use_cache and (entry := results.find(key)) is not None:
         return replace(SynthResult.from_json(json.loads((entry / _RESULT).read_text("utf-8"))), cached=True)
