@@ -86,7 +86,8 @@ class DrainClock:
         self._moves.forget(self._before)
         self._sends.forget(self._sent)
         self._free, self._block, self._offset = free, 0, 0
-        self._silent = True
+        self._silent = True  # nothing of it has been sent
+        self._first = NEVER
         self._fires = np.zeros(0, np.int64) if counts is None else np.asarray(counts)
         self._counts = self._beats(counts)
         self._blocks_entered: list[int] = []  # first moves of this cell's blocks
@@ -140,23 +141,21 @@ class DrainClock:
             # The last word was fetched when the one before it left.
             self._room.append(self._moves.at(self._before) + 1)
         if self._units == 1:
-            return self._moves.at(self._entered + self._latency)
+            return max(self._moves.at(self._entered + self._latency), self._first)
         if self._silent:
             return self._moves.at(self._entered + self._stages + 1)
-        return self._sends.at(self._sent + self._after)
+        return max(self._sends.at(self._sent + self._after), self._first)
 
     def events(self) -> Integers:
         """Cycles of the handshakes of the ended cell's events."""
         if not self._fires.any():
             return np.zeros(0, np.int64)
-        # The pipeline is held for the first event only.
         if self._units == 1:
             moves = _runs(self._blocks_entered, self._blocks)[self._fires > 0]
-            first = self._moves.at(int(moves[0]) + self._latency)
         else:
             moves = _runs(self._words_sent, self._fires)
-            first = self._sends.at(int(moves[0]) + self._after)
-        cycles: Integers = moves - moves[0] + first
+        # Behind the first event nothing waits any more.
+        cycles: Integers = moves - moves[0] + self._first
         return cycles
 
     def skip_freed(self, k: int) -> int:
@@ -183,19 +182,24 @@ class DrainClock:
                     self._send(first + k, beats)
                 self._words_sent.append(self._sent - beats + 1)
         elif self._counts and offset <= self._counts[0] < offset + count:
-            self._moves.hold(first + self._counts[0] - offset + self._latency, self._free)
+            self._begin_cell(self._moves, first + self._counts[0] - offset + self._latency)
         self._blocks_entered.append(first)
         self._block += 1
         self._offset += count
         return first
+
+    def _begin_cell(self, moves: Moves, move: int) -> None:
+        """The cell's first beat comes with this move; it is kept until it is taken, and all stands still."""
+        moves.hold(move + 1, self._free + 1)
+        self._first = max(moves.at(move), self._free)
+        self._silent = False
 
     def _send(self, entered: int, beats: int) -> None:
         """The serializer sends a word's beats; the pipeline is held until it has chosen the last one."""
         arrived = self._moves.at(entered + self._stages) + 1
         first = self._sends.first(arrived)
         if self._silent:
-            self._sends.hold(first + self._after, self._free)
-            self._silent = False
+            self._begin_cell(self._sends, first + self._after)
         self._sent = first + beats - 1
         self._moves.hold(entered + self._stages + 1, self._sends.at(self._sent))
 

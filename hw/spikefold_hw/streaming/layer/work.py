@@ -28,7 +28,7 @@ class LayerWork(Work):
         digits, flushes = self._digits, len(layer.projections)
         blocks = -(-group_channels // lanes)
         # Holding registers take the next sums only when they are empty.
-        wait = accumulate_latency(layer.lanes_shape) - DRAIN_STAGES + 1
+        wait = accumulate_latency(layer.lanes_shape) - DRAIN_STAGES
         short = (group_channels - 1) % lanes + 1
         held = (blocks - 1) * np.maximum(digits + flushes, lanes // units + wait)
         held += np.maximum(digits + flushes, short // units + wait)

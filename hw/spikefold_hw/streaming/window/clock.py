@@ -127,8 +127,9 @@ class GatherClock:
         setup, first = self._set_up(max(known, self._began + WindowWalk.pace))
         self._began = moves.at(setup)
         sent = first + times.lead[k] + LineGather.event_latency
-        moves.hold(sent, free)
-        self.first = moves.at(sent)
+        # A first beat that must wait is kept, and the pipeline stands still behind it.
+        moves.hold(sent + 1, free + 1)
+        self.first = max(moves.at(sent), free)
         # A window can be set up in the moves that end the last three of the pauses and taps so far.
         ends = first + times.total[k] - 1
         second = ends - times.last[k]
@@ -136,7 +137,7 @@ class GatherClock:
         if (k + 1) % (self._shape.groups * self._shape.steps) == 0:
             self._released.append(moves.at(ends))
         self._window += 1
-        return moves.at(ends + LineGather.event_latency)
+        return max(moves.at(ends + LineGather.event_latency), self.first)
 
     def _set_up(self, ready: int) -> tuple[int, int]:
         """The moves of the window's setup and of its first tap."""

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from spikefold_hw.parts.digits import PendingDigits, encode, is_single
 from spikefold_hw.parts.memory import Ram
 from spikefold_hw.parts.shapes import WeightsShape
+from spikefold_hw.parts.skid import Skid
 from spikefold_hw.streams import Event, connect, index_bits
 from spikefold_hw.typed import Component, view_signal
 
@@ -195,7 +196,7 @@ class _Fill(Component):
 
 
 class _Replay(Component):
-    """Reads slots: the memory's output is one stage, the output a second, since block RAM is slow.
+    """Reads slots: the memory's output is one stage, the slot a second, since block RAM is slow.
 
     Members
     -------
@@ -246,8 +247,10 @@ class _Replay(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        layout = Slot(self._weights)
+        m.submodules.skid = skid = Skid(stream.Signature(data.StructLayout({"slot": layout, "leaves": 1})))
         # Not reset, so that synthesis may use the register inside the block RAM.
-        slot = view_signal(Slot(self._weights), reset_less=True)
+        slot = view_signal(layout, reset_less=True)
         valid = Signal()
         move = Signal()
         flush = Signal(reset_less=True)
@@ -255,11 +258,15 @@ class _Replay(Component):
         leaves = Signal()
         ends = self._walk(m)
         m.d.comb += [
-            move.eq(self.o.ready | ~self.o.valid),
+            move.eq(skid.i.ready | ~skid.i.valid),
             # An event that is there, or, once the window is complete, the flush.
             self.fetches.eq((self.fresh | ~ends) & (move | ~valid)),
-            self.o.payload.eq(slot),
-            self.left.eq(self.o.valid & self.o.ready & leaves),
+            skid.i.payload.slot.eq(slot),
+            skid.i.payload.leaves.eq(leaves),
+            self.o.payload.eq(skid.o.payload.slot),
+            self.o.valid.eq(skid.o.valid),
+            skid.o.ready.eq(self.o.ready),
+            self.left.eq(self.o.valid & self.o.ready & skid.o.payload.leaves),
         ]
         with m.If(self.fetches):
             m.d.sync += [flush.eq(ends), final.eq(self.fetched)]
@@ -267,7 +274,7 @@ class _Replay(Component):
             m.d.sync += valid.eq(self.fetches)
         with m.If(move):
             m.d.sync += [
-                self.o.valid.eq(valid),
+                skid.i.valid.eq(valid),
                 slot.event.eq(self.event),
                 slot.flush.eq(flush),
                 leaves.eq(final),
