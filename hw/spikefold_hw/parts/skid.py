@@ -43,15 +43,15 @@ class Skid(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        keeps = Signal()
+        free = Signal(init=1)  # no beat is kept; in this sense, as an enable of block RAM has no inverse
         arriving = Value.cast(self.i.payload)
         kept = Signal(len(arriving), reset_less=True)
         m.d.comb += [
-            self.i.ready.eq(~keeps),
-            self.o.valid.eq(self.i.valid | keeps),
-            Value.cast(self.o.payload).eq(Mux(keeps, kept, arriving)),
+            self.i.ready.eq(free),
+            self.o.valid.eq(self.i.valid | ~free),
+            Value.cast(self.o.payload).eq(Mux(free, arriving, kept)),
         ]
-        m.d.sync += keeps.eq(self.o.valid & ~self.o.ready)
-        with m.If(~keeps):
+        m.d.sync += free.eq(self.o.ready | ~self.o.valid)
+        with m.If(free):
             m.d.sync += kept.eq(arriving)
         return m
