@@ -21,6 +21,9 @@ _FAN_IN = 4
 DRAIN_STAGES = 2
 """Stages of the drain: cycles from a word leaving the holding registers to its place on the output."""
 
+RELEASE_LATENCY = 2
+"""Cycles from a block's last word leaving the holding registers to the first in which a flush is accepted."""
+
 
 def accumulate_latency(shape: LanesShape) -> int:
     """Cycles from a flush's handshake to its first word on the output of an `AccumulateCore`."""
@@ -126,10 +129,11 @@ class AccumulateCore(Component):
             with m.Elif(digits.add):
                 m.d.sync += total.eq(_add(total, operand, digits.negatives[-1]))
             held.append(hold)
-        drained = self._drain(m, digits.flush, held)
+        released = Signal()  # a cycle late, which keeps the way from the output to the digits short
+        m.d.sync += released.eq(self._drain(m, digits.flush, held))
         with m.If(accepted & self.i.payload.flush):
             m.d.sync += busy.eq(1)
-        with m.Elif(drained):
+        with m.Elif(released):
             m.d.sync += busy.eq(0)
         return m
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from amaranth.hdl import Module, Signal, Value, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.neuron import Integers
@@ -15,8 +15,7 @@ from spikefold_hw.parts.load import Images
 from spikefold_hw.parts.pipeline import Pipeline
 from spikefold_hw.parts.serializer import Serializer
 from spikefold_hw.parts.shapes import DrainShape
-from spikefold_hw.parts.skid import Skid
-from spikefold_hw.streams import Logit, connect
+from spikefold_hw.streams import Logit
 from spikefold_hw.typed import Component
 
 
@@ -86,9 +85,7 @@ class Readout(Component):
         m = Module()
         blocks, bits = self._shape.blocks, self._shape.widths.membrane
         sequence = DrainSequence(self._shape, bits, logit_latency(self._shape), self._contents)
-        m.submodules.skid = skid = Skid(stream.Signature(self.o.payload.shape()))
-        connect(m, skid.o, wiring.flipped(self.o))
-        move, serializer = skid.i.ready, None
+        move, serializer = ~self.o.valid | self.o.ready, None
         if blocks.units > 1:
             m.submodules.serializer = serializer = Serializer(
                 blocks.words, blocks.units, signed(bits), flags=1
@@ -105,11 +102,11 @@ class Readout(Component):
             p = self._serialize(m, pipelines, serializer, move)
         self._compare(m, p, move)
         m.d.comb += [
-            skid.i.valid.eq(p.valid),
-            skid.i.payload.logit.eq(p.logit),
-            skid.i.payload.index.eq(p.index),
-            skid.i.payload.winner.eq(p.winner),
-            skid.i.payload.last.eq(p.last),
+            self.o.valid.eq(p.valid),
+            self.o.payload.logit.eq(p.logit),
+            self.o.payload.index.eq(p.index),
+            self.o.payload.winner.eq(p.winner),
+            self.o.payload.last.eq(p.last),
         ]
         return m
 

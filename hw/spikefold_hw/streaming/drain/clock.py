@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikefold.ir.neuron import Integers
-from spikefold_hw.parts.lanes import DRAIN_STAGES, accumulate_latency
+from spikefold_hw.parts.lanes import DRAIN_STAGES, RELEASE_LATENCY, accumulate_latency
 from spikefold_hw.parts.level_buffer import LevelBuffer
 from spikefold_hw.parts.moves import NEVER, Moves
 from spikefold_hw.parts.neuron import ladder_latency, neuron_latency
@@ -124,7 +124,7 @@ class DrainClock:
             left = [self._left_before, self._left, *range(kept, kept + count)[-3:]]
             self._enter(kept + CurrentRepeater.latency)
         # A word follows into the first stage when the one before it leaves that, as the second stage is free.
-        self._drained = 1 + max(chosen + count - 1, left[-DRAIN_STAGES - 1])
+        self._drained = RELEASE_LATENCY + max(chosen + count - 1, left[-DRAIN_STAGES - 1])
         self._left_before, self._left = left[-2:]
         return taken
 

@@ -118,7 +118,7 @@ class EventBuffer(Component):
                 m.d.sync += [bank.count.eq(fill.count), bank.empty.eq(0)]
             with m.If(fill.fills & (fill.place.bank == k)):
                 m.d.sync += [bank.full.eq(1), bank.fresh.eq(1)]
-            with m.If(replay.fetched & (replay.place.bank == k)):
+            with m.If(replay.fetched & (replay.emptied == k)):
                 m.d.sync += [bank.fresh.eq(0), bank.empty.eq(1)]
             with m.If(replay.left & (replay.leaving == k)):
                 m.d.sync += bank.full.eq(0)
@@ -206,8 +206,8 @@ class _Replay(Component):
         Strobe: an event is stored in that bank.
     fetches, place, event
         The memory's read port.
-    fetched : Out(1)
-        Strobe: the last slot of the bank that `place` names is being fetched.
+    fetched, emptied : Out(1)
+        Strobe: the last slot of the bank `emptied` has been fetched.
     left, leaving : Out(1)
         Strobe: the last slot of the bank `leaving` leaves.
     o : Out(stream(Slot))
@@ -215,6 +215,7 @@ class _Replay(Component):
     """
 
     count: Signal
+    emptied: Signal
     empty: Signal
     event: Any
     fetched: Any
@@ -239,6 +240,7 @@ class _Replay(Component):
                 "place": Out(_Place(weights)),
                 "event": In(StoredEvent(weights)),
                 "fetched": Out(1),
+                "emptied": Out(1),
                 "left": Out(1),
                 "leaving": Out(1),
                 "o": Out(stream.Signature(Slot(weights))),
@@ -256,7 +258,8 @@ class _Replay(Component):
         flush = Signal(reset_less=True)
         final = Signal()
         leaves = Signal()
-        ends = self._walk(m)
+        last = Signal()  # what is being fetched is the bank's last slot
+        ends = self._walk(m, last)
         m.d.comb += [
             move.eq(skid.i.ready | ~skid.i.valid),
             # An event that is there, or, once the window is complete, the flush.
@@ -269,7 +272,9 @@ class _Replay(Component):
             self.left.eq(self.o.valid & self.o.ready & skid.o.payload.leaves),
         ]
         with m.If(self.fetches):
-            m.d.sync += [flush.eq(ends), final.eq(self.fetched)]
+            m.d.sync += [flush.eq(ends), final.eq(last)]
+        # A cycle late, which is in time: the other bank comes first.
+        m.d.sync += [self.fetched.eq(self.fetches & last), self.emptied.eq(self.place.bank)]
         with m.If(self.fetches | move):
             m.d.sync += valid.eq(self.fetches)
         with m.If(move):
@@ -283,7 +288,7 @@ class _Replay(Component):
             m.d.sync += self.leaving.eq(~self.leaving)
         return m
 
-    def _walk(self, m: Module) -> Value:
+    def _walk(self, m: Module, final: Signal) -> Value:
         """Go on with every fetch; returns whether no event of the block is left to be fetched."""
         row = Signal.like(self.place.row)
         following = Signal.like(self.count, init=1)
@@ -298,7 +303,7 @@ class _Replay(Component):
             ends.eq(Mux(begins, self.empty, reached)),
             self.place.row.eq(row),
             self.place.bank.eq(bank),
-            self.fetched.eq(self.fetches & ends & last),
+            final.eq(ends & last),
         ]
         with m.If(self.fetches):
             m.d.sync += [
@@ -310,6 +315,6 @@ class _Replay(Component):
             m.d.sync += reached.eq(self.fetches & ~self.grows & (following == self.count))
         with m.If(self.fetches & ends):
             m.d.sync += replay.eq(Mux(last, 0, replay + 1))
-        with m.If(self.fetched):
+        with m.If(self.fetches & final):
             m.d.sync += bank.eq(~bank)
         return ends
