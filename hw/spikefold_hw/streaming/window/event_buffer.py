@@ -126,7 +126,9 @@ class EventBuffer(Component):
             fill.full.eq(Array(bank.full for bank in banks)[fill.place.bank]),
             replay.grows.eq(fill.stores & (fill.place.bank == replay.place.bank)),
             replay.fresh.eq(Array(bank.fresh for bank in banks)[replay.place.bank]),
+            replay.stores.eq(fill.stores),
             replay.empty.eq(Array(bank.empty for bank in banks)[replay.place.bank]),
+            replay.other_empty.eq(Array(bank.empty for bank in reversed(banks))[replay.place.bank]),
             replay.count.eq(Array(bank.count for bank in banks)[replay.place.bank]),
         ]
         return m
@@ -202,8 +204,10 @@ class _Replay(Component):
     -------
     fresh, empty, count : In
         Of the bank that `place` names.
-    grows : In(1)
-        Strobe: an event is stored in that bank.
+    other_empty : In(1)
+        The other bank's `empty`.
+    stores, grows : In(1)
+        Strobes: an event is stored, in the bank that `place` names.
     fetches, place, event
         The memory's read port.
     fetched, emptied : Out(1)
@@ -222,6 +226,8 @@ class _Replay(Component):
     fetches: Signal
     fresh: Any
     grows: Signal
+    other_empty: Any
+    stores: Signal
     leaving: Signal
     left: Any
     o: stream.Interface
@@ -236,6 +242,8 @@ class _Replay(Component):
                 "empty": In(1),
                 "count": In(_count_bits(weights)),
                 "grows": In(1),
+                "other_empty": In(1),
+                "stores": In(1),
                 "fetches": Out(1),
                 "place": Out(_Place(weights)),
                 "event": In(StoredEvent(weights)),
@@ -292,29 +300,27 @@ class _Replay(Component):
         """Go on with every fetch; returns whether no event of the block is left to be fetched."""
         row = Signal.like(self.place.row)
         following = Signal.like(self.count, init=1)
-        # Whether there is an event at a row is compared one fetch ahead, out of the way of `ready`.
-        begins = Signal(init=1)
-        reached = Signal()
-        ends = Signal()
+        # Whether there is an event at a row is known one fetch ahead, out of the way of `ready`.
+        ends = Signal(init=1)
         bank = Signal()
         replay = Signal(range(self._replays))
         last = replay == self._replays - 1
         m.d.comb += [
-            ends.eq(Mux(begins, self.empty, reached)),
             self.place.row.eq(row),
             self.place.bank.eq(bank),
             final.eq(ends & last),
         ]
         with m.If(self.fetches):
             m.d.sync += [
-                begins.eq(ends),
                 row.eq(Mux(ends, 0, following)),
                 following.eq(Mux(ends, 1, following + 1)),
             ]
-        with m.If(self.fetches | self.grows):
-            m.d.sync += reached.eq(self.fetches & ~self.grows & (following == self.count))
+        # The bank after this one may be the one whose end is just being told, and may be filled right now.
+        following_empty = (self.other_empty | self.fetched) & ~self.stores
         with m.If(self.fetches & ends):
-            m.d.sync += replay.eq(Mux(last, 0, replay + 1))
+            m.d.sync += [ends.eq(Mux(last, following_empty, self.empty)), replay.eq(Mux(last, 0, replay + 1))]
+        with m.Elif(self.fetches | self.grows):
+            m.d.sync += ends.eq(self.fetches & ~self.grows & (following == self.count))
         with m.If(self.fetches & final):
             m.d.sync += bank.eq(~bank)
         return ends
