@@ -1,7 +1,7 @@
 """The devices a build can be synthesized for, with what each one holds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from spikefold.errors import InputError
@@ -20,7 +20,8 @@ class Device:
     (FPGA-DS-02008, table 1.1; its SPRAM cannot be filled by the bitstream), 32 of them on iCE40 HX8K
     (FPGA-DS-02029, table 1.1), 50 of 32 kbit on XC7A35T (Xilinx DS180, table 4). ``variant`` is what yosys
     calls a member of the family. ``routers`` are nextpnr's routers to try, one after the other, where the
-    first may not end; empty for the tool's own choice alone.
+    first may not end; empty for the tool's own choice alone. ``speeds`` are the speed grades, the usual one
+    first, empty where there is but one; ``part`` and ``arguments`` name the one that was chosen.
     """
 
     name: str
@@ -32,13 +33,32 @@ class Device:
     arguments: tuple[str, ...] = ()
     variant: str = ""
     routers: tuple[str, ...] = ()
+    speeds: tuple[int, ...] = ()
     resources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     capacity: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def at_speed(self, speed: int | None) -> "Device":
+        """The same device in another speed grade; itself for None.
+
+        Raises
+        ------
+        InputError
+            There is no such speed grade.
+        """
+        if speed is None:
+            return self
+        if speed not in self.speeds:
+            known = " or ".join(map(str, self.speeds)) or "left out, as there is only one"
+            raise InputError(f"Speed grade of {self.name} must be {known}, not {speed!r}")
+        usual = str(self.speeds[0])
+        part = self.part.replace(f"F-{usual}", f"F-{speed}")
+        return replace(self, part=part, arguments=(*self.arguments[:-1], str(speed)))
 
 
 _ECP5_RESOURCES = MappingProxyType(
     {"lut": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"}
 )
+_ECP5_SPEEDS = (6, 7, 8)
 # nextpnr's logic cell of iCE40 is a LUT with its flip-flop, so flip-flops come from the netlist.
 _ICE40_RESOURCES = MappingProxyType({"lut": "ICESTORM_LC", "bram": "ICESTORM_RAM", "dsp": "ICESTORM_DSP"})
 
@@ -54,6 +74,7 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
                 block_ram_bits=208 << 14,
                 place_and_route="nextpnr-ecp5",
                 arguments=("--85k", "--package", "CABGA756", "--speed", "6"),
+                speeds=_ECP5_SPEEDS,
                 resources=_ECP5_RESOURCES,
             ),
             Device(
@@ -64,6 +85,7 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
                 block_ram_bits=56 << 14,
                 place_and_route="nextpnr-ecp5",
                 arguments=("--25k", "--package", "CABGA381", "--speed", "6"),
+                speeds=_ECP5_SPEEDS,
                 resources=_ECP5_RESOURCES,
             ),
             Device(

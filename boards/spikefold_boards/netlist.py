@@ -11,6 +11,12 @@ MULTIPLIERS = frozenset(
 )
 DSP_BLOCKS = frozenset(("MULT18X18D", "MULT9X9D", "ALU54B", "ALU24B", "SB_MAC16", "DSP48E1"))
 
+Bit = int | str
+"""A net, or a constant: "0", "1", "x"."""
+
+Load = tuple[str, str]
+"""A cell and its pin that read a net; an output of the top module is a pin of the cell named ""."""
+
 
 @dataclass(frozen=True)
 class Netlist:
@@ -43,6 +49,20 @@ class Netlist:
     def count(self) -> Counter[str]:
         """How many cells there are of each type."""
         return Counter(cell["type"] for cell in self.cells.values())
+
+    def loads(self) -> dict[Bit, list[Load]]:
+        """Every load of every net and constant that is read."""
+        found: dict[Bit, list[Load]] = {}
+        for name, cell in self.cells.items():
+            for pin, bits in cell["connections"].items():
+                if cell["port_directions"].get(pin) != "output":
+                    for bit in bits:
+                        found.setdefault(bit, []).append((name, pin))
+        for name, port in self.ports.items():
+            if port["direction"] != "input":
+                for bit in port["bits"]:
+                    found.setdefault(bit, []).append(("", name))
+        return found
 
 
 def count_of(counts: Counter[str], types: frozenset[str]) -> int:

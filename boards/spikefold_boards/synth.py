@@ -17,13 +17,12 @@ from spikefold_boards.cells import resources_from_netlist
 from spikefold_boards.devices import Device, find_device
 from spikefold_boards.harness import port_bits, serial_harness
 from spikefold_boards.netlist import DSP_BLOCKS, Netlist, count_of
-from spikefold_boards.passes import MAPPED, absorb_output_registers
 from spikefold_boards.place_and_route import Placement, compare_capacity, place_and_route
 from spikefold_boards.result import SynthResult
 from spikefold_boards.yosys import Elaborated, copy_files, copy_without_images, elaborate, map_to_device
 
 _logger = logging.getLogger(__name__)
-_FLOW_VERSION = "3"  # part of the cache key: raise it with any change that can change a result
+_FLOW_VERSION = "4"  # part of the cache key: raise it with any change that can change a result
 _RESULT = "result.json"
 
 Progress = Callable[[str], None]
@@ -35,6 +34,7 @@ def synthesize(
     *,
     cache: Path | None = None,
     use_cache: bool = True,
+    speed: int | None = None,
     seed: int = 1,
     seeds: int = 1,
     timeout: float | None = TIMEOUT,
@@ -53,6 +53,8 @@ def synthesize(
         Folder of earlier results; None stands for the user's cache folder. A result is found again by the
         content of all files, the settings and the tools' versions. ``use_cache=False`` neither reads nor
         writes it.
+    speed
+        Speed grade: 6 (default), 7 or 8 on ECP5; other devices have one.
     seed, seeds
         First seed of place and route, and how many to try from there on; the fastest result is reported.
     timeout
@@ -63,7 +65,7 @@ def synthesize(
     Raises
     ------
     InputError
-        An unknown device, or a seed or limit out of range.
+        An unknown device or speed grade, or a seed or limit out of range.
     MissingToolError
         yosys or nextpnr is not installed.
     ToolTimeoutError
@@ -73,7 +75,7 @@ def synthesize(
     """
     if timeout is not None and not timeout > 0:
         raise InputError(f"Limit of time must be a positive number of seconds, not {timeout!r}")
-    flow = _Flow(artefact, find_device(device), _check_seeds(seed, seeds), timeout, progress)
+    flow = _Flow(artefact, find_device(device).at_speed(speed), _check_seeds(seed, seeds), timeout, progress)
     results, key = Cache("results", cache), flow.key()
     if use_cache and (entry := results.find(key)) is not None:
         return replace(SynthResult.from_json(json.loads((entry / _RESULT).read_text("utf-8"))), cached=True)
@@ -162,9 +164,6 @@ class _Flow:
     def _place(self, netlist: Netlist, directory: Path) -> Placement:
         if self.device.place_and_route is None:
             return compare_capacity(resources_from_netlist(netlist.count(), self.device), self.device)
-        if self.device.family == "ecp5":
-            absorb_output_registers(netlist)
-            netlist.write(directory / MAPPED)
         self.progress(f"placing and routing on {self.device.name}")
         mhz = self.artefact.clock.mhz
         return place_and_route(self.tools[1], self.device, self.seeds, directory, mhz, self.timeout)

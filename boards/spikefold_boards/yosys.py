@@ -11,6 +11,8 @@ from spikefold.flow.artefact import MEMORY_FOLDER, Artefact
 from spikefold.flow.run import run
 from spikefold.flow.tools import Tool
 from spikefold.formats.text import read_verilog
+from spikefold_boards.block_ram import absorb_output_registers
+from spikefold_boards.carry_chain import fold_addends
 from spikefold_boards.devices import Device
 from spikefold_boards.netlist import MULTIPLIERS, Netlist, count_of
 from spikefold_boards.passes import ELABORATED, HARNESS, MAPPED, elaboration, mapping
@@ -52,12 +54,20 @@ def elaborate(tool: Tool, artefact: Artefact, directory: Path, timeout: float | 
 def map_to_device(
     tool: Tool, top: str, harness: str | None, device: Device, directory: Path, timeout: float | None = None
 ) -> Netlist:
-    """Map ``design.il`` in ``directory`` to cells of ``device``, inside ``harness`` (Verilog) if given."""
+    """Map ``design.il`` in ``directory`` to cells of ``device``, inside ``harness`` (Verilog) if given.
+
+    The netlist, which is left there as `MAPPED` too, has been through our own steps as well.
+    """
     if harness is not None:
         (directory / HARNESS).write_text(harness, "utf-8")
         top = f"{top}_harness"
     _run_script(tool, "map.ys", mapping(top, device, harness is not None), directory, timeout)
-    return Netlist.read(directory / MAPPED, top)
+    netlist = Netlist.read(directory / MAPPED, top)
+    if device.family == "ecp5":
+        absorb_output_registers(netlist)
+        fold_addends(netlist)
+        netlist.write(directory / MAPPED)
+    return netlist
 
 
 def _run_script(tool: Tool, name: str, lines: Sequence[str], directory: Path, timeout: float | None) -> None:

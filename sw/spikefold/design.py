@@ -256,6 +256,7 @@ class Design:
         self,
         device: str,
         *,
+        speed: int | None = None,
         seeds: int = 1,
         use_cache: bool = True,
         timeout: float | None = TIMEOUT,
@@ -263,7 +264,7 @@ class Design:
     ) -> SynthResult:
         """Synthesize, and place and route where an open tool can; see `spikefold_boards.synth`."""
         options: dict[str, Any] = {} if progress is None else {"progress": progress}
-        options |= {"seeds": seeds, "use_cache": use_cache, "timeout": timeout}
+        options |= {"speed": speed, "seeds": seeds, "use_cache": use_cache, "timeout": timeout}
         with self._artefact() as artefact:
             return synthesize(artefact, device, **options)
 

@@ -40,6 +40,14 @@ def test_design_with_block_ram_fits_ecp5(counter: Artefact, tmp_path: Path) -> N
     assert str(tmp_path) not in json.dumps(result.to_json())
 
 
+def test_a_faster_grade_is_faster(counter: Artefact) -> None:
+    usual, fast = (synthesize(counter, "ecp5-25k", use_cache=False, speed=speed) for speed in (None, 8))
+    assert (usual.part, fast.part) == ("LFE5U-25F-6CABGA381", "LFE5U-25F-8CABGA381")
+    assert usual.fmax_mhz is not None
+    assert fast.fmax_mhz is not None
+    assert fast.fmax_mhz > usual.fmax_mhz
+
+
 def test_second_call_reads_the_cache_until_it_is_damaged_or_an_image_changes(
     counter: Artefact, tmp_path: Path
 ) -> None:
@@ -178,6 +186,8 @@ def test_missing_tool_says_how_to_install_it(product: Artefact, monkeypatch: pyt
     ("arguments", "message"),
     [
         ({"device": "ecp5"}, r"\ADevice must be one of ecp5-85k, .*, xc7, not 'ecp5'\Z"),
+        ({"speed": 6}, r"\ASpeed grade of xc7 must be left out, as there is only one, not 6\Z"),
+        ({"device": "ecp5-25k", "speed": 5}, r"\ASpeed grade of ecp5-25k must be 6 or 7 or 8, not 5\Z"),
         ({"seed": -1}, r"\ASeed must be a non-negative integer, not -1\Z"),
         ({"seeds": 0}, r"\ANumber of seeds must be a positive integer, not 0\Z"),
         ({"timeout": 0}, r"\ALimit of time must be a positive number of seconds, not 0\Z"),

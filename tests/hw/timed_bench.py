@@ -1,6 +1,7 @@
 """A bench for clocks: sources and a sink that come at any time, and the cycles of what happens."""
 
 import numpy as np
+from amaranth.hdl import Const
 from stream_bench import pack, simulate
 
 PATIENCE = 3000
@@ -9,13 +10,18 @@ PATIENCE = 3000
 class TimedSource:
     """Offers cells beat by beat; pauses a random time before each cell and, if it `dawdles`, each beat.
 
-    Attributes: cycles by cell of the first beat on offer, of the first taken, and of the mark taken.
+    Attributes: cycles by cell of the first beat on offer, of the first, the mark and all events taken.
     """
 
     def __init__(self, interface, cells, gap, dawdles, rng):
         self.interface = interface
         shape = interface.payload.shape()
-        self._beats = [(pack(beat, shape), k == 0) for cell in cells for k, beat in enumerate(cell)]
+        self._beats = [
+            (pack(beat, shape), k == 0, beat.get("level", 0) > 0)
+            for cell in cells
+            for k, beat in enumerate(cell)
+        ]
+        self.events = []
         self._gap, self._dawdles, self._rng = gap, dawdles, rng
         self._wait = 0
         self.offered, self.firsts, self.marks, self.offers = None, [], [], []
@@ -37,6 +43,9 @@ class TimedSource:
             return
         if self.offered[1]:
             self.firsts.append(cycle)
+            self.events.append([])
+        if self.offered[2]:
+            self.events[-1].append(cycle)
         if not self._beats or self._beats[0][1]:
             self.marks.append(cycle)
             self._wait = int(self._rng.integers(0, self._gap + 1))
@@ -50,12 +59,13 @@ def free_times(rng, cells, pace):
     return np.cumsum(rng.integers(0, 2 * pace + 1, cells) * (rng.random(cells) < 0.7)).tolist()
 
 
-def timed_run(dut, sources, free, begin=None, mark="end_position"):
+def timed_run(dut, sources, free, begin=None, mark="end_position", events=None):
     """Cycles of the beats on `o` with this flag; cell n's first beat is taken from cycle `free[n]` on.
 
-    Cycle 0 is the first in which `begin` is set.
+    Cycle 0 is the first in which `begin` is set. Cycles of all events are added to `events`, if given.
     """
     marks = []
+    level = dut.o.payload.level if events is not None else Const(0)
 
     async def bench(ctx):
         if begin is not None:
@@ -68,11 +78,13 @@ def timed_run(dut, sources, free, begin=None, mark="end_position"):
             ready = cycle >= free[len(marks)]
             ctx.set(dut.o.ready, ready)
             sampled = await ctx.tick().sample(
-                dut.o.valid, dut.o.payload[mark], *(s.interface.ready for s in sources)
+                dut.o.valid, dut.o.payload[mark], level, *(s.interface.ready for s in sources)
             )
-            valid, ends, *accepts = sampled[2:]
+            valid, ends, fires, *accepts = sampled[2:]
             for source, accept in zip(sources, accepts, strict=True):
                 source.saw(cycle, accept)
+            if valid and ready and fires:
+                events.append(cycle)
             if valid and ready and ends:
                 marks.append(cycle)
             cycle += 1

@@ -40,6 +40,11 @@ def lowest(pending: Value, coding: Coding) -> Value:
     return shift
 
 
+def is_single(pending: Value, coding: Coding) -> Value:
+    """Whether at most one digit is pending."""
+    return without_lowest(pending, coding) == 0
+
+
 def without_lowest(pending: Value, coding: Coding) -> Value:
     """What is pending after the lowest digit; without a carry chain where that is a mask."""
     if coding == "unary":

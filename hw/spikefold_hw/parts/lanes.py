@@ -1,8 +1,9 @@
 """The lanes: every digit is added to, or subtracted from, all accumulators of a block at once."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -14,10 +15,28 @@ from spikefold_hw.parts.weights import weight_lanes, weight_sizes
 from spikefold_hw.streams import Digit
 from spikefold_hw.typed import Component, view_signal
 
+_FAN_IN = 4
+"""Words that the first stage of the drain's multiplexer chooses from."""
+
+DRAIN_STAGES = 2
+"""Stages of the drain: cycles from a word leaving the holding registers to its place on the output."""
+
+RELEASE_LATENCY = 2
+"""Cycles from a block's last word leaving the holding registers to the first in which a flush is accepted."""
+
 
 def accumulate_latency(shape: LanesShape) -> int:
     """Cycles from a flush's handshake to its first word on the output of an `AccumulateCore`."""
-    return 6 + (len(shape.weights) > 1)
+    return 4 + (len(shape.weights) > 1) + _shift_stages(shape) + DRAIN_STAGES
+
+
+def _shift_bits(shape: LanesShape) -> int:
+    return (max(weights.shifts for weights in shape.weights) - 1).bit_length()
+
+
+def _shift_stages(shape: LanesShape) -> int:
+    """Stages that shift the weights: one per bit of the shift but the highest, which acts at the adder."""
+    return max(1, _shift_bits(shape) - 1)
 
 
 def sums_layout(bits: int, units: int) -> data.ArrayLayout:
@@ -58,7 +77,6 @@ class AccumulateCore(Component):
 
     def __init__(self, shape: LanesShape, contents: Images | None = None):
         self._shape = shape
-        self._shifts = max(weights.shifts for weights in shape.weights)
         self._contents = contents
         super().__init__(
             {
@@ -101,45 +119,72 @@ class AccumulateCore(Component):
         accepted = self.i.valid & self.i.ready
         m.d.comb += self.i.ready.eq(~(self.i.payload.flush & busy))
 
-        add, flush, operands, negative = self._operands(m, accepted)
+        digits = self._digits(m, accepted)
         held = []
-        for lane, operand in enumerate(operands):
+        for lane, operand in enumerate(self._operands(m, digits)):
             total = Signal(signed(bits), name=f"total{lane}")
             hold = Signal(signed(bits), name=f"hold{lane}", reset_less=True)
-            with m.If(flush):
+            with m.If(digits.flush):
                 m.d.sync += [total.eq(0), hold.eq(total)]
-            with m.Elif(add):
-                m.d.sync += total.eq(_add(total, operand, negative))
+            with m.Elif(digits.add):
+                m.d.sync += total.eq(_add(total, operand, digits.negatives[-1]))
             held.append(hold)
-        drained = self._drain(m, flush, held)
+        released = Signal()  # a cycle late, which keeps the way from the output to the digits short
+        m.d.sync += released.eq(self._drain(m, digits.flush, held))
         with m.If(accepted & self.i.payload.flush):
             m.d.sync += busy.eq(1)
-        with m.Elif(drained):
+        with m.Elif(released):
             m.d.sync += busy.eq(0)
         return m
 
-    def _operands(self, m: Module, accepted: Value) -> tuple[Signal, Signal, list[Signal], Value | None]:
-        """Fetch, register, choose and shift the weights: stages of their own, since block RAM is slow."""
+    def _digits(self, m: Module, accepted: Value) -> "_Digits":
+        """Delay what a digit says to the stages where it acts."""
+        digit, projections, stages = self.i.payload, self._shape.weights, _shift_stages(self._shape)
+        fetched = 3 + (len(projections) > 1)
+        ends = fetched + stages
+        shifts = _delays(m, digit.shift, ends, "shift", reset_less=True)[fetched - 1 :]
+        signs = [digit.window == k for k, one in enumerate(projections) if one.coding == "naf"]
+        negative = digit.negative & (Cat(signs).any() if len(signs) < len(projections) else 1)
+        return _Digits(
+            add=_delays(m, accepted & ~digit.flush, ends, "add")[-1],
+            flush=_delays(m, accepted & digit.flush, ends, "flush")[-1],
+            shifts=shifts,
+            negatives=_delays(m, negative, ends, "negative", reset_less=True)[fetched - 1 :]
+            if signs
+            else [Const(0, 1)] * len(shifts),
+        )
+
+    def _operands(self, m: Module, digits: "_Digits") -> list[Value]:
+        """Fetch, register, choose, and shift the weights: stages of their own, since block RAM is slow.
+
+        An operand of a negative digit is inverted, to which the adder's carry in adds one. The sign
+        joins the first bit of the shift, and the last bit of the shift is left to the adder, where a
+        carry chain's own LUT has room for either.
+        """
         digit, projections = self.i.payload, self._shape.weights
-        stages = 3 + (len(projections) > 1)
         row = Signal.like(digit.row, reset_less=True)
         m.d.sync += row.eq(digit.row)
         weights = [self._weights(m, port, row) for port in range(len(projections))]
         if len(projections) > 1:
-            weights = [_chosen(m, weights, _delay(m, digit.window, 3, "window", reset_less=True))]
-        shift = _delay(m, digit.shift, stages, "shift", reset_less=True)
+            window = _delays(m, digit.window, 3, "window", reset_less=True)[-1]
+            weights = [_chosen(m, weights, window)]
+        bits = _shift_bits(self._shape)
+        longest = max(one.shifts for one in projections) - 1
         operands = []
         for lane, weight in enumerate(weights[0]):
-            operand = Signal(signed(len(weight) + self._shifts - 1), name=f"operand{lane}", reset_less=True)
-            m.d.sync += operand.eq(_shifted(weight, shift, self._shifts))
+            limit, operand = len(weight) + longest, weight
+            for stage in range(_shift_stages(self._shape)):
+                negative = digits.negatives[stage]
+                shifted = operand ^ negative.replicate(len(operand)).as_signed() if stage == 0 else operand
+                if bits > 1:
+                    shifted = _shifted(shifted, digits.shifts[stage][stage], 1 << stage, negative, limit)
+                operand = Signal(shifted.shape(), name=f"operand{lane}_{stage}", reset_less=True)
+                m.d.sync += operand.eq(shifted)
+            if bits:
+                choice = digits.shifts[-1][bits - 1]
+                operand = _shifted(operand, choice, 1 << (bits - 1), digits.negatives[-1], limit)
             operands.append(operand)
-        add = _delay(m, accepted & ~digit.flush, stages + 1, "add")
-        flush = _delay(m, accepted & digit.flush, stages + 1, "flush")
-        signs = [digit.window == k for k, one in enumerate(projections) if one.coding == "naf"]
-        if not signs:
-            return add, flush, operands, None
-        negative = digit.negative & (Cat(signs).any() if len(signs) < len(projections) else 1)
-        return add, flush, operands, _delay(m, negative, stages + 1, "negative", reset_less=True)
+        return operands
 
     def _weights(self, m: Module, port: int, row: Signal) -> list[Value]:
         """Weights of a projection's row, lane by lane, two cycles later."""
@@ -160,7 +205,10 @@ class AccumulateCore(Component):
         return weights
 
     def _drain(self, m: Module, flush: Value, held: list[Signal]) -> Value:
-        """Move the held sums to the output word by word; returns the strobe of a block's last."""
+        """Move the held sums to the output word by word; returns the strobe of a block's last.
+
+        Two stages choose the word: the first among `_FAN_IN` words of each group, the second a group.
+        """
         blocks, units = self._shape.blocks, self._shape.blocks.units
         words = [Cat(held[k : k + units]) for k in range(0, blocks.lanes, units)]
         word = Signal(range(len(words)))
@@ -168,29 +216,53 @@ class AccumulateCore(Component):
         active = Signal()
         move = Signal()
         last = Signal()
+        chosen = Signal()  # the first stage holds a word
+        ready = Signal()
         moved = view_signal(self.o.payload.shape(), reset_less=True)
+        place = Signal.like(word, reset_less=True)
         short = (blocks.group_channels - 1) % blocks.lanes // units
         last_block = block == blocks.group_blocks - 1
+        groups = []
+        for k in range(0, len(words), _FAN_IN):
+            group = Signal(len(words[0]), name=f"group{k // _FAN_IN}", reset_less=True)
+            with m.If(move):
+                m.d.sync += group.eq(select(words[k : k + _FAN_IN], word[: _place_bits(len(words) - k)]))
+            groups.append(group)
         m.d.comb += [
             self.o.payload.eq(moved),
+            ready.eq(self.o.ready | ~self.o.valid),
             last.eq(word == Mux(last_block, short, len(words) - 1)),
-            move.eq(active & (self.o.ready | ~self.o.valid)),
+            move.eq(active & (ready | ~chosen)),
         ]
+        with m.If(ready):
+            group_of = place[_place_bits(_FAN_IN) :]
+            m.d.sync += [self.o.valid.eq(chosen), moved.as_value().eq(select(groups, group_of))]
         with m.If(move):
-            m.d.sync += [
-                self.o.valid.eq(1),
-                moved.as_value().eq(select(words, word)),
-                word.eq(Mux(last, 0, word + 1)),
-            ]
+            m.d.sync += [chosen.eq(1), place.eq(word), word.eq(Mux(last, 0, word + 1))]
             with m.If(last):
                 m.d.sync += block.eq(Mux(last_block, 0, block + 1))
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        with m.Elif(ready):
+            m.d.sync += chosen.eq(0)
         with m.If(flush):
             m.d.sync += active.eq(1)
         with m.Elif(move & last):
             m.d.sync += active.eq(0)
         return move & last
+
+
+@dataclass(frozen=True)
+class _Digits:
+    """What a digit says, at the stages where it acts; `shifts` and `negatives` by stage, the adder last."""
+
+    add: Signal
+    flush: Signal
+    shifts: Sequence[Value]
+    negatives: Sequence[Value]
+
+
+def _place_bits(words: int) -> int:
+    """Bits that choose among the words of a group, of so many that are left."""
+    return (min(words, _FAN_IN) - 1).bit_length()
 
 
 def _chosen(m: Module, weights: list[list[Value]], window: Value) -> list[Value]:
@@ -204,24 +276,25 @@ def _chosen(m: Module, weights: list[list[Value]], window: Value) -> list[Value]
     return chosen
 
 
-def _delay(m: Module, value: Value, cycles: int, name: str, reset_less: bool = False) -> Signal:
+def _delays(m: Module, value: Value, cycles: int, name: str, reset_less: bool = False) -> list[Signal]:
+    """A value 1, 2, .. cycles later."""
     stages = [Signal(value.shape(), name=f"{name}{k + 1}", reset_less=reset_less) for k in range(cycles)]
     for before, register in zip([value, *stages], stages, strict=False):
         m.d.sync += register.eq(before)
-    return stages[-1]
+    return stages
 
 
-def _shifted(weight: Value, shift: Value, shifts: int) -> Value:
-    """`weight << shift` for shifts below `shifts`."""
-    result = weight << (shifts - 1)
-    for k in reversed(range(shifts - 1)):
-        result = Mux(shift == k, weight << k, result)
-    return result
+def _shifted(value: Value, choice: Value, places: int, negative: Value, limit: int) -> Value:
+    """`value`, moved up by so many places if chosen; at most `limit` bits are needed to hold what comes out.
+
+    What is moved in is the sign of a digit, as all bits of a negative one's operand are inverted.
+    """
+    moved = Cat(negative.replicate(places), value).as_signed()
+    return Mux(choice, moved, value)[: min(len(moved), limit)].as_signed()
 
 
-def _add(total: Signal, operand: Signal, negative: Value | None) -> Value:
-    """`total ± operand` with one carry chain: the sign goes in as the carry."""
-    if negative is None:
+def _add(total: Signal, operand: Value, negative: Value) -> Value:
+    """`total + operand`, and one more if negative, with one carry chain: the sign goes in as the carry."""
+    if isinstance(negative, Const):
         return total + operand
-    flipped = Mux(negative, ~operand, operand)
-    return (Cat(negative, total).as_signed() + Cat(negative, flipped).as_signed())[1:]
+    return (Cat(negative, total).as_signed() + Cat(negative, operand).as_signed())[1:]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, stream
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.errors import ModelError
@@ -16,8 +16,9 @@ from spikefold_hw.parts.load import Images
 from spikefold_hw.parts.pipeline import Pipeline
 from spikefold_hw.parts.serializer import Serializer
 from spikefold_hw.parts.shapes import DrainShape, NeuronShape
-from spikefold_hw.streams import Event
-from spikefold_hw.typed import Component
+from spikefold_hw.parts.skid import Skid
+from spikefold_hw.streams import Event, connect
+from spikefold_hw.typed import Component, View
 
 _FLAGS = data.StructLayout({"last_word": 1, "last_position": 1, "last_step": 1})
 
@@ -56,9 +57,9 @@ class NeuronUnit(Component):
     """Turns sums into levels (docs/numerics.md): every reset, rounding, leak and D.
 
     A rigid pipeline: identities, shift and bias, leak, reset factor, saturation, then the ladder
-    (subtract a multiple of θ if the rest stays >= 0), then the reset. All of it stands still while an
-    event waits on the output. With Q > 1 there are Q of these side by side, and they stand still too
-    until all events of a word but one have left.
+    (subtract a multiple of θ if the rest stays >= 0), then the reset. All of it stands still from the cycle
+    after an event's first on the output until it is taken. With Q > 1 there are Q of these side by side, and
+    they stand still too until all events of a word but one have left.
 
     Silent neurons send nothing. A cell's mark comes at the turn of its last neuron, or with Q > 1 with
     the last event of its last word.
@@ -128,7 +129,9 @@ class NeuronUnit(Component):
             m.submodules.serializer = serializer = Serializer(
                 blocks.words, blocks.units, self._neuron.levels.bit_length(), _FLAGS
             )
-        advance = ~self.o.valid | self.o.ready if serializer is None else serializer.i.ready
+        m.submodules.skid = skid = Skid(stream.Signature(self.o.payload.shape()))
+        connect(m, skid.o, wiring.flipped(self.o))
+        advance = skid.i.ready if serializer is None else serializer.i.ready
         pipelines = sequence.open(m, self.i, skips_of(self, shape), advance)
         clipped = []
         for p in pipelines:
@@ -138,24 +141,26 @@ class NeuronUnit(Component):
             self._fire(p)
         m.d.comb += self.saturated.eq(Mux(sequence.advance, sum(clipped, Const(0)), 0))
         if serializer is None:
-            self._send(m, pipelines[0])
+            self._send(m, pipelines[0], skid.i)
         else:
-            self._serialize(m, pipelines, serializer)
+            self._serialize(m, pipelines, serializer, skid.i)
         if self._steps > 1:
             for p in pipelines:
                 self._reset(p)
             sequence.store(m, pipelines)
         return m
 
-    def _send(self, m: Module, p: Pipeline) -> None:
+    def _send(self, m: Module, p: Pipeline, o: stream.Interface) -> None:
         m.d.comb += [
-            self.o.valid.eq(p.valid & (p.fires | p.last_word)),
-            self.o.payload.index.eq(p.word),
-            self.o.payload.level.eq(p.level),
+            o.valid.eq(p.valid & (p.fires | p.last_word)),
+            o.payload.index.eq(p.word),
+            o.payload.level.eq(p.level),
         ]
-        self._mark(m, p.last_word, p.last_position, p.last_step)
+        _mark(m, o.payload, p.last_word, p.last_position, p.last_step)
 
-    def _serialize(self, m: Module, pipelines: list[Pipeline], serializer: Serializer) -> None:
+    def _serialize(
+        self, m: Module, pipelines: list[Pipeline], serializer: Serializer, o: stream.Interface
+    ) -> None:
         first, word, beat = pipelines[0], serializer.i.payload, serializer.o.payload
         m.d.comb += [
             serializer.i.valid.eq(first.valid),
@@ -165,21 +170,14 @@ class NeuronUnit(Component):
             word.flags.last_word.eq(first.last_word),
             word.flags.last_position.eq(first.last_position),
             word.flags.last_step.eq(first.last_step),
-            self.o.valid.eq(serializer.o.valid),
-            self.o.payload.index.eq(beat.index),
-            self.o.payload.level.eq(beat.value),
-            serializer.o.ready.eq(self.o.ready),
+            o.valid.eq(serializer.o.valid),
+            o.payload.index.eq(beat.index),
+            o.payload.level.eq(beat.value),
+            serializer.o.ready.eq(o.ready),
         ]
         m.d.comb += [word.values[k].eq(p.level) for k, p in enumerate(pipelines)]
         flags = beat.flags
-        self._mark(m, beat.last & flags.last_word, flags.last_position, flags.last_step)
-
-    def _mark(self, m: Module, ends: Value, last_position: Value, last_step: Value) -> None:
-        m.d.comb += [
-            self.o.payload.end_position.eq(ends),
-            self.o.payload.end_step.eq(ends & last_position),
-            self.o.payload.end_sample.eq(ends & last_position & last_step),
-        ]
+        _mark(m, o.payload, beat.last & flags.last_word, flags.last_position, flags.last_step)
 
     def _potential(self, value: Value) -> Value:
         """Cut to the proven width of the membrane potential."""
@@ -262,3 +260,12 @@ class NeuronUnit(Component):
         # Adding a zero of that width extends the sign where a membrane is capped wider than it gets.
         state = (kept + Const(0, signed(bits)))[:bits]
         p.stage(state=Cat(state, fired) if _counts_fired(self._shape) else state)
+
+
+def _mark(m: Module, event: View, ends: Value, last_position: Value, last_step: Value) -> None:
+    """The flags of an event that may end a position."""
+    m.d.comb += [
+        event.end_position.eq(ends),
+        event.end_step.eq(ends & last_position),
+        event.end_sample.eq(ends & last_position & last_step),
+    ]

@@ -35,7 +35,8 @@ class Serializer(Component):
     i : In(stream(StructLayout))
         `send`, a bit per value; `values`; `word`; `bare`; `flags`.
     o : Out(stream(StructLayout))
-        `index`, `value`, whether it is the `last` of its word, and the word's `flags`.
+        `index`, `value`, whether it is the `last` of its word, and the word's `flags`. Nothing moves while it
+        is not ready, so `ready` must not wait for `valid`.
     """
 
     i: stream.Interface
@@ -80,7 +81,7 @@ class Serializer(Component):
         pending, arriving = word.send, self.i.payload
         rest = without_lowest(pending, "binary")
         m.d.comb += [
-            move.eq(~self.o.valid | self.o.ready),
+            move.eq(self.o.ready),
             self.i.ready.eq(~busy | (move & ~more)),
             self.o.payload.eq(beat),
         ]

@@ -1,5 +1,6 @@
 """When a rigid pipeline that scans cells sends them: exact to the cycle."""
 
+from spikefold.ir.neuron import Integers
 from spikefold_hw.parts.moves import NEVER, Moves
 
 
@@ -27,6 +28,14 @@ class ScanClock:
         self._moves.hold(begin + first + self._latency, free)
         self._last = begin + self._channels - 1
         return self.moved(self._latency)
+
+    def sent(self, channels: Integers) -> Integers:
+        """Cycles in which these channels of the cell leave; all of them come after its first."""
+        if not len(channels):
+            return channels
+        left = channels - self._channels + self._latency + 1  # moves after the last channel was read
+        cycles: Integers = left - left[0] + self.moved(int(left[0]))
+        return cycles
 
     def moved(self, moves: int) -> int:
         """Cycle of that many moves after the one with which the last channel was read."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from spikefold.ir.neuron import Integers
 from spikefold_hw.cycles import LaneCycles
 from spikefold_hw.parts.moves import NEVER
 
@@ -22,15 +23,29 @@ class Stream:
     ----------
     marks
         Cycle of the handshake of every cell's mark, so far.
+    events
+        Cycles of the handshakes of every cell's events, so far; nothing unless a reader asks for them.
     """
 
     def __init__(self) -> None:
         self.marks: list[int] = []
+        self.events: list[Integers] = []
         self._readers: list[Free] = []
+        self._by_event = False
 
-    def read_by(self, free: Free) -> None:
-        """Add a reader; `free` gives the cycle in which it accepts a cell's first beat, or None."""
+    def read_by(self, free: Free, by_event: bool = False) -> None:
+        """Add a reader; `free` gives the cycle in which it accepts a cell's first beat, or None.
+
+        With `by_event` it works on events before their mark is there.
+        """
         self._readers.append(free)
+        self._by_event |= by_event
+
+    def send(self, mark: int, events: Callable[[], Integers]) -> None:
+        """Add a cell: the cycle of its mark, and how to find those of its events."""
+        self.marks.append(mark)
+        if self._by_event:
+            self.events.append(events())
 
     def free(self, cell: int) -> int | None:
         """First cycle in which all readers accept a cell's first beat; None if one is not known yet."""
@@ -75,7 +90,7 @@ class InputTimes(Times):
     """
 
     def __init__(self, cells: NDArray[np.integer], per_sample: int, stream: Stream, latency: int = 0):
-        self._beats = np.maximum((cells > 0).sum(axis=1), 1).tolist()
+        self._events = (cells > 0).sum(axis=1).tolist()
         self._stream = stream
         self._per_sample = per_sample
         self._latency = latency
@@ -84,14 +99,15 @@ class InputTimes(Times):
 
     def advance(self) -> bool:
         cell = len(self._stream.marks)
-        free = self._stream.free(cell) if cell < len(self._beats) else None
+        free = self._stream.free(cell) if cell < len(self._events) else None
         if free is None:
             return False
         start = max(self._last + 1, free)
         if cell % self._per_sample == 0:
             self.starts.append(self._last if self._latency else start)
-        self._last = start + self._beats[cell] - 1
-        self._stream.marks.append(self._last)
+        events = self._events[cell]
+        self._last = start + max(events, 1) - 1
+        self._stream.send(self._last, lambda: np.arange(start, start + events))
         return True
 
 
@@ -101,11 +117,9 @@ def run(stages: list[Times]) -> None:
         pass
 
 
-def first_channels(cells: NDArray[np.integer]) -> list[int]:
-    """The first channel of every cell that sends something: a silent cell's mark comes at its last."""
-    fires = cells > 0
-    firsts: list[int] = np.where(fires.any(axis=1), fires.argmax(axis=1), cells.shape[1] - 1).tolist()
-    return firsts
+def first_channel(fires: NDArray[np.bool_]) -> int:
+    """The first channel of a cell that sends something: a silent cell's mark comes at its last."""
+    return int(fires.argmax()) if fires.any() else len(fires) - 1
 
 
 def _advance_all(stage: Times) -> bool:

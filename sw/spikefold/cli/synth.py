@@ -20,7 +20,8 @@ are cached by the content of the build.
 \b
 Examples:
   spikefold synth build/ --device ecp5-85k
-  spikefold synth build/ --device ice40-up5k --seeds 3 --no-cache --json
+  spikefold synth build/ --device ecp5-25k --speed 8 --seeds 3
+  spikefold synth build/ --device ice40-up5k --no-cache --json
 """
 
 
@@ -29,22 +30,27 @@ Examples:
 @click.option(
     "--device", required=True, help="ecp5-85k, ecp5-25k, ice40-up5k, ice40-hx8k or xc7 (resources only)."
 )
+@click.option("--speed", type=int, help="Speed grade of an ECP5: 6 (default), 7 or 8.")
 @click.option("--seeds", type=int, default=1, show_default=True, help="Placements to try.")
 @click.option(
     "--timeout", type=float, default=TIMEOUT, show_default=True, help="Seconds that a run of a tool may take."
 )
 @click.option("--cache/--no-cache", default=True, help="Use earlier results (default), or not.")
 @framed
-def synth(screen: Screen, build: Path, device: str, seeds: int, timeout: float, cache: bool) -> Outcome:
+def synth(
+    screen: Screen, build: Path, device: str, speed: int | None, seeds: int, timeout: float, cache: bool
+) -> Outcome:
     """Synthesize a build."""
     with screen.status("checking the build"):
         from spikefold.design import load
         from spikefold_boards.devices import find_device
 
-        find_device(device)
+        find_device(device).at_speed(speed)
         design = load(build)
     with screen.status(f"synthesizing for {device}") as progress:
-        found = design.synth(device, seeds=seeds, use_cache=cache, timeout=timeout, progress=progress)
+        found = design.synth(
+            device, speed=speed, seeds=seeds, use_cache=cache, timeout=timeout, progress=progress
+        )
     return Outcome(found.to_json(), [_sheet(found)])
 
 

@@ -159,7 +159,7 @@ def test_no_name_is_escaped_and_no_wire_is_empty(files):
 def test_registers_have_the_names_of_the_source(files):
     """Also those that two assignments in one line once left without."""
     core = files["featured_core.v"]
-    for name in ("started", "cycles", "block", "following", "compared", "leaving", "word"):
+    for name in ("started", "cycles", "block", "following", "emptied", "leaving", "word"):
         assert re.search(rf"^  reg (\[\d+:0\] )?{name} = ", core, re.MULTILINE), name
     assert "signal" not in core
 

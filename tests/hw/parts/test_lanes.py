@@ -230,14 +230,14 @@ def test_blocks_do_not_mix_when_the_next_one_starts_at_once():
 def test_latency_from_flush_to_sums(channels, lanes, units):
     rng = np.random.default_rng(6)
     sample = sample_layer(random_weight(rng, 4, (1, channels, 16)), 4, levels=1, lanes=lanes, units=units)
-    assert accumulate_latency(sample.lanes_shape) == 6
+    assert accumulate_latency(sample.lanes_shape) == 7
     check_latency(sample, [np.ones((2, 1, 1, 16), int)])
 
 
 def test_latency_with_several_windows():
     rng = np.random.default_rng(6)
     sample = several_windows(rng, [(4, "binary", 3, 1, 1), (4, "binary", 1, 1, 1)], 6, 4, 2)
-    assert accumulate_latency(sample.lanes_shape) == 7
+    assert accumulate_latency(sample.lanes_shape) == 8
     check_latency(sample, [np.ones((2, 3, 3, 6), int), np.ones((2, 1, 1, 6), int)])
 
 

@@ -125,9 +125,9 @@ def test_a_silent_layer_still_drains():
     levels = {name: np.zeros_like(values) for name, values in levels_of(network).items()}
     work = work_of(plain_plan(network), levels, "layer1")
     assert work.pace(16).parts["lanes"] == 64
-    assert work.pace(16).cycles == 64 * (16 + 5)
-    assert work.pace(4).cycles == 64 * 4 * (4 + 5)
-    assert work.pace(4, 4).cycles == 64 * 4 * (1 + 5)
+    assert work.pace(16).cycles == 64 * (16 + 6)
+    assert work.pace(4).cycles == 64 * 4 * (4 + 6)
+    assert work.pace(4, 4).cycles == 64 * 4 * (1 + 6)
     assert work.pace(16).parts["gather"] == 64 * 10
 
 

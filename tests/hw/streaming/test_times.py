@@ -16,7 +16,7 @@ from spikefold.golden import Golden
 from spikefold_hw.fork import Fork
 from spikefold_hw.parts.moves import NEVER
 from spikefold_hw.streaming.kinds import KINDS
-from spikefold_hw.streaming.times import InputTimes, Stream, Times, first_channels, run
+from spikefold_hw.streaming.times import InputTimes, Stream, Times, first_channel, run
 from spikefold_hw.streams import connect
 
 
@@ -57,16 +57,20 @@ def check_stage(stage, plan, network, levels, rng, gap, pace):
     # A readout's sink never waits.
     free = [NEVER] * samples if reads_out else free_times(rng, samples * per_sample, pace)
     mark = "last" if reads_out else "end_position"
-    left = timed_run(dut, list(sources.values()), free, dut.core.cleared, mark)
+    events = None if reads_out else []
+    left = timed_run(dut, list(sources.values()), free, dut.core.cleared, mark, events)
     streams = {name: Stream() for name in (*sources, stage.name)}
     for name, source in sources.items():
         streams[name].marks[:] = source.marks
+        streams[name].events[:] = [np.array(cycles, int) for cycles in source.events]
     if not reads_out:
-        streams[stage.name].read_by(free.__getitem__)
+        streams[stage.name].read_by(free.__getitem__, by_event=True)
     times = stage.times(levels, streams)
     run([times])
     marks = streams[stage.name].marks
     assert (marks[per_sample - 1 :: per_sample] if reads_out else marks) == left
+    if not reads_out:
+        assert np.concatenate(streams[stage.name].events).tolist() == events
     for name, source in sources.items():
         for cell, first in enumerate(source.firsts):
             assert first == max(source.offers[cell], streams[name].free(cell)), f"{name}, cell {cell}"
@@ -154,5 +158,6 @@ def test_stages_wait_for_each_other():
     assert first.marks == [0, 3, 14]
 
 
-def test_first_channels():
-    assert first_channels(np.array([[0, 2, 1], [0, 0, 0], [5, 0, 0]])) == [1, 2, 0]
+def test_first_channel():
+    cells = np.array([[0, 2, 1], [0, 0, 0], [5, 0, 0]])
+    assert [first_channel(cell > 0) for cell in cells] == [1, 2, 0]

@@ -48,6 +48,7 @@ def test_fields_with_place_and_route(build):
             ["--device", "xc7", "--timeout", "0"],
             r"Limit of time must be a positive number of seconds, not 0\.0$",
         ),
+        (["--device", "ecp5-85k", "--speed", "9"], r"Speed grade of ecp5-85k must be 6 or 7 or 8, not 9$"),
         (["--device", "xc7", "--seeds", "0"], r"Number of seeds must be a positive integer, not 0$"),
     ],
 )

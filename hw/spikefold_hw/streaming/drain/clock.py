@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spikefold_hw.parts.lanes import accumulate_latency
+from spikefold.ir.neuron import Integers
+from spikefold_hw.parts.lanes import DRAIN_STAGES, RELEASE_LATENCY, accumulate_latency
 from spikefold_hw.parts.level_buffer import LevelBuffer
 from spikefold_hw.parts.moves import NEVER, Moves
 from spikefold_hw.parts.neuron import ladder_latency, neuron_latency
@@ -58,7 +59,7 @@ class DrainClock:
         self._moves, self._sends = Moves(), Moves()
         self._entered = self._before = NEVER  # moves with which the unit took its last two words
         self._sent = NEVER  # the serializer's last move with a beat
-        self._left = NEVER  # the last word left the lanes
+        self._left = self._left_before = NEVER  # the last two words left the lanes
         self._drained = NEVER  # the holding registers are free from here on
         self._room = deque([NEVER] * BANKS)  # the repeater has room for the next positions
         self._again = state_latency(shape)
@@ -85,11 +86,15 @@ class DrainClock:
         self._moves.forget(self._before)
         self._sends.forget(self._sent)
         self._free, self._block, self._offset = free, 0, 0
-        self._silent = True
-        self._counts = self._events(counts)
+        self._silent = True  # nothing of it has been sent
+        self._first = NEVER
+        self._fires = np.zeros(0, np.int64) if counts is None else np.asarray(counts)
+        self._counts = self._beats(counts)
+        self._blocks_entered: list[int] = []  # first moves of this cell's blocks
+        self._words_sent: list[int] = []  # the serializer's first move of every word
         self._ripe = max(skips) + LevelBuffer.fill_latency if len(skips) else NEVER
 
-    def _events(self, counts: Sequence[int] | NDArray[np.integer] | None) -> list[int]:
+    def _beats(self, counts: Sequence[int] | NDArray[np.integer] | None) -> list[int]:
         """Beats of every word; with Q = 1 only the word with the first beat, if there is one."""
         if counts is None:
             results = self._cell % self._steps == self._steps - 1
@@ -108,17 +113,19 @@ class DrainClock:
         """The next block's flush is offered from `earliest` on; returns the cycle in which it is taken."""
         count = self._blocks[self._block]
         taken = max(earliest, self._drained)
-        moved = max(taken + self._fill - 1, self._left)  # the first word, to the lanes' output
+        chosen = taken + self._fill - DRAIN_STAGES  # the first word, into the first stage of the drain
+        moved = max(chosen + 1, self._left)  # .. and to the lanes' output
         if self._repeats == 1:
             first = self._enter(moved + 1)
-            self._left = self._moves.at(self._entered)
-            before_last = self._moves.at(first + count - 2)
+            left = [self._left_before, self._left, *map(self._moves.at, range(first, first + count)[-3:])]
         else:
             room = self._room.popleft() if self._block == 0 else NEVER
             kept = max(moved + 1, room)
-            self._left, before_last = kept + count - 1, kept + count - 2
+            left = [self._left_before, self._left, *range(kept, kept + count)[-3:]]
             self._enter(kept + CurrentRepeater.latency)
-        self._drained = 1 + (moved if count == 1 else before_last)
+        # A word follows into the first stage when the one before it leaves that, as the second stage is free.
+        self._drained = RELEASE_LATENCY + max(chosen + count - 1, left[-DRAIN_STAGES - 1])
+        self._left_before, self._left = left[-2:]
         return taken
 
     def end(self) -> int:
@@ -134,10 +141,22 @@ class DrainClock:
             # The last word was fetched when the one before it left.
             self._room.append(self._moves.at(self._before) + 1)
         if self._units == 1:
-            return self._moves.at(self._entered + self._latency)
+            return max(self._moves.at(self._entered + self._latency), self._first)
         if self._silent:
             return self._moves.at(self._entered + self._stages + 1)
-        return self._sends.at(self._sent + self._after)
+        return max(self._sends.at(self._sent + self._after), self._first)
+
+    def events(self) -> Integers:
+        """Cycles of the handshakes of the ended cell's events."""
+        if not self._fires.any():
+            return np.zeros(0, np.int64)
+        if self._units == 1:
+            moves = _runs(self._blocks_entered, self._blocks)[self._fires > 0]
+        else:
+            moves = _runs(self._words_sent, self._fires)
+        # Behind the first event nothing waits any more.
+        cycles: Integers = moves - moves[0] + self._first
+        return cycles
 
     def skip_freed(self, k: int) -> int:
         """First cycle in which the `k`-th skip's buffer takes the cell in the ended one's place."""
@@ -161,18 +180,31 @@ class DrainClock:
             for k, beats in enumerate(self._counts[offset : offset + count]):
                 if beats:
                     self._send(first + k, beats)
+                self._words_sent.append(self._sent - beats + 1)
         elif self._counts and offset <= self._counts[0] < offset + count:
-            self._moves.hold(first + self._counts[0] - offset + self._latency, self._free)
+            self._begin_cell(self._moves, first + self._counts[0] - offset + self._latency)
+        self._blocks_entered.append(first)
         self._block += 1
         self._offset += count
         return first
+
+    def _begin_cell(self, moves: Moves, move: int) -> None:
+        """The cell's first beat comes with this move; it is kept until it is taken, and all stands still."""
+        moves.hold(move + 1, self._free + 1)
+        self._first = max(moves.at(move), self._free)
+        self._silent = False
 
     def _send(self, entered: int, beats: int) -> None:
         """The serializer sends a word's beats; the pipeline is held until it has chosen the last one."""
         arrived = self._moves.at(entered + self._stages) + 1
         first = self._sends.first(arrived)
         if self._silent:
-            self._sends.hold(first + self._after, self._free)
-            self._silent = False
+            self._begin_cell(self._sends, first + self._after)
         self._sent = first + beats - 1
         self._moves.hold(entered + self._stages + 1, self._sends.at(self._sent))
+
+
+def _runs(firsts: Sequence[int], counts: Sequence[int] | Integers) -> Integers:
+    """Numbers that follow each other, so many from each first one on."""
+    runs = [np.arange(first, first + count) for first, count in zip(firsts, counts, strict=True)]
+    return np.concatenate(runs)

@@ -8,10 +8,10 @@ from spikefold_hw.streaming.scan_clock import ScanClock
 
 
 class AddClock:
-    """Times of an `AddUnit`, cell by cell."""
+    """Times of an `AddUnit`, cell by cell; `scan` are those of its pipeline."""
 
     def __init__(self, shape: JoinShape):
-        self._scan = ScanClock(shape.map.channels, AddUnit.latency - LevelBuffer.fill_latency)
+        self.scan = ScanClock(shape.map.channels, AddUnit.latency - LevelBuffer.fill_latency)
         self._depths = [buffer.depth for buffer in shape.buffers]
         self._read: list[int] = []  # per cell: its last channel was read
 
@@ -37,6 +37,6 @@ class AddClock:
         first
             The first channel that sends an event (or the mark).
         """
-        left = self._scan.cell(max(mark0, mark1) + LevelBuffer.fill_latency, first, free)
-        self._read.append(self._scan.moved(0))
+        left = self.scan.cell(max(mark0, mark1) + LevelBuffer.fill_latency, first, free)
+        self._read.append(self.scan.moved(0))
         return left

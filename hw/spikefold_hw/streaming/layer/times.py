@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from spikefold.ir.neuron import Integers
 from spikefold_hw.cycles import LaneCycles
 from spikefold_hw.parts.moves import NEVER
 from spikefold_hw.streaming.drain.clock import DrainClock
@@ -23,7 +24,7 @@ class LayerTimes(Times):
         self._sources = [streams[projection.source] for projection in layer.projections]
         self._skips = [streams[skip.source] for skip in layer.skips]
         for window, source in zip(self._windows, self._sources, strict=True):
-            source.read_by(window.free)
+            source.read_by(window.free, by_event=window.cells > 0)
         for k, source in enumerate(self._skips):
             source.read_by(_SkipRoom(self, k, layer.buffers[k].depth))
         self._out = streams.get(layer.name, Stream())
@@ -65,23 +66,30 @@ class LayerTimes(Times):
         self._drain.begin(free, counts, [source.marks[cell] for source in self._skips])
         if repeat == 0:
             complete = [s.marks[need] for s, need in zip(self._sources, needs, strict=True)]
-            self._accumulate(complete)
-        self._out.marks.append(self._drain.end())
+            arrivals = [
+                np.concatenate(s.events[need + 1 - w.cells : need + 1]) if w.cells else None
+                for s, w, need in zip(self._sources, self._windows, needs, strict=True)
+            ]
+            self._accumulate(list(zip(self._windows, complete, arrivals, strict=True)))
+        self._out.send(self._drain.end(), self._drain.events)
         for k, freed in enumerate(self.freed):
             freed.append(self._drain.skip_freed(k))
         return True
 
-    def _accumulate(self, complete: list[int]) -> None:
-        """All blocks of a current: the digits of every window in turn, then the flush."""
+    def _accumulate(self, sources: list[tuple[ProjectionClock, int, Integers | None]]) -> None:
+        """All blocks of a current: the digits of every window in turn, then the flush.
+
+        Of every window: when it is complete, and when its events came where they come from the source.
+        """
         for block in range(self._layer.blocks.count):
             turn, begin = self._taken + 1, self._taken
-            for k, (window, mark) in enumerate(zip(self._windows, complete, strict=True)):
-                window.begin(block, mark)
+            for k, (window, complete, arrivals) in enumerate(sources):
+                window.begin(block, complete, arrivals)
                 start, ends = window.issue(block, turn)
                 if k == 0:
                     begin = max(begin, start - 1)
                 turn = ends + 1
-                if k < len(self._windows) - 1:
+                if k < len(sources) - 1:
                     window.flushed(ends)
             self._taken = self._drain.flush(ends)
             window.flushed(self._taken)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikefold.ir.neuron import Integers
-from spikefold_hw.parts.lanes import accumulate_latency
+from spikefold_hw.parts.lanes import DRAIN_STAGES, RELEASE_LATENCY, accumulate_latency
 from spikefold_hw.streaming.drain.clock import state_latency
 from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.pace import Pace, Work
@@ -28,7 +28,7 @@ class LayerWork(Work):
         digits, flushes = self._digits, len(layer.projections)
         blocks = -(-group_channels // lanes)
         # Holding registers take the next sums only when they are empty.
-        wait = accumulate_latency(layer.lanes_shape) - 1
+        wait = accumulate_latency(layer.lanes_shape) - DRAIN_STAGES + RELEASE_LATENCY - 1
         short = (group_channels - 1) % lanes + 1
         held = (blocks - 1) * np.maximum(digits + flushes, lanes // units + wait)
         held += np.maximum(digits + flushes, short // units + wait)

@@ -6,10 +6,10 @@ from spikefold_hw.streaming.scan_clock import ScanClock
 
 
 class PoolClock:
-    """Times of a `PoolUnit` that is clear, window by window."""
+    """Times of a `PoolUnit` that is clear, window by window; `scan` are those of its pipeline."""
 
     def __init__(self, channels: int):
-        self._scan = ScanClock(channels, PoolUnit.scan_latency)
+        self.scan = ScanClock(channels, PoolUnit.scan_latency)
         # When the next window's first beat is accepted, and the next but one's.
         self._accepts = (NEVER, NEVER)
 
@@ -29,6 +29,6 @@ class PoolClock:
         free
             First cycle in which that event is accepted downstream.
         """
-        left = self._scan.cell(mark + PoolUnit.latency - PoolUnit.scan_latency, first, free)
-        self._accepts = (self._accepts[1], self._scan.moved(PoolUnit.scan_latency - 1) + 1)
+        left = self.scan.cell(mark + PoolUnit.latency - PoolUnit.scan_latency, first, free)
+        self._accepts = (self._accepts[1], self.scan.moved(PoolUnit.scan_latency - 1) + 1)
         return left

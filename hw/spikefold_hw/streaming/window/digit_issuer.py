@@ -4,10 +4,9 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
-from spikefold.ir.coding import Coding
 from spikefold_hw.order import Time
 from spikefold_hw.parts.cell_counter import CellCounter
-from spikefold_hw.parts.digits import lowest, without_lowest
+from spikefold_hw.parts.digits import is_single, lowest, without_lowest
 from spikefold_hw.parts.shapes import WeightsShape
 from spikefold_hw.streaming.window.event_buffer import Slot
 from spikefold_hw.streams import Digit
@@ -73,11 +72,11 @@ class DigitIssuer(Component):
         with m.If(self.i.ready):
             m.d.sync += [
                 slot.eq(arriving),
-                single.eq(arriving.flush | _is_single(arriving.event.digits.pending, weights.coding)),
+                single.eq(arriving.flush | arriving.event.single),
                 self.o.valid.eq(self.i.valid),
             ]
         with m.Elif(self.o.ready):
-            m.d.sync += [pending.eq(rest), single.eq(_is_single(rest, weights.coding))]
+            m.d.sync += [pending.eq(rest), single.eq(is_single(rest, weights.coding))]
         self._move_base(m, self.o.valid & self.o.ready & slot.flush, base)
         return m
 
@@ -106,7 +105,3 @@ class DigitIssuer(Component):
             m.d.sync += [base.eq(0), first.eq(0)]
         with m.Elif(ends):
             m.d.sync += first.eq(following)
-
-
-def _is_single(pending: Value, coding: Coding) -> Value:
-    return without_lowest(pending, coding) == 0

@@ -6,9 +6,10 @@ from amaranth.hdl import Array, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikefold_hw.parts.digits import PendingDigits, encode
+from spikefold_hw.parts.digits import PendingDigits, encode, is_single
 from spikefold_hw.parts.memory import Ram
 from spikefold_hw.parts.shapes import WeightsShape
+from spikefold_hw.parts.skid import Skid
 from spikefold_hw.streams import Event, connect, index_bits
 from spikefold_hw.typed import Component, view_signal
 
@@ -16,11 +17,11 @@ BANKS = 2
 
 
 class StoredEvent(data.StructLayout):
-    """An event as it is kept: its index under the window, and its digits."""
+    """An event as it is kept: its index under the window, its digits, and whether it has no more than one."""
 
     def __init__(self, weights: WeightsShape):
         digits = PendingDigits(weights.levels, weights.coding)
-        super().__init__({"index": index_bits(weights.inputs), "digits": digits})
+        super().__init__({"index": index_bits(weights.inputs), "digits": digits, "single": 1})
 
 
 class Slot(data.StructLayout):
@@ -42,28 +43,28 @@ class _Place(data.StructLayout):
         super().__init__({"row": index_bits(weights.inputs), "bank": 1})
 
 
-class _Filled(data.StructLayout):
-    """What is kept of a bank that is filled: how many events it holds, and whether none."""
-
-    def __init__(self, weights: WeightsShape):
-        super().__init__({"count": index_bits(weights.inputs) + 1, "empty": 1})
-
-
 class _Bank:
     """A bank's record, which both sides work on.
 
     It is `full` from its window's mark until its last slot has left, and `fresh` until that has been fetched.
+    `count` are the events of its last window so far; `empty` says that there is none to be fetched.
     """
 
     def __init__(self, k: int, weights: WeightsShape):
         self.full, self.fresh = Signal(name=f"full{k}"), Signal(name=f"fresh{k}")
-        self.filled = Signal(_Filled(weights), name=f"filled{k}")
+        self.count = Signal(_count_bits(weights), name=f"count{k}", reset_less=True)
+        self.empty = Signal(name=f"empty{k}", init=1)
+
+
+def _count_bits(weights: WeightsShape) -> int:
+    return index_bits(weights.inputs) + 1
 
 
 class EventBuffer(Component):
     """Two banks of events: one is filled while the other is replayed, once per block.
 
-    Zeros are never stored. A bank is free again when its last flush has left.
+    The first block does not wait for the window: an event is replayed as soon as it is stored, and the flush
+    when the mark is there. Zeros are never stored. A bank is free again when its last flush has left.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ class EventBuffer(Component):
     """
 
     latency = 3
-    """Cycles from the mark's handshake to the first slot on the output."""
+    """Cycles from the handshake of an event, or a mark, to its slot on the output."""
 
     i: stream.Interface
     o: stream.Interface
@@ -113,16 +114,22 @@ class EventBuffer(Component):
         ]
         banks = [_Bank(k, self._weights) for k in range(BANKS)]
         for k, bank in enumerate(banks):
+            with m.If(fill.stores & (fill.place.bank == k)):
+                m.d.sync += [bank.count.eq(fill.count), bank.empty.eq(0)]
             with m.If(fill.fills & (fill.place.bank == k)):
-                m.d.sync += [bank.full.eq(1), bank.fresh.eq(1), bank.filled.eq(fill.filled)]
-            with m.If(replay.fetched & (replay.place.bank == k)):
-                m.d.sync += bank.fresh.eq(0)
+                m.d.sync += [bank.full.eq(1), bank.fresh.eq(1)]
+            with m.If(replay.fetched & (replay.emptied == k)):
+                m.d.sync += [bank.fresh.eq(0), bank.empty.eq(1)]
             with m.If(replay.left & (replay.leaving == k)):
                 m.d.sync += bank.full.eq(0)
         m.d.comb += [
             fill.full.eq(Array(bank.full for bank in banks)[fill.place.bank]),
+            replay.grows.eq(fill.stores & (fill.place.bank == replay.place.bank)),
             replay.fresh.eq(Array(bank.fresh for bank in banks)[replay.place.bank]),
-            replay.filled.eq(Array(bank.filled for bank in banks)[replay.place.bank]),
+            replay.stores.eq(fill.stores),
+            replay.empty.eq(Array(bank.empty for bank in banks)[replay.place.bank]),
+            replay.other_empty.eq(Array(bank.empty for bank in reversed(banks))[replay.place.bank]),
+            replay.count.eq(Array(bank.count for bank in banks)[replay.place.bank]),
         ]
         return m
 
@@ -138,12 +145,14 @@ class _Fill(Component):
         The bank that `place` names is.
     stores, place, event : Out
         The memory's write port.
-    fills, filled : Out
-        Strobe: the bank that `place` names is filled, with so much.
+    count : Out
+        Events of the bank that `place` names, the one that is being stored included.
+    fills : Out(1)
+        Strobe: the bank that `place` names is filled.
     """
 
+    count: Signal
     event: Any
-    filled: Any
     fills: Signal
     full: Any
     i: stream.Interface
@@ -159,8 +168,8 @@ class _Fill(Component):
                 "stores": Out(1),
                 "place": Out(_Place(weights)),
                 "event": Out(StoredEvent(weights)),
+                "count": Out(_count_bits(weights)),
                 "fills": Out(1),
-                "filled": Out(_Filled(weights)),
             }
         )
 
@@ -168,48 +177,57 @@ class _Fill(Component):
         weights, event = self._weights, self.i.payload
         m = Module()
         bank = Signal()
-        count = Signal.like(self.filled.count)
+        stored = Signal.like(self.count)
         taken = self.i.valid & self.i.ready
         m.d.comb += [
             self.i.ready.eq(~self.full),
             self.stores.eq(taken & (event.level != 0)),
-            self.place.row.eq(count),
+            self.place.row.eq(stored),
             self.place.bank.eq(bank),
             self.event.index.eq(event.index),
             self.event.digits.eq(encode(event.level, weights.levels, weights.coding)),
+            self.event.single.eq(is_single(self.event.digits.pending, weights.coding)),
             self.fills.eq(taken & event.end_position),
-            self.filled.count.eq(count + (event.level != 0)),
-            self.filled.empty.eq((count == 0) & (event.level == 0)),
+            self.count.eq(stored + 1),
         ]
-        with m.If(taken):
-            m.d.sync += count.eq(Mux(event.end_position, 0, self.filled.count))
         with m.If(self.fills):
-            m.d.sync += bank.eq(~bank)
+            m.d.sync += [stored.eq(0), bank.eq(~bank)]
+        with m.Elif(self.stores):
+            m.d.sync += stored.eq(self.count)
         return m
 
 
 class _Replay(Component):
-    """Reads slots: the memory's output is one stage, the output a second, since block RAM is slow.
+    """Reads slots: the memory's output is one stage, the slot a second, since block RAM is slow.
 
     Members
     -------
-    fresh, filled : In
-        The bank that `place` names is; what it holds.
+    fresh, empty, count : In
+        Of the bank that `place` names.
+    other_empty : In(1)
+        The other bank's `empty`.
+    stores, grows : In(1)
+        Strobes: an event is stored, in the bank that `place` names.
     fetches, place, event
         The memory's read port.
-    fetched : Out(1)
-        Strobe: the last slot of the bank that `place` names is being fetched.
+    fetched, emptied : Out(1)
+        Strobe: the last slot of the bank `emptied` has been fetched.
     left, leaving : Out(1)
         Strobe: the last slot of the bank `leaving` leaves.
     o : Out(stream(Slot))
         Every event of a window and a flush, for every block.
     """
 
+    count: Signal
+    emptied: Signal
+    empty: Signal
     event: Any
     fetched: Any
     fetches: Signal
-    filled: Any
     fresh: Any
+    grows: Signal
+    other_empty: Any
+    stores: Signal
     leaving: Signal
     left: Any
     o: stream.Interface
@@ -221,11 +239,16 @@ class _Replay(Component):
         super().__init__(
             {
                 "fresh": In(1),
-                "filled": In(_Filled(weights)),
+                "empty": In(1),
+                "count": In(_count_bits(weights)),
+                "grows": In(1),
+                "other_empty": In(1),
+                "stores": In(1),
                 "fetches": Out(1),
                 "place": Out(_Place(weights)),
                 "event": In(StoredEvent(weights)),
                 "fetched": Out(1),
+                "emptied": Out(1),
                 "left": Out(1),
                 "leaving": Out(1),
                 "o": Out(stream.Signature(Slot(weights))),
@@ -234,27 +257,37 @@ class _Replay(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        layout = Slot(self._weights)
+        m.submodules.skid = skid = Skid(stream.Signature(data.StructLayout({"slot": layout, "leaves": 1})))
         # Not reset, so that synthesis may use the register inside the block RAM.
-        slot = view_signal(Slot(self._weights), reset_less=True)
+        slot = view_signal(layout, reset_less=True)
         valid = Signal()
         move = Signal()
         flush = Signal(reset_less=True)
         final = Signal()
         leaves = Signal()
-        ends = self._walk(m)
+        last = Signal()  # what is being fetched is the bank's last slot
+        ends = self._walk(m, last)
         m.d.comb += [
-            move.eq(self.o.ready | ~self.o.valid),
-            self.fetches.eq(self.fresh & (move | ~valid)),
-            self.o.payload.eq(slot),
-            self.left.eq(self.o.valid & self.o.ready & leaves),
+            move.eq(skid.i.ready | ~skid.i.valid),
+            # An event that is there, or, once the window is complete, the flush.
+            self.fetches.eq((self.fresh | ~ends) & (move | ~valid)),
+            skid.i.payload.slot.eq(slot),
+            skid.i.payload.leaves.eq(leaves),
+            self.o.payload.eq(skid.o.payload.slot),
+            self.o.valid.eq(skid.o.valid),
+            skid.o.ready.eq(self.o.ready),
+            self.left.eq(self.o.valid & self.o.ready & skid.o.payload.leaves),
         ]
         with m.If(self.fetches):
-            m.d.sync += [flush.eq(ends), final.eq(self.fetched)]
+            m.d.sync += [flush.eq(ends), final.eq(last)]
+        # A cycle late, which is in time: the other bank comes first.
+        m.d.sync += [self.fetched.eq(self.fetches & last), self.emptied.eq(self.place.bank)]
         with m.If(self.fetches | move):
             m.d.sync += valid.eq(self.fetches)
         with m.If(move):
             m.d.sync += [
-                self.o.valid.eq(valid),
+                skid.i.valid.eq(valid),
                 slot.event.eq(self.event),
                 slot.flush.eq(flush),
                 leaves.eq(final),
@@ -263,32 +296,31 @@ class _Replay(Component):
             m.d.sync += self.leaving.eq(~self.leaving)
         return m
 
-    def _walk(self, m: Module) -> Value:
-        """Go on with every fetch; returns whether a block ends with the slot that is being fetched."""
+    def _walk(self, m: Module, final: Signal) -> Value:
+        """Go on with every fetch; returns whether no event of the block is left to be fetched."""
         row = Signal.like(self.place.row)
-        following = Signal.like(self.filled.count, init=1)
-        # Whether a block ends at a row is compared one fetch ahead, out of the way of `ready`.
-        begins = Signal(init=1)
-        compared = Signal()
-        ends = Signal()
+        following = Signal.like(self.count, init=1)
+        # Whether there is an event at a row is known one fetch ahead, out of the way of `ready`.
+        ends = Signal(init=1)
         bank = Signal()
         replay = Signal(range(self._replays))
         last = replay == self._replays - 1
         m.d.comb += [
-            ends.eq(Mux(begins, self.filled.empty, compared)),
             self.place.row.eq(row),
             self.place.bank.eq(bank),
-            self.fetched.eq(self.fetches & ends & last),
+            final.eq(ends & last),
         ]
         with m.If(self.fetches):
             m.d.sync += [
-                begins.eq(ends),
-                compared.eq(following == self.filled.count),
                 row.eq(Mux(ends, 0, following)),
                 following.eq(Mux(ends, 1, following + 1)),
             ]
+        # The bank after this one may be the one whose end is just being told, and may be filled right now.
+        following_empty = (self.other_empty | self.fetched) & ~self.stores
         with m.If(self.fetches & ends):
-            m.d.sync += replay.eq(Mux(last, 0, replay + 1))
-        with m.If(self.fetched):
+            m.d.sync += [ends.eq(Mux(last, following_empty, self.empty)), replay.eq(Mux(last, 0, replay + 1))]
+        with m.Elif(self.fetches | self.grows):
+            m.d.sync += ends.eq(self.fetches & ~self.grows & (following == self.count))
+        with m.If(self.fetches & final):
             m.d.sync += bank.eq(~bank)
         return ends

@@ -79,8 +79,12 @@ class LineFill(Component):
             complete = self.written & (step == window.steps - 1)
             with m.If(self.written):
                 m.d.sync += step.eq(Mux(complete, 0, step + 1))
-        m.d.sync += room.eq(room + self.released - complete)
-        return room != 0
+        some = Signal(init=1)  # there is room, a cycle ahead: whatever is given free makes some
+        m.d.sync += [
+            room.eq(room + self.released - complete),
+            some.eq((self.released != 0) | Mux(complete, room > 1, room != 0)),
+        ]
+        return some
 
     def _place(self, m: Module, taken: Value, base: Signal) -> tuple[Value, Value]:
         """Address of an event, and its index within its group; counts the events of every group."""

@@ -3,14 +3,15 @@
 from typing import Any
 
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold_hw.parts.pipeline import Pipeline
+from spikefold_hw.parts.skid import Skid
 from spikefold_hw.streaming.window.records import CellRecord, EventRecord, event_rows, read_port
 from spikefold_hw.streaming.window.shape import WindowShape
 from spikefold_hw.streaming.window.walk import WindowWalk
-from spikefold_hw.streams import Event, index_bits
+from spikefold_hw.streams import Event, connect, index_bits
 from spikefold_hw.typed import Component, View, view_signal
 
 
@@ -33,8 +34,9 @@ class _Tap(data.StructLayout):
 class LineGather(Component):
     """Walks the windows tap by tap, and each tap's events one per cycle.
 
-    Three stages fetch a tap's record, one hands out its events, three fetch them. All stand still while
-    an event waits on the output; the first three also while a tap's events are handed out. A tap
+    Three stages fetch a tap's record, one hands out its events, three fetch them. All stand still from the
+    cycle after an event's first on the output until it is taken; the first three also while a tap's
+    events are handed out. A tap
     without events costs a cycle, and so does the setup of a window.
 
     Parameters
@@ -84,17 +86,17 @@ class LineGather(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.walk = walk = WindowWalk(self._shape)
-        advance = Signal()
+        m.submodules.skid = skid = Skid(stream.Signature(self.o.payload.shape()))
+        connect(m, skid.o, wiring.flipped(self.o))
         shift = Signal()
         m.d.comb += [
             walk.written.eq(self.written),
             walk.shift.eq(shift),
             self.record.en.eq(shift),
             self.record.addr.eq(walk.cell),
-            advance.eq(~self.o.valid | self.o.ready),
         ]
         tap, record = self._fetch(m, walk, shift)
-        self._hand_out(m, tap, record, advance, shift)
+        self._hand_out(m, tap, record, skid.i, shift)
         return m
 
     def _fetch(self, m: Module, walk: WindowWalk, shift: Signal) -> tuple[View, View]:
@@ -113,9 +115,9 @@ class LineGather(Component):
             m.d.sync += [tap.eq(fetched), record.eq(self.record.data)]
         return tap, record
 
-    def _hand_out(self, m: Module, tap: View, record: View, advance: Signal, shift: Signal) -> None:
+    def _hand_out(self, m: Module, tap: View, record: View, o: stream.Interface, shift: Signal) -> None:
         """One stage that counts a tap's events, two for the memory's output, one for the event."""
-        window = self._shape
+        window, advance = self._shape, o.ready
         valid = Signal()
         last = Signal()
         ends = Signal()
@@ -148,23 +150,23 @@ class LineGather(Component):
             ]
         with m.Elif(advance):
             m.d.sync += [more.eq(more - 1), ends.eq(more == 1), address.eq(address + 1)]
-        self._send(m, advance, valid & (some | last), some, valid & last & ends, offset)
+        self._send(m, o, valid & (some | last), some, valid & last & ends, offset)
 
     def _send(
-        self, m: Module, advance: Signal, sent: Value, some: Value, mark: Value, offset: Signal
+        self, m: Module, o: stream.Interface, sent: Value, some: Value, mark: Value, offset: Signal
     ) -> None:
-        p = Pipeline(m, advance, sent)
+        p = Pipeline(m, o.ready, sent)
         p.stage(event=some, mark=mark, offset=offset)
         # A plain register behind the memory, which synthesis can use the memory's own for.
         p.stage(entry=Value.cast(self.event.data))
         entry = data.View(EventRecord(self._shape), p.entry)
         p.stage(
-            index=((p.offset if self._taps else 0) + entry.index)[: len(self.o.payload.index)],
+            index=((p.offset if self._taps else 0) + entry.index)[: len(o.payload.index)],
             level=Mux(p.event, entry.level, 0),
         )
         m.d.comb += [
-            self.o.valid.eq(p.valid),
-            self.o.payload.index.eq(p.index),
-            self.o.payload.level.eq(p.level),
-            self.o.payload.end_position.eq(p.mark),
+            o.valid.eq(p.valid),
+            o.payload.index.eq(p.index),
+            o.payload.level.eq(p.level),
+            o.payload.end_position.eq(p.mark),
         ]

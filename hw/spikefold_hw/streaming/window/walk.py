@@ -135,8 +135,9 @@ class WindowWalk(Component):
         front = Signal(signed(bits))
         need = Signal(signed(bits), init=int(rows[0] + columns[0]))
         available = Signal()
-        ends_map = begin & upcoming.ends_row & upcoming.last_row
+        ends_map = Signal()  # a cycle late, which is in time for `need`
         m.d.sync += [
+            ends_map.eq(begin & upcoming.ends_row & upcoming.last_row),
             need.eq(down + across + upcoming.step),
             front.eq(front + self.written - Mux(ends_map, cells, 0)),
             available.eq(front > need),

@@ -96,7 +96,9 @@ def check_projection(projection, blocks, time, seed, gap, pace):
     clock, taken = ProjectionClock(projection, blocks, levels, time), NEVER
     for n in range(outputs * count):
         current, block = divmod(n, count)
-        clock.begin(block, source.marks[clock.last_cell(current)])
+        last = clock.last_cell(current)
+        events = source.events[last + 1 - clock.cells : last + 1]
+        clock.begin(block, source.marks[last], np.array([cycle for cell in events for cycle in cell], int))
         start, end = clock.issue(block, taken + 1)
         assert (start, end) == (issue.starts[n], issue.offered[n]), f"block {n}"
         taken = max(end, free[n])

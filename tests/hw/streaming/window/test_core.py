@@ -98,13 +98,13 @@ def test_zeros_cost_nothing_even_when_they_are_sent():
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("blocks", [1, 3])
 def test_window_issues_without_a_gap(coding, blocks):
-    """Digits + 1 cycles a block, from `latency` cycles after the first mark on."""
+    """Digits + 1 cycles a block, from `latency` cycles after the first event on."""
     projection = projection_shape(inputs=4, levels=15, coding=coding)
     positions = np.array([[1, 15, 9, 2], [7, 0, 0, 13], [5, 5, 5, 5], [0, 0, 0, 9]])
     # The bench offers an event a cycle, so four blocks of digits cover the next position's arrival.
     record = run_projection(projection, positions, blocks)
     work = blocks * (digit_count(positions, coding).sum(axis=1) + 1)
-    assert record.left[0] == record.taken[3] + projection_latency(projection)
+    assert record.left[0] == record.taken[0] + projection_latency(projection)
     assert record.left == list(range(record.left[0], record.left[0] + int(work.sum())))
 
 

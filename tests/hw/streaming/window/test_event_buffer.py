@@ -29,4 +29,4 @@ def test_buffer_replays_events_and_flushes(stalls):
     )
     assert ["flush" if b["flush"] else (b["index"], b["pending"]) for b in record.beats] == expected
     if stalls == (0, 0):
-        assert record.left[0] == record.taken[1] + EventBuffer.latency
+        assert record.left[0] == record.taken[0] + EventBuffer.latency
