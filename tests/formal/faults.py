@@ -18,7 +18,7 @@ class Faulty(wiring.Component):
     dut
         The component.
     fault
-        A name in `FAULTS` or `ALWAYS_READY`; None for no fault.
+        A name in `FAULTS`; None for no fault.
     """
 
     def __init__(self, dut: wiring.Component, fault: str | None):
@@ -30,7 +30,7 @@ class Faulty(wiring.Component):
         m.submodules.dut = self._dut
         wiring.connect(m, wiring.flipped(self), self._dut)
         if self._fault is not None:
-            side, fault, _ = (FAULTS | ALWAYS_READY)[self._fault]
+            side, fault, _ = FAULTS[self._fault]
             names = [name for name, member in self.signature.members.items() if member.is_signature]
             name = next(name for name in names if (self.signature.members[name].flow is In) == (side == "i"))
             fault(m, getattr(self, name), getattr(self._dut, name))
@@ -82,12 +82,6 @@ def _deaf(m: Module, outer: stream.Interface, inner: stream.Interface) -> None:
     m.d.comb += [outer.ready.eq(0), inner.valid.eq(0)]
 
 
-def _drops_always_ready(m: Module, outer: stream.Interface, inner: stream.Interface) -> None:
-    """For a stream that is always ready: one beat does not come in."""
-    with m.If(_nth(m, outer)):
-        m.d.comb += inner.valid.eq(0)
-
-
 FAULTS: dict[str, tuple[str, Fault, str]] = {
     "loses": ("i", _loses, ""),
     "repeats": ("o", _repeats, ""),
@@ -97,9 +91,6 @@ FAULTS: dict[str, tuple[str, Fault, str]] = {
     "mute": ("o", _mute, "moves within"),
     "deaf": ("i", _deaf, "moves within"),
 }
-ALWAYS_READY: dict[str, tuple[str, Fault, str]] = {"drops": ("i", _drops_always_ready, "")}
-"""The faults of an input that is always ready."""
-
 """By name: at which side, what it does, and what the check that finds it says."""
 
 

@@ -114,7 +114,7 @@ class LoadChain(Component):
     """Takes the bytes of all images, one per cycle, and hands each to its memory.
 
     A chain of segments with a register between them: however many memories there are, no path gets
-    longer. Bytes after the last are dropped.
+    longer. After the last byte none may come until a restart, as `LoadFrame` sees to it.
 
     Parameters
     ----------
