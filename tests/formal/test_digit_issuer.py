@@ -30,6 +30,7 @@ def issuer_proof(weights, blocks, positions, time, fault=None):
     negative = slot.event.digits.negative if weights.coding == "naf" else Const(0, len(here))
     count = Signal(range(len(here) + 1), name="count")
     m.d.comb += count.eq(Mux(slot.flush, 1, sum(here, Const(0))))
+    proof.assume(~i.valid | slot.flush | (slot.event.single == (sum(here, Const(0)) == 1)))
     beats = []
     for place in range(len(here)):
         beat = Signal(len(_masked(digit)), name=f"beat{place}")

@@ -20,7 +20,7 @@ def buffer_proof(inputs, levels, replays, fault=None):
     i, o = offer(proof, dut.i, "i"), accept(proof, dut.o, "o")
     window = _Window(proof, i, inputs)
     replay = _Replay(proof, o, inputs, replays)
-    whole, picked, ahead = Signal(range(4)), Signal(), Signal(range(4), reset_less=True)
+    whole, picked, ahead = Signal(range(5)), Signal(), Signal(range(5), reset_less=True)
     turn = Signal()
     proof.m.d.comb += turn.eq(picked & (ahead == 0))
     proof.m.d.sync += whole.eq(whole + window.ends - replay.ends)
@@ -32,9 +32,9 @@ def buffer_proof(inputs, levels, replays, fault=None):
         proof.show(name, value)
     slot, its = o.payload, o.moves & turn
     seen = Cat(slot.event.index, slot.event.digits.pending)
-    proof.check("two windows at most are kept", whole <= 2)
-    proof.check("only what is whole leaves", ~o.moves | (whole != 0))
-    proof.check("a window is whole at its turn", ~its | window.known)
+    proof.check("two windows at most are kept, and one flush that leaves", whole <= 3)
+    proof.check("only what is whole ends", ~(o.moves & slot.flush) | (whole != 0))
+    proof.check("a window is whole at its end", ~(its & slot.flush) | window.known)
     event = its & ~slot.flush
     proof.check(
         "an event comes as it was", ~(event & (replay.place == window.place)) | (seen == window.event)
@@ -47,7 +47,7 @@ def buffer_proof(inputs, levels, replays, fault=None):
 
 
 class _Window:
-    """The window that is picked: how many events it has, and the one at a place."""
+    """The window that is picked: its events so far, whether these are all, and the one at a place."""
 
     def __init__(self, proof, i, inputs):
         m, beat, pick = proof.m, i.payload, proof.free(1, "pick")
@@ -68,8 +68,8 @@ class _Window:
             m.d.sync += [done.eq(done | self.picks), mine.eq(current & ~beat.end_position)]
         with m.If(current & stored & (count == self.place)):
             m.d.sync += self.event.eq(Cat(beat.index, beat.level))
-        with m.If(current & self.ends):
-            m.d.sync += [self.count.eq(total), self.known.eq(1)]
+        with m.If(current & i.moves):
+            m.d.sync += [self.count.eq(total), self.known.eq(beat.end_position)]
 
 
 class _Replay:

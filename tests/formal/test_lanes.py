@@ -39,7 +39,7 @@ def lanes_proof(shape, fault=None):
     with m.If(flushed):
         m.d.sync += block.eq(Mux(last, 0, block + 1))
     under_way = in_order(
-        proof, flushed, Cat(totals), o.moves, o.bits, 2 * words, Mux(last, short, words), name="sums"
+        proof, flushed, Cat(totals), o.moves, o.bits, 3 * words, Mux(last, short, words), name="sums"
     )
     moves_on(proof, under_way != 0, o.ready, o.moves, dut_latency(shape) + 1, "o")
     moves_on(proof, i.valid, o.ready, i.moves, words + dut_latency(shape) + 2, "i")
@@ -47,7 +47,7 @@ def lanes_proof(shape, fault=None):
 
 
 def dut_latency(shape):
-    return 6 + (len(shape.weights) > 1)
+    return 7 + (len(shape.weights) > 1)
 
 
 def sums(m, shape, i, weights):
@@ -106,6 +106,6 @@ def test_a_fault_is_found(fault):
 
 
 def test_a_digit_that_is_not_shifted_is_found(monkeypatch):
-    monkeypatch.setattr("spikefold_hw.parts.lanes._shifted", lambda weight, shift, shifts: weight)
+    monkeypatch.setattr("spikefold_hw.parts.lanes._shifted", lambda value, *_: value)
     proof, platform = lanes_proof(SHAPES["a short block"][0])
     refute(proof, "sums: what leaves is what came", 14, platform)

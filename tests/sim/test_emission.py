@@ -11,6 +11,7 @@ from spikefold.flow.tools import find_tool
 from spikefold_hw.emit import LINT
 from spikefold_hw.emit.memories import VerilogPlatform
 from spikefold_hw.memory_choice import choose_memories
+from spikefold_hw.streaming.outside import ticket_memory
 
 
 def lint(design, folder):
@@ -57,7 +58,8 @@ def test_lint_would_find_what_no_waiver_names(tmp_path):
 def chosen(design, styles, macros):
     plan = design.plan
     images = {size.name for stage in plan.stages for size in stage.image_sizes()}
-    memories = choose_memories(styles, macros, design.architecture.cost(plan).memories, images)
+    sizes = {**design.architecture.cost(plan).memories, **ticket_memory(plan)}
+    memories = choose_memories(styles, macros, sizes, images)
     return replace(design, plan=replace(plan, memories=memories))
 
 
@@ -81,7 +83,8 @@ def test_every_memory_has_the_name_that_the_plan_knows():
     for seed in range(12):
         design = chosen(plain(seed, random_graph_design), "*=block", "")
         plan, architecture = design.plan, design.architecture
-        assert [choice.name for choice in plan.memories] == list(architecture.cost(plan).memories)
+        known = [*architecture.cost(plan).memories, *ticket_memory(plan)]
+        assert [choice.name for choice in plan.memories] == known
         platform = VerilogPlatform(plan.memories)
         Fragment.get(architecture.top(plan), platform)
         platform.check_all_used()

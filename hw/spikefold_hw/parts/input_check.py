@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import Out
 
 from spikefold_hw.parts.admission import Admission
@@ -51,7 +51,7 @@ class InputCheck(Admission):
         wrong = Signal(len(CAUSES))
         m.d.comb += [
             last_cell.eq(cells.last_position & cells.last_step),
-            wrong.eq(Cat(self._rules(m, cells, last_cell, passes, fills))),
+            wrong.eq(Cat(self._rules(m, cells, last_cell, taken, fills))),
             room.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(room & ~filling & (self.open | ~self.hold)),
             passes.eq(taken & ~discarding & ~wrong.any()),
@@ -80,19 +80,20 @@ class InputCheck(Admission):
         return m
 
     def _rules(
-        self, m: Module, cells: CellCounter, last_cell: Value, passes: Value, fills: Value
+        self, m: Module, cells: CellCounter, last_cell: Value, taken: Value, fills: Value
     ) -> Iterator[Value]:
         """Whether the beat breaks each of `CAUSES`."""
         beat = self.i.payload
         fires = beat.level != 0
         below, some = Signal.like(beat.index), Signal()
-        with m.If(passes & fires):
+        # Whether the beat is wrong comes late and does not matter here: the rest is discarded, then filled.
+        with m.If(taken & fires):
             m.d.sync += below.eq(beat.index)
-        with m.If(passes | fills):
-            m.d.sync += some.eq(passes & ~beat.end_position & (some | fires))
-        yield fires & (beat.index >= self._events.map.channels)
+        with m.If(taken | fills):
+            m.d.sync += some.eq(~fills & ~beat.end_position & (some | fires))
+        yield fires & _above(beat.index, self._events.map.channels - 1)
         yield fires & some & (beat.index <= below)
-        yield (beat.level > self._events.levels) | ~(fires | beat.end_position)
+        yield _above(beat.level, self._events.levels) | ~(fires | beat.end_position)
         ends = Cat(beat.end_step, beat.end_sample)
         yield ends != Mux(beat.end_position, Cat(cells.last_position, last_cell), 0)
 
@@ -104,3 +105,8 @@ class InputCheck(Admission):
             with m.If(self.i.valid & self.i.ready):
                 m.d.sync += kept.eq(self.i.payload.tag)
             m.d.comb += self.ticket.tag.eq(Mux(filling, kept, self.i.payload.tag))
+
+
+def _above(value: Value, largest: int) -> Value:
+    """Whether it is above a number; plainly not, where it has no bits for that."""
+    return value > largest if largest < (1 << len(value)) - 1 else Const(0)

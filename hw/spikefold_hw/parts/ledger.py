@@ -29,11 +29,11 @@ class Ledger(Component):
     pop : In(1)
         Strobe: the oldest ticket goes.
     o : Out
-        The oldest ticket, from two cycles after its `push` on.
+        The oldest ticket, from three cycles after its `push` on.
     some : Out(1)
         There is one.
     full : Out(1)
-        There is room for one ticket at most: for that of a sample which has begun.
+        There is room for three tickets at most: for those that may come until whoever sees it can act.
     """
 
     push: Signal
@@ -53,22 +53,24 @@ class Ledger(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         under_way = Signal(range(self._depth + 1))
-        m.d.sync += under_way.eq(under_way + self.push - self.pop)
-        m.d.comb += [self.some.eq(under_way != 0), self.full.eq(under_way >= self._depth - 1)]
+        pushed = Signal()  # a push comes late in a cycle
+        m.d.sync += [pushed.eq(self.push), under_way.eq(under_way + pushed - self.pop)]
+        m.d.comb += [self.some.eq((under_way != 0) | pushed), self.full.eq(under_way >= self._depth - 3)]
         if not self._ticket.size:
             return m
         m.submodules.memory = memory = Ram(self._ticket, self._depth, self._name)
+        ticket = Signal(self._ticket.size, reset_less=True)
         write, read = memory.write_port(), memory.read_port()
         last, first, following = (Signal(range(self._depth)) for _ in range(3))
         m.d.comb += [
-            write.en.eq(self.push),
+            write.en.eq(pushed),
             write.addr.eq(last),
-            write.data.eq(self.i),
+            write.data.eq(ticket),
             # Read again in every cycle, so that a ticket is seen which came after the read before.
             read.en.eq(1),
             following.eq(first + self.pop),
             read.addr.eq(following),
             Value.cast(self.o).eq(read.data),
         ]
-        m.d.sync += [first.eq(following), last.eq(last + self.push)]
+        m.d.sync += [ticket.eq(self.i), first.eq(following), last.eq(last + pushed)]
         return m

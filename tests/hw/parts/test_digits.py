@@ -5,7 +5,7 @@ from amaranth.hdl import Module, Shape, Signal
 from amaranth.sim import Simulator
 
 from spikefold.ir.coding import CODINGS, digits_of, shifts_of
-from spikefold_hw.parts.digits import PendingDigits, encode, lowest, without_lowest
+from spikefold_hw.parts.digits import PendingDigits, encode, has_one_digit, lowest, without_lowest
 
 
 def issued(levels, coding):
@@ -19,11 +19,14 @@ def issued(levels, coding):
         shift.eq(lowest(slot.pending, coding)),
         rest.eq(without_lowest(slot.pending, coding)),
     ]
+    single = Signal()
+    m.d.comb += single.eq(has_one_digit(level, levels, coding))
     result = []
 
     async def bench(ctx):
         for value in range(levels + 1):
             ctx.set(level, value)
+            assert value == 0 or ctx.get(single) == (len(digits_of(value, coding)) == 1)
             ctx.set(slot.as_value(), ctx.get(code))
             digits = []
             while pending := ctx.get(slot.pending):

@@ -6,7 +6,7 @@ from amaranth.hdl import Array, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikefold_hw.parts.digits import PendingDigits, encode, is_single
+from spikefold_hw.parts.digits import PendingDigits, encode, has_one_digit
 from spikefold_hw.parts.memory import Ram
 from spikefold_hw.parts.shapes import WeightsShape
 from spikefold_hw.parts.skid import Skid
@@ -186,7 +186,7 @@ class _Fill(Component):
             self.place.bank.eq(bank),
             self.event.index.eq(event.index),
             self.event.digits.eq(encode(event.level, weights.levels, weights.coding)),
-            self.event.single.eq(is_single(self.event.digits.pending, weights.coding)),
+            self.event.single.eq(has_one_digit(event.level, weights.levels, weights.coding)),
             self.fills.eq(taken & event.end_position),
             self.count.eq(stored + 1),
         ]

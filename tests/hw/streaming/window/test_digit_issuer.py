@@ -17,7 +17,7 @@ def test_issuer_takes_slots_apart(coding, stalls):
     for level in range(1, 16):
         digits = digits_of(level, coding)
         mask = level if coding != "naf" else sum(1 << shift for shift, _ in digits)
-        slot = {"index": level % 3, "pending": mask}
+        slot = {"index": level % 3, "pending": mask, "single": int(len(digits) == 1)}
         if coding == "naf":
             slot["negative"] = sum(1 << shift for shift, sign in digits if sign < 0)
         slots += [slot, {"flush": 1}]
