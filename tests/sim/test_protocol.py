@@ -20,7 +20,12 @@ def fuzzed(design, x, **options):
 
 @pytest.mark.parametrize(
     ("make", "seed"),
-    [(random_design, 1), (random_design, 5), (random_graph_design, 0), (random_graph_design, 7)],
+    [
+        (random_design, 1),
+        (random_design, 5),
+        (random_graph_design, 0),
+        pytest.param(random_graph_design, 7, marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("stall", [0.0, 0.3])
 def test_damaged_samples_spoil_nothing_else(make, seed, stall):
