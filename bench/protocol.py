@@ -30,7 +30,7 @@ def weights(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.integers(-(1 << BITS - 1), 1 << BITS - 1, (1, *shape))
 
 
-def population(rng: np.random.Generator, name: str, *projections: Any, leak: bool = False) -> Population:
+def population(rng: np.random.Generator, name: str, *projections: Any) -> Population:
     channels = projections[0].targets
     neuron = Neuron(4, rng.integers(4, 20, (1, channels)))
     return Population(name, projections, rng.integers(-8, 16, (1, channels)), 0, neuron)
@@ -111,8 +111,8 @@ def run(frames: int, seed: int) -> dict[str, Any]:
         names = ("wrong_good_frames", "unmarked", "uncounted", "broken", "samples")
         total.update({key: getattr(found, key) for key in names})
         total.update({f"cause_{cause}": count for cause, count in found.causes.items()})
-    figures = {"frames": sum(faults.values()), **{key: total[key] for key in (*TARGETS, "broken", "samples")}}
-    figures["frames"] = sum(faults.values())
+    total["frames"] = sum(faults.values())
+    figures = {key: total[key] for key in (*TARGETS, "broken", "samples")}
     return (
         figures | {key: n for key, n in total.items() if key.startswith("cause_")} | {"faults": dict(faults)}
     )

@@ -57,8 +57,7 @@ def _swapped(beats: Beats, rng: np.random.Generator, _: EventFormat) -> Beats:
 
 def _cut(beats: Beats, rng: np.random.Generator, _: EventFormat) -> Beats:
     """The host gives up, and closes the sample with its next beat."""
-    kept = np.append(beats[: _any(beats, rng)], beats[-1:])
-    return kept
+    return np.append(beats[: _any(beats, rng)], beats[-1:])
 
 
 def _joined(beats: Beats, rng: np.random.Generator, _: EventFormat) -> Beats:

@@ -337,11 +337,10 @@ class Design:
             remember(self.digest)
         return True
 
-    @contextmanager
-    def _gateware(self) -> Iterator[Gateware]:
+    def _gateware(self) -> Gateware:
         """The gateware itself, for Amaranth's simulator."""
         top = self.architecture.top(self.plan, {name: image.words for name, image in self.images.items()})
-        yield Gateware(top, self.architecture.probes(self.plan, top))
+        return Gateware(top, self.architecture.probes(self.plan, top))
 
     @property
     def _runs(self) -> Runs:

@@ -50,14 +50,16 @@ class Runs:
         The design from outside.
     load
         What a host loads; empty where it loads nothing.
-    artefact, gateware
-        Contexts that give the design as files, and as gateware.
+    artefact
+        A context that gives the design as files.
+    gateware
+        Gives the design as gateware.
     """
 
     interface: Interface
     load: bytes
     artefact: Callable[[], AbstractContextManager[Artefact]]
-    gateware: Callable[[], AbstractContextManager[Gateware]]
+    gateware: Callable[[], Gateware]
 
     def run(
         self, simulator: str, beats: NDArray[np.void], stalls: Stalls, progress: Progress | None = None
@@ -104,10 +106,9 @@ class Runs:
             return _ran(engine.run(beats, stalls, **self._limits(stalls), trace=trace), began)
 
     def _amaranth(self, beats: NDArray[np.void], stalls: Stalls, progress: Progress | None) -> Ran:
-        with self.gateware() as gateware:
-            began = time.perf_counter()
-            engine = AmaranthEngine(gateware.top, gateware.probes, ports_of(self.interface), progress)
-            return _ran(engine.run(beats, stalls, **self._limits(stalls)), began)
+        gateware, began = self.gateware(), time.perf_counter()
+        engine = AmaranthEngine(gateware.top, gateware.probes, ports_of(self.interface), progress)
+        return _ran(engine.run(beats, stalls, **self._limits(stalls)), began)
 
     def _limits(self, stalls: Stalls) -> dict[str, Any]:
         """Arguments of every engine: silence after which a run hangs or has ended, and what to load."""

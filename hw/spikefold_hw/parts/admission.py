@@ -1,6 +1,7 @@
 """Where samples come in: what every kind of entrance has in common, and the plainest of them."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
@@ -28,7 +29,7 @@ class Admission(Component):
     tag_bits
         Width of a sample's tag.
     members
-        Members that a kind has beside these; with `violations` it checks, and its tickets have `error`.
+        Members that a kind has beside these.
 
     Members
     -------
@@ -46,6 +47,9 @@ class Admission(Component):
         Its ticket, in that cycle.
     """
 
+    checks: ClassVar[bool]
+    """Whether samples are checked, and tickets have `error`."""
+
     i: stream.Interface
     o: stream.Interface
     hold: Signal
@@ -54,11 +58,11 @@ class Admission(Component):
     ticket: View
 
     def __init__(
-        self, events: EventStream, tag_bits: int, members: Mapping[str, wiring.Member] | None = None
+        self, events: EventStream, tag_bits: int = 0, members: Mapping[str, wiring.Member] | None = None
     ):
         channels, levels = events.map.channels, events.levels
         self.tag_bits = tag_bits
-        self.layout = Ticket(tag_bits, "violations" in (members or {}))
+        self.layout = Ticket(tag_bits, self.checks)
         own: dict[str, wiring.Member] = {
             "i": In(stream.Signature(Event(channels, levels, tag_bits))),
             "o": Out(stream.Signature(Event(channels, levels))),
@@ -74,10 +78,8 @@ class Admission(Component):
 class PlainInput(Admission):
     """Takes a host at its word: what comes in goes on in the same cycle."""
 
+    checks = False
     latency = 0
-
-    def __init__(self, events: EventStream, tag_bits: int = 0):
-        super().__init__(events, tag_bits)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -88,13 +90,10 @@ class PlainInput(Admission):
             self.i.ready.eq(self.o.ready & may),
             self.ended.eq(taken & beat.end_sample),
         ]
-        m.d.comb += [getattr(self.o.payload, name).eq(getattr(beat, name)) for name in _fields(self.o)]
+        fields = self.o.payload.shape().members
+        m.d.comb += [self.o.payload[name].eq(beat[name]) for name in fields]
         if self.tag_bits:
             m.d.comb += self.ticket.tag.eq(beat.tag)
         with m.If(taken):
             m.d.sync += self.open.eq(~beat.end_sample)
         return m
-
-
-def _fields(events: stream.Interface) -> list[str]:
-    return list(events.payload.shape().members)

@@ -32,6 +32,7 @@ class InputCheck(Admission):
     The others are those of `Admission`; `input_rules.admit` is the model.
     """
 
+    checks = True
     latency = 1
     """Cycles from a beat on `i` to the same beat on `o`."""
 

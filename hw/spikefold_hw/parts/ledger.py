@@ -9,6 +9,9 @@ from amaranth.lib.wiring import In, Out
 from spikefold_hw.parts.memory import Ram
 from spikefold_hw.typed import Component
 
+MARGIN = 2
+"""Tickets that may still come when a ledger says that it is full: whoever sees it acts a cycle later."""
+
 
 class Ledger(Component):
     """A queue of tickets: one comes in with the end of a sample and goes with the end of its result.
@@ -33,7 +36,7 @@ class Ledger(Component):
     some : Out(1)
         There is one.
     full : Out(1)
-        There is room for three tickets at most: for those that may come until whoever sees it can act.
+        There is room for `MARGIN` tickets at most.
     """
 
     push: Signal
@@ -55,7 +58,7 @@ class Ledger(Component):
         under_way = Signal(range(self._depth + 1))
         pushed = Signal()  # a push comes late in a cycle
         m.d.sync += [pushed.eq(self.push), under_way.eq(under_way + pushed - self.pop)]
-        m.d.comb += [self.some.eq((under_way != 0) | pushed), self.full.eq(under_way >= self._depth - 3)]
+        m.d.comb += [self.some.eq((under_way != 0) | pushed), self.full.eq(under_way >= self._depth - MARGIN)]
         if not self._ticket.size:
             return m
         m.submodules.memory = memory = Ram(self._ticket, self._depth, self._name)

@@ -4,6 +4,7 @@ from spikefold_hw.parts.admission import PlainInput, Ticket
 from spikefold_hw.parts.counters import Counter
 from spikefold_hw.parts.input_check import InputCheck
 from spikefold_hw.parts.input_rules import CAUSES
+from spikefold_hw.parts.ledger import MARGIN
 from spikefold_hw.streaming.plan import Plan
 from spikefold_hw.streaming.stage import Stage
 
@@ -59,8 +60,8 @@ def ticket_memory(plan: Plan) -> dict[str, tuple[int, int]]:
 
 
 def samples_under_way(plan: Plan) -> int:
-    """Upper bound, a power of two, of the samples between the input's end and the result's."""
-    bound = sum(map(_held, plan.stages))
+    """Rows, a power of two, of a ledger that all samples on their way do not fill."""
+    bound = sum(map(_held, plan.stages)) + MARGIN
     return 1 << bound.bit_length()
 
 

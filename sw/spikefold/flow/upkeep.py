@@ -73,9 +73,7 @@ def entries(root: Path, kind: str) -> list[Entry]:
 
 def trim(root: Path) -> None:
     """Remove what earlier versions left, and what was not used for longest, down to the limits."""
-    for folder in _folders(root):
-        if folder.name not in KINDS:
-            shutil.rmtree(folder, ignore_errors=True)
+    _remove_foreign(root)
     found = sorted((entry for kind in KINDS for entry in entries(root, kind)), key=lambda entry: entry.used)
     size, count, most = sum(entry.size for entry in found), len(found), limit()
     for entry in found:
@@ -87,12 +85,16 @@ def trim(root: Path) -> None:
 
 def clear(root: Path) -> None:
     """Remove everything but what is being computed."""
-    for folder in _folders(root):
-        if folder.name not in KINDS:
-            shutil.rmtree(folder, ignore_errors=True)
+    _remove_foreign(root)
     for kind in KINDS:
         for entry in entries(root, kind):
             _remove(entry.path)
+
+
+def _remove_foreign(root: Path) -> None:
+    for folder in _folders(root):
+        if folder.name not in KINDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove(entry: Path) -> None:

@@ -4,27 +4,13 @@ import re
 
 import numpy as np
 import pytest
-from conv_case import conv_network, levels_of
-from plans import chosen, plain_plan
+from plans import chosen
 
 from spikefold.errors import InputError
 from spikefold.numbers import number
 from spikefold_hw.streaming.architecture import ARCHITECTURE
 from spikefold_hw.streaming.choose.goal import cost_of, slowest
-from spikefold_hw.streaming.choose.options import options_of
 from spikefold_hw.streaming.choose.search import cheapest
-
-
-@pytest.fixture(scope="module")
-def case():
-    network = conv_network()
-    return network, levels_of(network)
-
-
-@pytest.fixture(scope="module")
-def options(case):
-    network, levels = case
-    return options_of(plain_plan(network), levels, {}, {})
 
 
 def test_rate_out_of_reach_names_stage_and_factor(case, options):

@@ -11,18 +11,6 @@ from spikefold.errors import InputError
 from spikefold_hw.streaming.choose.options import lane_counts, options_of
 
 
-@pytest.fixture(scope="module")
-def case():
-    network = conv_network()
-    return network, levels_of(network)
-
-
-@pytest.fixture(scope="module")
-def options(case):
-    network, levels = case
-    return options_of(plain_plan(network), levels, {}, {})
-
-
 def test_lane_counts_are_the_fewest_for_their_blocks(case):
     plan = plain_plan(case[0])
     counts = {layer.name: lane_counts(layer.blocks) for layer in plan.layers}

@@ -2,30 +2,17 @@
 
 import numpy as np
 import pytest
-from conv_case import conv_network, levels_of
-from plans import chosen, plain_plan
+from conv_case import levels_of
+from plans import chosen
 from random_networks import chain_network, random_graph, random_graph_levels
 
 from spikefold.golden import Golden
 from spikefold_hw.streaming.architecture import ARCHITECTURE
 from spikefold_hw.streaming.choose.exact import timing
 from spikefold_hw.streaming.choose.goal import cost_of, slowest
-from spikefold_hw.streaming.choose.options import options_of
 from spikefold_hw.streaming.choose.search import cheapest, with_stages
 from spikefold_hw.streaming.config import Config
 from spikefold_hw.streaming.planning import plan_of
-
-
-@pytest.fixture(scope="module")
-def case():
-    network = conv_network()
-    return network, levels_of(network)
-
-
-@pytest.fixture(scope="module")
-def options(case):
-    network, levels = case
-    return options_of(plain_plan(network), levels, {}, {})
 
 
 def lanes_of(found):
