@@ -139,8 +139,9 @@ class EventBuffer(Component):
 
     def _full(self, k: int, bank: _Bank) -> Value:
         """Whether a bank will be full in the next cycle."""
-        fills, leaves = self._fill.fills & (self._fill.place.bank == k), self._replay.left
-        return fills | (bank.full & ~(leaves & (self._replay.leaving == k)))
+        fills = self._fill.fills & (self._fill.place.bank == k)
+        stays: Value = bank.full & ~(self._replay.left & (self._replay.leaving == k))
+        return fills | stays
 
 
 class _Fill(Component):
