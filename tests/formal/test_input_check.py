@@ -10,6 +10,7 @@ from prover import prove, refute
 from spikefold.ir.maps import Map
 from spikefold_hw.order import ORDERS, Time
 from spikefold_hw.parts.input_check import InputCheck
+from spikefold_hw.parts.input_rules import CAUSES
 from spikefold_hw.streams import EventStream
 
 
@@ -25,29 +26,21 @@ def check_proof(events, tag_bits=0, fault=None):
     m.d.comb += left.eq(Mux(sample.closes, cells - sample.cell, sample.good))
     marks = [Array(sample.mark(k) for k in range(cells))[sample.cell + k] for k in range(cells)]
     expected = Mux(sample.closes, Cat(marks), _plain(i.payload))
-    under_way = in_order(proof, i.moves, expected, o.moves, _plain(o.payload), cells + 1, left)
-    proof.check("it counts what is wrong, once a sample", dut.violations == Mux(i.moves, sample.causes, 0))
+    under_way = in_order(proof, i.moves, expected, o.moves, _plain(o.payload), max(2 * cells, 3), left)
+    owed, blamed = Signal(len(CAUSES)), dut.violations != 0
+    with m.If(i.moves | blamed):
+        m.d.sync += owed.eq(Mux(i.moves, sample.causes, 0))
+    proof.check("it counts what is wrong", ~blamed | (dut.violations == owed))
+    proof.check("it counts everything", ~i.moves | (owed == 0) | blamed)
     proof.check("a held network gets no new sample", ~(i.moves & hold) | sample.open)
-    moves_on(proof, under_way != 0, o.ready, o.moves, 2, "o")
+    moves_on(proof, under_way != 0, o.ready, o.moves, 3, "o")
     moves_on(proof, i.valid, o.ready & (sample.open | ~hold), i.moves, cells + 3, "i")
     # A result for each `end_sample`, and its ticket.
-    ended = Signal(2)
-    ends = i.moves & i.payload.end_sample
-    m.d.sync += ended.eq(ended + ends - dut.ended)
     proof.show("ended", dut.ended)
     proof.show("ticket", dut.ticket)
-    proof.check("one end for each end_sample", ~dut.ended | ends | (ended != 0))
-    proof.check("no second sample before the end of the first", ended <= 1)
-    broken, tag = Signal(), Signal(max(tag_bits, 1))
-    with m.If(ends):
-        m.d.sync += broken.eq(sample.closes)
-        if tag_bits:
-            m.d.sync += tag.eq(i.payload.tag)
-    proof.check(
-        "error tells a broken sample", ~dut.ended | (dut.ticket.error == Mux(ends, sample.closes, broken))
-    )
-    if tag_bits:
-        proof.check("the tag is its own", ~dut.ended | (dut.ticket.tag == Mux(ends, i.payload.tag, tag)))
+    ends, ticket = i.moves & i.payload.end_sample, [i.payload.tag] if tag_bits else []
+    owes = Cat(*ticket, sample.closes)
+    in_order(proof, ends, owes, dut.ended, dut.ticket.as_value(), 2, name="tickets")
     return proof
 
 

@@ -11,7 +11,6 @@ from spikefold.flow.tools import find_tool
 from spikefold_hw.emit import LINT
 from spikefold_hw.emit.memories import VerilogPlatform
 from spikefold_hw.memory_choice import choose_memories
-from spikefold_hw.streaming.outside import ticket_memory
 
 
 def lint(design, folder):
@@ -58,8 +57,7 @@ def test_lint_would_find_what_no_waiver_names(tmp_path):
 def chosen(design, styles, macros):
     plan = design.plan
     images = {size.name for stage in plan.stages for size in stage.image_sizes()}
-    sizes = {**design.architecture.cost(plan).memories, **ticket_memory(plan)}
-    memories = choose_memories(styles, macros, sizes, images)
+    memories = choose_memories(styles, macros, design.architecture.cost(plan).memories, images)
     return replace(design, plan=replace(plan, memories=memories))
 
 
@@ -83,9 +81,9 @@ def test_every_memory_has_the_name_that_the_plan_knows():
     for seed in range(12):
         design = chosen(plain(seed, random_graph_design), "*=block", "")
         plan, architecture = design.plan, design.architecture
-        known = [*architecture.cost(plan).memories, *ticket_memory(plan)]
+        known = list(architecture.cost(plan).memories)
         assert [choice.name for choice in plan.memories] == known
         platform = VerilogPlatform(plan.memories)
         Fragment.get(architecture.top(plan), platform)
         platform.check_all_used()
-        assert all(name.endswith("_block") for name in platform.modules)
+        assert all(name.endswith("_block") or "_file_" in name for name in platform.modules)

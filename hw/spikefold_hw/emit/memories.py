@@ -7,7 +7,7 @@ from amaranth.hdl import ClockSignal, Const, Instance, Mux, Value
 from spikefold.errors import InputError
 from spikefold_hw.memory_choice import MemoryChoice, Style
 from spikefold_hw.parts.load import Loadable
-from spikefold_hw.parts.memory import AnyMemory, Rom
+from spikefold_hw.parts.memory import AnyMemory, RegisterFile, Rom
 
 FOLDER = "MEM_DIR"
 """The parameter with the folder of the memory images."""
@@ -107,7 +107,23 @@ module {name}{parameters} (
 endmodule
 """
 
-_TEMPLATES = {"rom": _ROM, "ram": _RAM, "ram1": _RAM1}
+_FILE = """\
+// One write port, and a read in the same cycle: a few rows, which lie in logic.
+module {name} (
+  input wire clk,
+  input wire [{address}:0] read_address,
+  output wire [{data}:0] read_data,
+  input wire write_enable,
+  input wire [{address}:0] write_address,
+  input wire [{data}:0] write_data
+);
+  reg [{data}:0] rows [0:{last}];
+  always @(posedge clk) if (write_enable) rows[write_address] <= write_data;
+  assign read_data = rows[read_address];
+endmodule
+"""
+
+_TEMPLATES = {"rom": _ROM, "ram": _RAM, "ram1": _RAM1, "file": _FILE}
 
 
 class VerilogPlatform:
@@ -142,9 +158,13 @@ class VerilogPlatform:
         self._unused.discard(name)
         choice = self._choices.get(name, MemoryChoice(name))
         self.images |= isinstance(memory, Rom)
-        kind = "rom" if isinstance(memory, Rom) else "ram1" if choice.single else "ram"
+        if isinstance(memory, Rom):
+            kind, ports = "rom", _rom_ports(memory)
+        elif isinstance(memory, RegisterFile):
+            kind, ports = "file", _file_ports(memory)
+        else:
+            kind, ports = "ram1" if choice.single else "ram", _ram_ports(memory, choice)
         module, sizes = self._module(kind, memory, choice)
-        ports = _rom_ports(memory) if isinstance(memory, Rom) else _ram_ports(memory, choice)
         return Instance(module, *sizes, ("i", "clk", ClockSignal()), *ports)
 
     def check_all_used(self) -> None:
@@ -178,6 +198,17 @@ def _rom_ports(memory: Rom) -> list[tuple[str, str, object]]:
         ("i", "enable", read.en),
         ("i", "address", _address(read.addr)),
         ("o", "data", read.data),
+    ]
+
+
+def _file_ports(memory: RegisterFile) -> list[tuple[str, str, object]]:
+    (read,), (write,) = memory.read_ports, memory.write_ports
+    return [
+        ("i", "read_address", _address(read.addr)),
+        ("o", "read_data", read.data),
+        ("i", "write_enable", write.en),
+        ("i", "write_address", _address(write.addr)),
+        ("i", "write_data", write.data),
     ]
 
 

@@ -6,11 +6,11 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
-from spikefold_hw.parts.memory import Ram
+from spikefold_hw.parts.memory import RegisterFile
 from spikefold_hw.typed import Component
 
-MARGIN = 2
-"""Tickets that may still come when a ledger says that it is full: whoever sees it acts a cycle later."""
+MARGIN = 3
+"""Tickets that may still come when a ledger says that it is full: samples on their way in are not stopped."""
 
 
 class Ledger(Component):
@@ -22,8 +22,6 @@ class Ledger(Component):
         Layout of a ticket; it may be empty, then samples are counted only.
     depth
         Samples under way at most, a power of two of at least 4.
-    name
-        What the name of its memory begins with.
 
     Members
     -------
@@ -32,7 +30,7 @@ class Ledger(Component):
     pop : In(1)
         Strobe: the oldest ticket goes.
     o : Out
-        The oldest ticket, from three cycles after its `push` on.
+        The oldest ticket, from two cycles after its `push` on.
     some : Out(1)
         There is one.
     full : Out(1)
@@ -46,8 +44,8 @@ class Ledger(Component):
     i: Any
     o: Any
 
-    def __init__(self, ticket: data.StructLayout, depth: int, name: str = ""):
-        self._ticket, self._depth, self._name = ticket, depth, name
+    def __init__(self, ticket: data.StructLayout, depth: int):
+        self._ticket, self._depth = ticket, depth
         members = {"push": In(1), "pop": In(1), "some": Out(1), "full": Out(1)}
         if ticket.size:
             members |= {"i": In(ticket), "o": Out(ticket)}
@@ -61,19 +59,21 @@ class Ledger(Component):
         m.d.comb += [self.some.eq((under_way != 0) | pushed), self.full.eq(under_way >= self._depth - MARGIN)]
         if not self._ticket.size:
             return m
-        m.submodules.memory = memory = Ram(self._ticket, self._depth, self._name)
+        m.submodules.memory = memory = RegisterFile(self._ticket, self._depth)
+        # A pop comes late in a cycle, too: it enables a counter and does nothing else.
+        write, read = memory.write_port(), memory.read_port(domain="comb")
         ticket = Signal(self._ticket.size, reset_less=True)
-        write, read = memory.write_port(), memory.read_port()
-        last, first, following = (Signal(range(self._depth)) for _ in range(3))
+        last, first = Signal(range(self._depth)), Signal(range(self._depth))
         m.d.comb += [
             write.en.eq(pushed),
             write.addr.eq(last),
             write.data.eq(ticket),
-            # Read again in every cycle, so that a ticket is seen which came after the read before.
-            read.en.eq(1),
-            following.eq(first + self.pop),
-            read.addr.eq(following),
+            read.addr.eq(first),
             Value.cast(self.o).eq(read.data),
         ]
-        m.d.sync += [ticket.eq(self.i), first.eq(following), last.eq(last + pushed)]
+        m.d.sync += ticket.eq(self.i)
+        with m.If(pushed):
+            m.d.sync += last.eq(last + 1)
+        with m.If(self.pop):
+            m.d.sync += first.eq(first + 1)
         return m

@@ -63,6 +63,13 @@ class Ram(AnyMemory):
         self.name = name
 
 
+class RegisterFile(AnyMemory):
+    """A few rows with one write port and one read port that answers in the same cycle; it lies in logic."""
+
+    def __init__(self, shape: ShapeLike, depth: int):
+        super().__init__(shape=Shape.cast(shape).width, depth=depth, init=[])
+
+
 def ring_next(row: Value, rows: int, step: int = 1) -> Value:
     """The row `step` after `row` in a ring of any number of rows that `step` divides."""
     return Mux(row == rows - step, 0, row + step)

@@ -27,7 +27,7 @@ from spikefold_hw.streaming.describe import port_meanings, summary
 from spikefold_hw.streaming.explain import explain
 from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.network import NetworkTop
-from spikefold_hw.streaming.outside import counters_of, ticket_memory
+from spikefold_hw.streaming.outside import counters_of
 from spikefold_hw.streaming.plan import Plan
 from spikefold_hw.streaming.planning import check_fit, plan_of
 from spikefold_hw.streaming.predict import latencies, longest_silence, predict, trailing_silence
@@ -49,7 +49,7 @@ class Streaming(Architecture[Plan, Config]):
         plan = with_stages(plan, choose(plan, network, levels, lanes, units, Goal(config)))
         images = {size.name for stage in plan.stages for size in stage.image_sizes()}
         plan = replace(plan, checks=config.checks, tag_bits=config.tag_bits)
-        sizes = {**self.cost(plan).memories, **ticket_memory(plan)}
+        sizes = self.cost(plan).memories
         read_only = set() if plan.loaded else images
         memories = choose_memories(config.memories, config.macro, sizes, images, read_only)
         return replace(plan, memories=memories)

@@ -16,7 +16,7 @@ from spikefold_hw.parts.ledger import Ledger
 from spikefold_hw.parts.load import LoadChain
 from spikefold_hw.parts.load_frame import LoadFrame
 from spikefold_hw.parts.memory import Contents
-from spikefold_hw.streaming.outside import TICKETS, counters_of, samples_under_way
+from spikefold_hw.streaming.outside import counters_of, samples_under_way
 from spikefold_hw.streaming.plan import Plan
 from spikefold_hw.streams import Logit, connect
 from spikefold_hw.typed import Component, Stream
@@ -111,7 +111,7 @@ class NetworkTop(Component):
     def _admit(self, m: Module) -> None:
         """Samples come in while nothing holds them back, and leave with their tickets."""
         m.submodules.admission = admission = self.admission
-        m.submodules.ledger = ledger = Ledger(admission.layout, samples_under_way(self.plan), TICKETS)
+        m.submodules.ledger = ledger = Ledger(admission.layout, samples_under_way(self.plan))
         connect(m, wiring.flipped(self.i), admission.i)
         waits = [core.cleared for core in self.stages.values() if core.cleared is not None]
         holds: list[Value] = [ledger.full]

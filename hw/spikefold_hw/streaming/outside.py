@@ -1,15 +1,12 @@
 """What a pipeline shows to the outside beside its streams, and how much is under way in it."""
 
-from spikefold_hw.parts.admission import PlainInput, Ticket
+from spikefold_hw.parts.admission import PlainInput
 from spikefold_hw.parts.counters import Counter
 from spikefold_hw.parts.input_check import InputCheck
 from spikefold_hw.parts.input_rules import CAUSES
 from spikefold_hw.parts.ledger import MARGIN
 from spikefold_hw.streaming.plan import Plan
 from spikefold_hw.streaming.stage import Stage
-
-TICKETS = "tickets"
-"""Name of the memory of tickets."""
 
 _VIOLATION_BITS = 16
 _STAGE_SAMPLES = 5
@@ -48,15 +45,6 @@ def _violations() -> list[Counter]:
 def input_latency(plan: Plan) -> int:
     """Cycles from a beat's handshake with the host to its handshake with the first stage, at least."""
     return InputCheck.latency if plan.checks else PlainInput.latency
-
-
-def ticket_memory(plan: Plan) -> dict[str, tuple[int, int]]:
-    """`(word width, rows)` of the memory of tickets by name; none where tickets are empty.
-
-    It is so small that no budget counts it.
-    """
-    width = Ticket(plan.tag_bits, plan.checks).size
-    return {TICKETS: (width, samples_under_way(plan))} if width else {}
 
 
 def samples_under_way(plan: Plan) -> int:

@@ -1,6 +1,7 @@
 """When the cells of every stage's stream are sent: a max-plus recursion over all stages."""
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -85,15 +86,15 @@ class InputTimes(Times):
     per_sample
         Cells of a sample.
     latency
-        Cycles from the host's handshake to the stream's: 0, or 1 with a register between that takes a beat
-        in the cycle in which the one before leaves it.
+        Cycles from the host's handshake to the stream's: so many registers are between, and each takes a
+        beat in the cycle in which the one before leaves it.
     """
 
     def __init__(self, cells: NDArray[np.integer], per_sample: int, stream: Stream, latency: int = 0):
         self._events = (cells > 0).sum(axis=1).tolist()
         self._stream = stream
         self._per_sample = per_sample
-        self._latency = latency
+        self._left = deque(range(latency), maxlen=latency)  # when the latest beats left, as many as registers
         self._last = latency - 1
         self.starts: list[int] = []
 
@@ -104,9 +105,10 @@ class InputTimes(Times):
             return False
         start = max(self._last + 1, free)
         if cell % self._per_sample == 0:
-            self.starts.append(self._last if self._latency else start)
+            self.starts.append(self._left[0] if self._left else start)
         events = self._events[cell]
         self._last = start + max(events, 1) - 1
+        self._left.extend(range(start, self._last + 1))
         self._stream.send(self._last, lambda: np.arange(start, start + events))
         return True
 

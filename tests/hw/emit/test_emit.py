@@ -19,7 +19,7 @@ from spikefold.ir import Dense, Input, Network, Neuron, Population, ShiftSum
 from spikefold_hw.emit import count_multipliers, emit, top_name
 from spikefold_hw.streaming.architecture import ARCHITECTURE
 from spikefold_hw.streaming.network import NetworkTop
-from spikefold_hw.streaming.outside import ticket_memory
+from spikefold_hw.streaming.outside import samples_under_way
 from spikefold_hw.streaming.planning import plan_of
 
 MULTIPLIERS = re.compile(r"cell \$(mul|div|mod|divfloor|modfloor|pow|macc)")
@@ -71,7 +71,7 @@ def files():
 
 def shapes_in(texts):
     """Modules of memories that the core instantiates."""
-    return set(re.findall(r"^  (spikefold_r[oa]m_\w+) ", texts["featured_core.v"], re.MULTILINE))
+    return set(re.findall(r"^  (spikefold_\w+_\d+x\d+) ", texts["featured_core.v"], re.MULTILINE))
 
 
 def test_files_and_names(files):
@@ -84,12 +84,13 @@ def test_files_and_names(files):
 
 def test_one_module_for_all_memories_of_a_shape(files):
     plan = featured_plan()
-    memories = ARCHITECTURE.cost(plan).memories | ticket_memory(plan)
+    memories = ARCHITECTURE.cost(plan).memories
     images = {size.name for stage in plan.stages for size in stage.image_sizes()}
     kinds = {name: "rom" if name in images else "ram" for name in memories}
-    assert shapes_in(files) == {f"spikefold_{kinds[n]}_{w}x{rows}" for n, (w, rows) in memories.items()}
+    shapes = {f"spikefold_{kinds[n]}_{w}x{rows}" for n, (w, rows) in memories.items()}
+    assert shapes_in(files) == shapes | {f"spikefold_file_1x{samples_under_way(plan)}"}
     used = re.findall(r"^  spikefold_r[oa]m_\w+ ", files["featured_core.v"], re.MULTILINE)
-    assert len(used) == len(memories) > len(shapes_in(files))
+    assert len(used) == len(memories) > len(shapes)
     assert "memory" not in "".join(re.findall(r"^module .*", files["featured_core.v"], re.MULTILINE))
 
 
@@ -270,7 +271,7 @@ def smallest_network(steps):
 def test_memories_of_one_row_have_an_address(steps):
     files = emitted(plan_of(smallest_network(steps), {"hidden": 1, "readout": 1}, {}))
     core = files["network_core.v"]
-    instances = re.findall(r"  (spikefold_(rom|ram)_\w+) (.*?)\n  \);", core, re.DOTALL)
+    instances = re.findall(r"  (spikefold_(rom|ram|file)_\w+) (.*?)\n  \);", core, re.DOTALL)
     assert len(instances) == 7 + 3 * (steps > 1)
     for module, kind, text in instances:
         assert len(re.findall(r"\.\w*address\([^)]", text)) == (1 if kind == "rom" else 2)

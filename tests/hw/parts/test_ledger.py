@@ -7,7 +7,7 @@ from stream_bench import simulate
 from spikefold_hw.parts.admission import Ticket
 from spikefold_hw.parts.ledger import MARGIN, Ledger
 
-READY = 3
+READY = 2
 """Cycles from a push to its ticket on the output."""
 
 
@@ -52,10 +52,10 @@ def test_empty_tickets_are_counted():
     async def bench(ctx):
         for push, pop, some, full in [
             (1, 0, 1, 0),
-            (0, 0, 1, 0),
-            (1, 0, 1, 0),
             (0, 0, 1, 1),
-            (0, 1, 1, 0),
+            (1, 0, 1, 1),
+            (0, 0, 1, 1),
+            (0, 1, 1, 1),
             (0, 1, 0, 0),
             (0, 0, 0, 0),
         ]:

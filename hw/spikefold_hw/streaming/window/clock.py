@@ -11,7 +11,7 @@ from spikefold.ir.neuron import Integers
 from spikefold_hw.order import Time
 from spikefold_hw.parts.moves import NEVER, Moves
 from spikefold_hw.streaming.window.digit_issuer import DigitIssuer
-from spikefold_hw.streaming.window.event_buffer import BANKS, EventBuffer
+from spikefold_hw.streaming.window.event_buffer import BANKS, FREE_AFTER, EventBuffer
 from spikefold_hw.streaming.window.gather import LineGather
 from spikefold_hw.streaming.window.shape import ProjectionShape, WindowShape
 from spikefold_hw.streaming.window.walk import WindowWalk
@@ -201,7 +201,7 @@ class ProjectionClock:
         """First cycle in which a window's first event is stored; None if not known yet."""
         if window < BANKS:
             return NEVER
-        return self._freed[window - BANKS] + 1 if window - BANKS < len(self._freed) else None
+        return self._freed[window - BANKS] + FREE_AFTER if window - BANKS < len(self._freed) else None
 
     def begin(self, block: int, complete: int, arrivals: Integers | None = None) -> None:
         """A block begins.

@@ -15,6 +15,9 @@ from spikefold_hw.typed import Component, view_signal
 
 BANKS = 2
 
+FREE_AFTER = 2
+"""Cycles from the handshake of a bank's last flush to that of the first beat of its next window."""
+
 
 class StoredEvent(data.StructLayout):
     """An event as it is kept: its index under the window, its digits, and whether it has no more than one."""
@@ -83,7 +86,7 @@ class EventBuffer(Component):
         Every event of a window and a flush, for every block.
     """
 
-    latency = 3
+    latency = 4
     """Cycles from the handshake of an event, or a mark, to its slot on the output."""
 
     i: stream.Interface
@@ -123,7 +126,7 @@ class EventBuffer(Component):
             with m.If(replay.left & (replay.leaving == k)):
                 m.d.sync += bank.full.eq(0)
         m.d.comb += [
-            fill.full.eq(Array(bank.full for bank in banks)[fill.place.bank]),
+            fill.full.eq(Array(bank.full for bank in banks)[fill.bank]),
             replay.grows.eq(fill.stores & (fill.place.bank == replay.place.bank)),
             replay.fresh.eq(Array(bank.fresh for bank in banks)[replay.place.bank]),
             replay.stores.eq(fill.stores),
@@ -135,14 +138,16 @@ class EventBuffer(Component):
 
 
 class _Fill(Component):
-    """Writes one event per cycle into the bank that is being filled.
+    """Writes one event per cycle into the bank that is being filled, in the cycle after it was taken.
 
     Members
     -------
     i : In(stream(Event))
         Events of windows.
+    bank : Out(1)
+        The bank that the next event goes into.
     full : In(1)
-        The bank that `place` names is.
+        It is.
     stores, place, event : Out
         The memory's write port.
     count : Out
@@ -151,6 +156,7 @@ class _Fill(Component):
         Strobe: the bank that `place` names is filled.
     """
 
+    bank: Signal
     count: Signal
     event: Any
     fills: Signal
@@ -164,6 +170,7 @@ class _Fill(Component):
         super().__init__(
             {
                 "i": In(stream.Signature(Event(weights.inputs, weights.levels))),
+                "bank": Out(1),
                 "full": In(1),
                 "stores": Out(1),
                 "place": Out(_Place(weights)),
@@ -176,22 +183,27 @@ class _Fill(Component):
     def elaborate(self, platform: object) -> Module:
         weights, event = self._weights, self.i.payload
         m = Module()
-        bank = Signal()
         stored = Signal.like(self.count)
+        kept = view_signal(self.event.shape(), reset_less=True)
         taken = self.i.valid & self.i.ready
         m.d.comb += [
             self.i.ready.eq(~self.full),
-            self.stores.eq(taken & (event.level != 0)),
+            self.event.eq(kept),
             self.place.row.eq(stored),
-            self.place.bank.eq(bank),
-            self.event.index.eq(event.index),
-            self.event.digits.eq(encode(event.level, weights.levels, weights.coding)),
-            self.event.single.eq(has_one_digit(event.level, weights.levels, weights.coding)),
-            self.fills.eq(taken & event.end_position),
             self.count.eq(stored + 1),
         ]
+        m.d.sync += [
+            self.stores.eq(taken & (event.level != 0)),
+            self.fills.eq(taken & event.end_position),
+            kept.index.eq(event.index),
+            kept.digits.eq(encode(event.level, weights.levels, weights.coding)),
+            kept.single.eq(has_one_digit(event.level, weights.levels, weights.coding)),
+            self.place.bank.eq(self.bank),
+        ]
+        with m.If(taken & event.end_position):
+            m.d.sync += self.bank.eq(~self.bank)
         with m.If(self.fills):
-            m.d.sync += [stored.eq(0), bank.eq(~bank)]
+            m.d.sync += stored.eq(0)
         with m.Elif(self.stores):
             m.d.sync += stored.eq(self.count)
         return m
@@ -213,7 +225,7 @@ class _Replay(Component):
     fetched, emptied : Out(1)
         Strobe: the last slot of the bank `emptied` has been fetched.
     left, leaving : Out(1)
-        Strobe: the last slot of the bank `leaving` leaves.
+        Strobe: the last slot of the bank `leaving` left in the cycle before.
     o : Out(stream(Slot))
         Every event of a window and a flush, for every block.
     """
@@ -277,8 +289,9 @@ class _Replay(Component):
             self.o.payload.eq(skid.o.payload.slot),
             self.o.valid.eq(skid.o.valid),
             skid.o.ready.eq(self.o.ready),
-            self.left.eq(self.o.valid & self.o.ready & skid.o.payload.leaves),
         ]
+        # A cycle late, as `ready` comes late in a cycle.
+        m.d.sync += self.left.eq(self.o.valid & self.o.ready & skid.o.payload.leaves)
         with m.If(self.fetches):
             m.d.sync += [flush.eq(ends), final.eq(last)]
         # A cycle late, which is in time: the other bank comes first.

@@ -5,7 +5,7 @@ import pytest
 from shape_samples import projection_shape
 from stream_bench import STALLS, event_beats, stream_run
 
-from spikefold_hw.streaming.window.event_buffer import EventBuffer
+from spikefold_hw.streaming.window.event_buffer import FREE_AFTER, EventBuffer
 
 
 def test_second_bank_fills_while_the_first_is_replayed():
@@ -13,8 +13,8 @@ def test_second_bank_fills_while_the_first_is_replayed():
     record = stream_run(EventBuffer(projection.weights, 10), event_beats(np.ones((4, 4), int)), 4 * 50)
     assert record.taken[:8] == list(range(8))
     # The third position waits until the first bank's last slot has left, the fourth for the second's.
-    assert record.taken[8] == record.left[49] + 1
-    assert record.taken[12] == record.left[99] + 1
+    assert record.taken[8] == record.left[49] + FREE_AFTER
+    assert record.taken[12] == record.left[99] + FREE_AFTER
 
 
 @pytest.mark.parametrize("stalls", STALLS)
