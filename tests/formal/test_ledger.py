@@ -3,54 +3,65 @@
 from itertools import pairwise
 
 import pytest
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import wiring
-from beats import in_order
+from beats import accept, in_order, offer
 from memories import AnyMemories
 from proof import Proof
 from prover import prove, refute
 
-from spikefold_hw.parts.admission import Ticket
+from spikefold.ir.maps import Map
+from spikefold_hw.order import ORDERS, Time
+from spikefold_hw.parts.admission import PlainInput, Ticket
+from spikefold_hw.parts.input_check import InputCheck
 from spikefold_hw.parts.ledger import MARGIN, Ledger
+from spikefold_hw.streams import EventStream
 
-READY = 3
+READY = 2
 """Cycles from a push to its ticket on the output, before which no result ends."""
 
 
 def ledger_proof(ticket, depth, fault=None, ready=READY):
-    """Samples of any length come at any pace, and none begins in the cycle after `full`; so do results."""
+    """Tickets come at any pace while there is room, and go when they may."""
     proof, dut = Proof(), Ledger(ticket, depth)
     dut = dut if fault is None else _Faulty(dut, fault)
     proof.m.submodules.dut = dut
-    m, push, pop = proof.m, _pushes(proof, dut.full), proof.free(1, "pop")
-    m.d.comb += [dut.push.eq(push), dut.pop.eq(pop)]
+    m, push = proof.m, proof.free(1, "pushes")
     came, seen = Signal(max(ticket.size, 1)), Signal(max(ticket.size, 1))
+    m.d.comb += dut.push.eq(push)
     if ticket.size:
         m.d.comb += [came.eq(proof.free(ticket.size, "ticket")), seen.eq(dut.o)]
         m.d.comb += Value.cast(dut.i).eq(came)
-    ages = [push, *(Signal(name=f"pushed{k}") for k in range(1, ready + 1))]
+    under_way = _counted(proof, dut, ready, depth, came, seen)
+    proof.assume(~push | (under_way < depth))
+    return proof
+
+
+def room_proof(admission, depth):
+    """As in a network: samples of any beats come through an entrance, which holds a cycle after `full`."""
+    proof, dut = Proof(), Ledger(admission.layout, depth)
+    proof.m.submodules.dut, proof.m.submodules.admission = dut, admission
+    offer(proof, admission.i, "i")
+    accept(proof, admission.o, "o", withdraws=not admission.checks)  # a plain input that is held does
+    proof.m.d.sync += admission.hold.eq(dut.full)
+    proof.m.d.comb += dut.push.eq(admission.ended)
+    _counted(proof, dut, READY, depth, Const(0, 1), Const(0, 1))
+    return proof
+
+
+def _counted(proof, dut, ready, depth, came, seen):
+    """Tickets leave in order, `some` and `full` tell how many there are; returns how many."""
+    m, pop = proof.m, proof.free(1, "pops")
+    m.d.comb += dut.pop.eq(pop)
+    ages = [dut.push, *(Signal(name=f"pushed{k}") for k in range(1, READY + 1))]
     m.d.sync += [after.eq(before) for before, after in pairwise(ages)]
-    under_way = in_order(proof, push, came, pop, seen, most=depth)
-    young = Signal(range(ready + 1))
-    m.d.comb += young.eq(sum(ages[1:ready]))
-    proof.assume(~pop | (under_way > young))
+    under_way = in_order(proof, dut.push, came, pop, seen, most=depth)
+    proof.assume(~pop | (under_way > sum(ages[1:ready], Const(0))))
     for name in ("push", "pop", "some", "full"):
         proof.show(name, getattr(dut, name))
     proof.check("it tells whether there is one", dut.some == (under_way != 0))
     proof.check("it tells when it is full", dut.full == (under_way - ages[1] >= depth - MARGIN))
-    return proof
-
-
-def _pushes(proof, full):
-    """Ends of samples: beats come at any time, but none begins a sample in the cycle after `full`."""
-    hold, begun, ends = Signal(), Signal(), Signal()
-    beat, last = proof.free(1, "beat"), proof.free(1, "last")
-    taken = beat & (begun | ~hold)
-    proof.m.d.comb += ends.eq(taken & last)
-    proof.m.d.sync += hold.eq(full)
-    with proof.m.If(taken):
-        proof.m.d.sync += begun.eq(~last)
-    return ends
+    return under_way
 
 
 class _Faulty(wiring.Component):
@@ -98,14 +109,24 @@ def test_a_fault_is_found(fault):
     refute(ledger_proof(Ticket(0, True), 4, fault), platform=AnyMemories())
 
 
-def test_too_small_a_margin_is_found(monkeypatch):
-    monkeypatch.setattr("spikefold_hw.parts.ledger.MARGIN", MARGIN - 1)
-    proof = ledger_proof(Ticket(0, False), 4)
-    del proof.checks["it tells when it is full"]
-    refute(proof, "beats: no more than 4 are under way")
-
-
-def test_a_ticket_that_is_read_too_early_is_found():
-    """A row that is read in the cycle of its write has any value."""
+def test_a_ticket_that_is_taken_too_early_is_found():
+    """Its row is written a cycle after its push."""
     proof = ledger_proof(Ticket(0, True), 4, ready=READY - 1)
     refute(proof, "beats: what leaves is what came", platform=AnyMemories())
+
+
+ONE = EventStream(Map(1), 1, Time(1, ORDERS[0]))
+TWO = EventStream(Map(1, 1, 2), 1, Time(1, ORDERS[0]))
+
+
+@pytest.mark.parametrize("kind", [InputCheck, PlainInput])
+@pytest.mark.parametrize("events", [ONE, TWO], ids=["one cell", "two cells"])
+def test_there_is_room_for_samples_on_their_way_in(kind, events):
+    prove(room_proof(kind(events), 4), platform=AnyMemories())
+
+
+def test_too_small_a_margin_is_found(monkeypatch):
+    monkeypatch.setattr("spikefold_hw.parts.ledger.MARGIN", MARGIN - 1)
+    proof = room_proof(InputCheck(ONE), 4)
+    del proof.checks["it tells when it is full"]
+    refute(proof, "beats: no more than 4 are under way", platform=AnyMemories())
