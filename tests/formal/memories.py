@@ -11,7 +11,8 @@ class AnyMemories:
     """A platform for proofs, to which memories come by `get_memory`.
 
     A memory that is written holds anything at first, and gives anything for a row that is written in the
-    cycle in which it is read. One that is read only holds the given rows.
+    cycle in which it is read. A file of registers is read in the same cycle, before it is written. A memory
+    that is read only holds the given rows.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ class AnyMemories:
     def get_memory(self, memory: Any) -> Elaboratable:
         """What stands for a memory."""
         if memory.write_ports:
-            return _Written(memory, self._seen.get(memory.name))
+            return _Written(memory, self._seen.get(getattr(memory, "name", "")))
         return _read_only(memory, self._rows[memory.name])
 
 
@@ -46,13 +47,15 @@ class _Written(Elaboratable):
         rows = Array(
             Signal(len(write.data), name=f"row{k}", reset_less=True) for k in range(self._memory.depth)
         )
-        row = Signal(len(read.data), reset_less=True)
-        anything = AnySeq(len(read.data))
-        with m.If(read.en):
-            m.d.sync += row.eq(Mux(write.en & (write.addr == read.addr), anything, rows[read.addr]))
         with m.If(write.en):
             m.d.sync += rows[write.addr].eq(write.data)
-        m.d.comb += read.data.eq(row)
+        if read.domain == "comb":
+            m.d.comb += read.data.eq(rows[read.addr])
+        else:
+            row, anything = Signal(len(read.data), reset_less=True), AnySeq(len(read.data))
+            with m.If(read.en):
+                m.d.sync += row.eq(Mux(write.en & (write.addr == read.addr), anything, rows[read.addr]))
+            m.d.comb += read.data.eq(row)
         if self._seen is not None:
             m.d.comb += [
                 signal.eq(port) for signal, port in zip(self._seen, (write.en, write.data), strict=True)

@@ -2,7 +2,7 @@
 
 import zlib
 
-from amaranth.hdl import Array, Const, Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from spikefold_hw.typed import Component
 
 MAGIC = b"SPKF"
-"""The first bytes of a frame; no two are equal, so a search for them never has to go back."""
+"""The first bytes of a frame."""
 
 _LENGTH_BYTES, _CHECK_BYTES = 4, 4
 
@@ -25,12 +25,18 @@ def framed(images: bytes) -> bytes:
     return head(len(images)) + images + zlib.crc32(images).to_bytes(_CHECK_BYTES, "little")
 
 
+def _found(wanted: bytes, before: int, byte: int) -> int:
+    """How many of the wanted bytes, from the first on, are there with a byte behind as many as `before`."""
+    there = wanted[:before] + bytes([byte])
+    return max(count for count in range(len(there) + 1) if there.endswith(wanted[:count]))
+
+
 class LoadFrame(Component):
     """Finds frames in a stream of bytes, and says whether what was loaded is whole.
 
-    A frame begins with its head, wherever that stands: what is not a head is skipped, so a host that lost
-    bytes sends its frame again, at most twice. From the head on `waits` is set until `idle`; only then do
-    bytes pass, so samples under way still see the memories as they were.
+    A frame begins with its head, wherever that stands; what is not a head is skipped. From the head on
+    `waits` is set until `idle`; only then do bytes pass, so samples under way still see the memories as they
+    were. After as many zero bytes as a frame has, whatever came before, a head is searched for.
 
     Parameters
     ----------
@@ -86,21 +92,26 @@ class LoadFrame(Component):
         m.submodules.crc = crc = CRC32_ISO_HDLC(8).create()
         byte, taken = self.i.payload, self.i.valid & self.i.ready
         wanted = head(self._length)
-        place = Signal(range(len(wanted)))
+        place, found = Signal(range(len(wanted))), Signal(range(len(wanted) + 1))
+        with m.Switch(place):
+            for before in range(len(wanted)):
+                with m.Case(before), m.Switch(byte):
+                    for each in sorted(set(wanted)):
+                        with m.Case(each):
+                            m.d.comb += found.eq(_found(wanted, before, each))
         left = Signal(range(self._length))
         check = Signal(range(_CHECK_BYTES))
         m.d.comb += [crc.data.eq(byte), crc.start.eq(self.restart), self.o.payload.eq(byte)]
         with m.FSM():
             with m.State("head"):
                 m.d.comb += self.i.ready.eq(1)
-                fits = byte == Array(Const(each, 8) for each in wanted)[place]
-                with m.If(taken & fits):
-                    m.d.sync += place.eq(place + 1)
-                    with m.If(place == len(wanted) - 1):
-                        m.d.sync += [self.error.eq(0), self.waits.eq(1)]
+                with m.If(taken):
+                    m.d.sync += place.eq(found)
+                    with m.If(found == len(wanted)):
+                        m.d.sync += [self.error.eq(0), self.waits.eq(1), place.eq(0)]
                         m.next = "wait"
-                with m.Elif(taken):
-                    m.d.sync += [place.eq(Mux(byte == wanted[0], 1, 0)), self.error.eq(1)]
+                    with m.Elif(found != place + 1):
+                        m.d.sync += self.error.eq(1)
             with m.State("wait"):
                 m.d.comb += self.restart.eq(self.idle)
                 m.d.sync += left.eq(self._length - 1)

@@ -5,13 +5,13 @@ import json
 import logging
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from spikefold.files import sha256
 from spikefold.flow.locks import locked
-from spikefold.flow.upkeep import STAMP, cache_root, trim
+from spikefold.flow.upkeep import STAMP, cache_root, room_for
 from spikefold.flow.work import work_folder
 
 _logger = logging.getLogger(__name__)
@@ -86,11 +86,10 @@ class Cache:
             files = sorted(path for path in new.rglob("*") if path.is_file())
             manifest = {path.relative_to(new).as_posix(): sha256(path) for path in files}
             (new / STAMP).write_text(json.dumps(manifest, indent=1), "utf-8")
-            if entry.exists():
-                entry.rename(work / "old")
-            new.rename(entry)
-        if self._root is not None:
-            trim(self._root)
+            with nullcontext() if self._root is None else room_for(self._root, new):
+                if entry.exists():
+                    entry.rename(work / "old")
+                new.rename(entry)
         return entry
 
 

@@ -1,16 +1,19 @@
 """The user's cache as a whole: how large it is, and what goes when it grows beyond its limit."""
 
+import json
 import math
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import platformdirs
 
 from spikefold.errors import InputError
+from spikefold.flow.locks import locked
 from spikefold.flow.work import work_folder
 
 KINDS = ("builds", "data", "results", "simulators")
@@ -24,6 +27,34 @@ DEFAULT_GB = 4.0
 MOST_ENTRIES = 2000
 RECENT = 3600.0
 """Seconds for which an entry that was used is left alone, since a process may be at work with it."""
+
+FILLED = 0.9
+"""How full a cache is left that grew beyond a limit, so that it is not looked through for every entry."""
+
+SCAN_EVERY = 86400.0
+"""Seconds after which the cache is looked through whatever its tally says."""
+
+_TALLY = "upkeep.json"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What the cache holds at most: as it was when it was looked through, and what has come since.
+
+    Attributes
+    ----------
+    size, count
+        Bytes and entries.
+    scanned
+        When it was looked through, in seconds since 1970.
+    kinds
+        The `KINDS` of the version that did.
+    """
+
+    size: int
+    count: int
+    scanned: float
+    kinds: tuple[str, ...] = KINDS
 
 
 @dataclass(frozen=True)
@@ -64,23 +95,41 @@ def entries(root: Path, kind: str) -> list[Entry]:
     for path in _folders(root / kind):
         if not path.name.startswith("."):
             try:
-                size = sum(file.lstat().st_size for file in path.rglob("*"))
-                found.append(Entry(path, size, (path / STAMP).stat().st_mtime))
+                found.append(Entry(path, _size(path), (path / STAMP).stat().st_mtime))
             except OSError:  # gone meanwhile, or damaged: it goes first
                 found.append(Entry(path, 0, 0.0))
     return found
 
 
-def trim(root: Path) -> None:
-    """Remove what earlier versions left, and what was not used for longest, down to the limits."""
+@contextmanager
+def room_for(root: Path, new: Path) -> Iterator[None]:
+    """Count an entry that is put in its place within the block, and keep the cache within its limits.
+
+    It is counted before it is there: a process that is killed leaves a tally that is too high, never one that
+    is too low. So the folders need a look only where the tally is beyond a limit, old or missing.
+    """
+    with locked(root / ".upkeep.lock"):
+        tally = _read(root)
+        if tally is not None:
+            tally = replace(tally, size=tally.size + _size(new), count=tally.count + 1)
+            _write(root, tally)
+        yield
+        if tally is None or _beyond(tally):
+            _write(root, trim(root))
+
+
+def trim(root: Path) -> Tally:
+    """Remove what earlier versions left, and what was not used for longest; returns what stays."""
     _remove_foreign(root)
     found = sorted((entry for kind in KINDS for entry in entries(root, kind)), key=lambda entry: entry.used)
-    size, count, most = sum(entry.size for entry in found), len(found), limit()
+    tally = Tally(sum(entry.size for entry in found), len(found), time.time())
+    filled = FILLED if _beyond(tally) else 1.0
     for entry in found:
-        if (size <= most and count <= MOST_ENTRIES) or entry.used > time.time() - RECENT:
+        if not _beyond(tally, filled) or entry.used > time.time() - RECENT:
             break
         _remove(entry.path)
-        size, count = size - entry.size, count - 1
+        tally = replace(tally, size=tally.size - entry.size, count=tally.count - 1)
+    return tally
 
 
 def clear(root: Path) -> None:
@@ -89,6 +138,29 @@ def clear(root: Path) -> None:
     for kind in KINDS:
         for entry in entries(root, kind):
             _remove(entry.path)
+    (root / _TALLY).unlink(missing_ok=True)
+
+
+def _beyond(tally: Tally, part: float = 1.0) -> bool:
+    return tally.size > part * limit() or tally.count > part * MOST_ENTRIES
+
+
+def _read(root: Path) -> Tally | None:
+    """The tally, unless it is missing, damaged, old or of another version."""
+    try:
+        tally = Tally(**json.loads((root / _TALLY).read_text("utf-8")))
+        current = tuple(tally.kinds) == KINDS and 0 <= time.time() - tally.scanned < SCAN_EVERY
+        return tally if current and tally.size >= 0 and tally.count >= 0 else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write(root: Path, tally: Tally) -> None:
+    (root / _TALLY).write_text(json.dumps(asdict(tally)), "utf-8")
+
+
+def _size(entry: Path) -> int:
+    return sum(file.lstat().st_size for file in entry.rglob("*"))
 
 
 def _remove_foreign(root: Path) -> None:

@@ -156,6 +156,22 @@ def test_a_frame_behind_a_piece_of_a_head_is_found(count):
     play(scenario)
 
 
+def test_zeros_bring_back_a_host_whose_images_hold_a_head():
+    """Without them each frame is lost in the one before, which seems to begin within its images."""
+    data = images(1)[:10] + head(LENGTH) + images(2)[18:]
+
+    async def scenario(host):
+        await host.send(framed(data)[1:])
+        for _ in range(3):
+            await host.send(framed(data))
+        assert (await host.settle())[0] == 0
+        await host.send(bytes(len(framed(data))) + framed(data))
+        assert await host.settle() == (1, 0)
+        assert host.got == data
+
+    play(scenario)
+
+
 def test_a_frame_waits_for_samples_under_way():
     async def scenario(host):
         await host.send(framed(images(1)))

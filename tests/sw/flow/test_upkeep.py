@@ -1,5 +1,6 @@
 """The user's cache stays within its limit, and what goes is what was not used for longest."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -31,7 +32,7 @@ def test_what_was_not_used_for_longest_goes(root):
     assert Cache("simulators").find("k0") is not None  # used now
     made += [make("data", f"new{k}", 5000) for k in range(3)]
     left = [entry.is_dir() for entry in made]
-    assert left == [True, False, False, False, *[True] * 8]
+    assert left == [True, False, False, False, False, *[True] * 7]
     sizes = [entry.size for kind in upkeep.KINDS for entry in upkeep.entries(root, kind)]
     assert sum(sizes) <= upkeep.limit()
     assert not list(root.rglob(".*"))
@@ -65,7 +66,69 @@ def test_folders_of_earlier_versions_go(root):
     for kind in ("verilator", "synth"):
         (root / kind / "a" / "b").mkdir(parents=True)
     make("data", "k")
-    assert sorted(path.name for path in root.iterdir()) == ["data"]
+    assert sorted(path.name for path in root.iterdir() if path.is_dir()) == ["data"]
+
+
+@pytest.fixture
+def scans(monkeypatch):
+    """A list that grows with every look through the cache."""
+    seen, trim = [], upkeep.trim
+    monkeypatch.setattr(upkeep, "trim", lambda root: (seen.append(1), trim(root))[1])
+    return seen
+
+
+def test_the_cache_is_looked_through_only_beyond_its_limit(scans):
+    for k in range(30):
+        make("data", f"k{k}", 10_000 - k)
+    assert len(scans) == 1 + 11  # at first, and for every second entry from the tenth on
+
+
+def test_a_cleared_cache_is_counted_anew(root, scans):
+    for k in range(9):
+        make("data", f"k{k}")
+    upkeep.clear(root)
+    make("data", "new")
+    assert len(scans) == 2
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "{", "[]", '{"size": 1}', '{"size": "1", "count": 1, "scanned": 1, "kinds": []}']
+)
+def test_without_a_tally_the_cache_is_looked_through(root, scans, text):
+    make("data", "one")
+    tally = root / "upkeep.json"
+    tally.unlink() if text is None else tally.write_text(text)
+    make("data", "two")
+    assert len(scans) == 2
+    make("data", "three")
+    assert len(scans) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("scanned", 0), ("scanned", 1e12), ("kinds", ["data"]), ("size", -1)]
+)
+def test_a_tally_of_another_time_or_version_does_not_count(root, scans, field, value):
+    make("data", "one")
+    tally = json.loads((root / "upkeep.json").read_text())
+    (root / "upkeep.json").write_text(json.dumps(tally | {field: value}))
+    make("data", "two")
+    assert len(scans) == 2
+
+
+def test_an_entry_is_counted_before_it_is_kept(root, scans):
+    """A process that is killed there leaves a tally that is too high, which a look mends."""
+    make("data", "one")
+    before = json.loads((root / "upkeep.json").read_text())
+
+    def killed():
+        with upkeep.room_for(root, root / "data" / "one"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed()
+    after = json.loads((root / "upkeep.json").read_text())
+    assert (after["size"], after["count"]) == (2 * before["size"], 2 * before["count"])
+    assert upkeep.trim(root).count == 1
 
 
 def test_another_folder_is_left_alone(tmp_path):
