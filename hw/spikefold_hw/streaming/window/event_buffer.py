@@ -140,8 +140,8 @@ class EventBuffer(Component):
     def _full(self, k: int, bank: _Bank) -> Value:
         """Whether a bank will be full in the next cycle."""
         fills = self._fill.fills & (self._fill.place.bank == k)
-        stays: Value = bank.full & ~(self._replay.left & (self._replay.leaving == k))
-        return fills | stays
+        will: Value = fills | (bank.full & ~(self._replay.left & (self._replay.leaving == k)))
+        return will
 
 
 class _Fill(Component):
