@@ -82,10 +82,11 @@ class WindowWalk(Component):
         # A begin moves the counters; from them `need` is summed in a second cycle, and compared in a third.
         begin = Signal()
         counters_new = Signal()
-        need_new = Signal()
-        m.d.sync += [counters_new.eq(begin), need_new.eq(counters_new)]
-        available = self._available(m, begin, upcoming)
-        m.d.comb += begin.eq(self.shift & ~self.valid & available & ~counters_new & ~need_new)
+        may = Signal()  # the next `shift` begins a window; known a cycle ahead, as `shift` comes late
+        complete = self._complete(m, begin, upcoming)
+        pauses = ~begin & (~self.valid | (self.shift & self.last))
+        m.d.comb += begin.eq(self.shift & may)
+        m.d.sync += [counters_new.eq(begin), may.eq(complete & pauses & ~counters_new)]
         upcoming.count(m, begin)
         self._locate(m, begin, upcoming)
         self._visit(m, begin, upcoming)
@@ -120,8 +121,8 @@ class WindowWalk(Component):
         with m.Elif(begin & upcoming.ends_step):
             m.d.sync += start.eq(self._after(start, 1))
 
-    def _available(self, m: Module, begin: Signal, upcoming: "_NextWindow") -> Value:
-        """Whether the next window's last cell is complete.
+    def _complete(self, m: Module, begin: Signal, upcoming: "_NextWindow") -> Value:
+        """Whether the next window's last cell is complete, once `need` is that window's.
 
         `front` counts complete cells from the start of that window's map, `need` is the one it waits for.
         """
@@ -134,13 +135,11 @@ class WindowWalk(Component):
         across = Signal(range(cells), init=int(columns[0]))
         front = Signal(signed(bits))
         need = Signal(signed(bits), init=int(rows[0] + columns[0]))
-        available = Signal()
         ends_map = Signal()  # a cycle late, which is in time for `need`
         m.d.sync += [
             ends_map.eq(begin & upcoming.ends_row & upcoming.last_row),
             need.eq(down + across + upcoming.step),
             front.eq(front + self.written - Mux(ends_map, cells, 0)),
-            available.eq((need - front)[bits - 1]),  # the sign of a difference is faster than a comparison
         ]
         with m.If(begin & upcoming.ends_position):
             moved = across + _choose(upcoming.column, np.diff(columns))
@@ -148,7 +147,7 @@ class WindowWalk(Component):
         with m.If(begin & upcoming.ends_row):
             moved = down + _choose(upcoming.row, np.diff(rows))
             m.d.sync += down.eq(Mux(upcoming.last_row, int(rows[0]), moved))
-        return available
+        return (need - front)[bits - 1]  # faster than a comparison
 
     def _visit(self, m: Module, begin: Signal, upcoming: "_NextWindow") -> None:
         """Walk the taps of the present window."""
