@@ -97,6 +97,7 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
                 place_and_route="nextpnr-ice40",
                 arguments=("--up5k", "--package", "sg48"),
                 variant="u",
+                routers=("router1", "router2"),  # the first is better, but does not end with every seed
                 resources=_ICE40_RESOURCES,
             ),
             Device(

@@ -144,11 +144,11 @@ def test_routers_that_do_not_end_are_named_with_the_limit(tmp_path: Path) -> Non
 
 def test_elsewhere_nextpnr_chooses_its_router_and_aims_at_the_clock(tmp_path: Path) -> None:
     tool = nextpnr(tmp_path, 60, 0)
-    assert place_and_route(tool, find_device("ice40-up5k"), range(1, 2), tmp_path).router is None
-    place_and_route(tool, find_device("ice40-up5k"), range(1, 2), tmp_path, mhz=33.5)
+    assert place_and_route(tool, find_device("ecp5-25k"), range(1, 2), tmp_path).router is None
+    place_and_route(tool, find_device("ecp5-25k"), range(1, 2), tmp_path, mhz=33.5)
     assert not any("--router" in call for call in calls(tmp_path))
     assert [call.split("--freq ")[1].split()[0] for call in calls(tmp_path)] == ["150", "33.5"]
     with pytest.raises(ToolTimeoutError, match=r"routing\Z"):
         place_and_route(
-            nextpnr(tmp_path, 0, 60), find_device("ice40-up5k"), range(1, 2), tmp_path, timeout=0.3
+            nextpnr(tmp_path, 0, 60), find_device("ecp5-25k"), range(1, 2), tmp_path, timeout=0.3
         )

@@ -60,7 +60,7 @@ class Counters(Component):
     select : In
         Number of a counter.
     value : Out(32)
-        Its value one cycle later; a strobe shows two cycles after it came.
+        Its value one cycle later; a strobe shows three cycles after it came.
     """
 
     select: Signal
@@ -81,11 +81,11 @@ class Counters(Component):
         values = []
         for counter in self._counters:
             strobe = self.strobe(counter.name)
-            value, step = (
-                Signal(counter.bits, name=counter.name),
-                Signal.like(strobe, name=f"add_{counter.name}"),
-            )
-            m.d.sync += [step.eq(strobe), value.eq(counter.following(value, step))]
+            value = Signal(counter.bits, name=counter.name)
+            # Two registers: synthesis may find the first elsewhere, far from here.
+            seen = Signal.like(strobe, name=f"seen_{counter.name}")
+            step = Signal.like(strobe, name=f"add_{counter.name}")
+            m.d.sync += [seen.eq(strobe), step.eq(seen), value.eq(counter.following(value, step))]
             values.append(value)
         m.d.sync += self.value.eq(Array(values)[self.select])
         return m

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from spikefold.ir.neuron import Integers
 from spikefold_hw.parts.arithmetic import select
 from spikefold_hw.parts.load import Images, image_memory
+from spikefold_hw.parts.memory import ring_next
 from spikefold_hw.parts.shapes import LanesShape
 from spikefold_hw.parts.weights import weight_lanes, weight_sizes
 from spikefold_hw.streams import Digit
@@ -212,16 +213,13 @@ class AccumulateCore(Component):
         blocks, units = self._shape.blocks, self._shape.blocks.units
         words = [Cat(held[k : k + units]) for k in range(0, blocks.lanes, units)]
         word = Signal(range(len(words)))
-        block = Signal(range(blocks.group_blocks))
         active = Signal()
         move = Signal()
-        last = Signal()
         chosen = Signal()  # the first stage holds a word
         ready = Signal()
         moved = view_signal(self.o.payload.shape(), reset_less=True)
         place = Signal.like(word, reset_less=True)
-        short = (blocks.group_channels - 1) % blocks.lanes // units
-        last_block = block == blocks.group_blocks - 1
+        last = self._last(m, word, move, len(words))
         groups = []
         for k in range(0, len(words), _FAN_IN):
             group = Signal(len(words[0]), name=f"group{k // _FAN_IN}", reset_less=True)
@@ -231,23 +229,34 @@ class AccumulateCore(Component):
         m.d.comb += [
             self.o.payload.eq(moved),
             ready.eq(self.o.ready | ~self.o.valid),
-            last.eq(word == Mux(last_block, short, len(words) - 1)),
             move.eq(active & (ready | ~chosen)),
         ]
         with m.If(ready):
             group_of = place[_place_bits(_FAN_IN) :]
             m.d.sync += [self.o.valid.eq(chosen), moved.as_value().eq(select(groups, group_of))]
         with m.If(move):
-            m.d.sync += [chosen.eq(1), place.eq(word), word.eq(Mux(last, 0, word + 1))]
-            with m.If(last):
-                m.d.sync += block.eq(Mux(last_block, 0, block + 1))
-        with m.Elif(ready):
-            m.d.sync += chosen.eq(0)
-        with m.If(flush):
-            m.d.sync += active.eq(1)
-        with m.Elif(move & last):
-            m.d.sync += active.eq(0)
+            m.d.sync += place.eq(word)
+        m.d.sync += [chosen.eq(move | (chosen & ~ready)), active.eq(flush | (active & ~(move & last)))]
         return move & last
+
+    def _last(self, m: Module, word: Signal, move: Signal, words: int) -> Value:
+        """Count words with every move; returns whether the present one is its block's last.
+
+        That is known a move ahead, out of the way of `ready`. The last block may be shorter.
+        """
+        blocks = self._shape.blocks
+        short = (blocks.group_channels - 1) % blocks.lanes // blocks.units
+        block, next_block = Signal(range(blocks.group_blocks)), Signal(range(blocks.group_blocks))
+        following = Signal.like(word)
+        last = Signal(init=(short if blocks.group_blocks == 1 else words - 1) == 0)
+        limit = Mux(next_block == blocks.group_blocks - 1, short, words - 1)
+        m.d.comb += [
+            following.eq(Mux(last, 0, word + 1)),
+            next_block.eq(Mux(last, ring_next(block, blocks.group_blocks), block)),
+        ]
+        with m.If(move):
+            m.d.sync += [word.eq(following), block.eq(next_block), last.eq(following == limit)]
+        return last
 
 
 @dataclass(frozen=True)

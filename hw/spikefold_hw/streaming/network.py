@@ -164,8 +164,7 @@ class NetworkTop(Component):
         m.submodules.counters = counters = self._counters
         m.d.comb += [counters.select.eq(self.counter_select), self.counter_value.eq(counters.value)]
         started = Signal()
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += started.eq(1)
+        m.d.sync += started.eq(started | (self.i.valid & self.i.ready))
         strobes: dict[str, Value] = {
             "cycles": started,
             "samples": self.o.valid & self.o.ready & self.o.payload.last,

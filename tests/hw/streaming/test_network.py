@@ -60,7 +60,7 @@ def network_run(dut, levels, stalls=(0, 0), style="riding", seed=0):
         ctx.set(dut.o.ready, 1)
         for k, counter in enumerate(counters_of(dut.plan)):
             ctx.set(dut.counter_select, k)
-            for _ in range(3):
+            for _ in range(4):
                 _, _, extra = await ctx.tick().sample(dut.o.valid)
                 assert not extra
             counters[counter.name] = ctx.get(dut.counter_value)

@@ -116,17 +116,18 @@ class EventBuffer(Component):
             replay.event.eq(read.data),
         ]
         banks = [_Bank(k, self._weights) for k in range(BANKS)]
+        full = [self._full(k, bank) for k, bank in enumerate(banks)]
         for k, bank in enumerate(banks):
+            m.d.sync += bank.full.eq(full[k])
             with m.If(fill.stores & (fill.place.bank == k)):
                 m.d.sync += [bank.count.eq(fill.count), bank.empty.eq(0)]
             with m.If(fill.fills & (fill.place.bank == k)):
-                m.d.sync += [bank.full.eq(1), bank.fresh.eq(1)]
+                m.d.sync += bank.fresh.eq(1)
             with m.If(replay.fetched & (replay.emptied == k)):
                 m.d.sync += [bank.fresh.eq(0), bank.empty.eq(1)]
-            with m.If(replay.left & (replay.leaving == k)):
-                m.d.sync += bank.full.eq(0)
         m.d.comb += [
-            fill.full.eq(Array(bank.full for bank in banks)[fill.bank]),
+            fill.full.eq(Array(full)[fill.bank]),
+            fill.other_full.eq(Array(reversed(full))[fill.bank]),
             replay.grows.eq(fill.stores & (fill.place.bank == replay.place.bank)),
             replay.fresh.eq(Array(bank.fresh for bank in banks)[replay.place.bank]),
             replay.stores.eq(fill.stores),
@@ -135,6 +136,12 @@ class EventBuffer(Component):
             replay.count.eq(Array(bank.count for bank in banks)[replay.place.bank]),
         ]
         return m
+
+    def _full(self, k: int, bank: _Bank) -> Value:
+        """Whether a bank will be full in the next cycle."""
+        fills = self._fill.fills & (self._fill.place.bank == k)
+        will: Value = fills | (bank.full & ~(self._replay.left & (self._replay.leaving == k)))
+        return will
 
 
 class _Fill(Component):
@@ -145,9 +152,9 @@ class _Fill(Component):
     i : In(stream(Event))
         Events of windows.
     bank : Out(1)
-        The bank that the next event goes into.
-    full : In(1)
-        It is.
+        The bank that an event goes into.
+    full, other_full : In(1)
+        It will be in the next cycle; the other one will be.
     stores, place, event : Out
         The memory's write port.
     count : Out
@@ -162,6 +169,7 @@ class _Fill(Component):
     fills: Signal
     full: Any
     i: stream.Interface
+    other_full: Any
     place: Any
     stores: Signal
 
@@ -172,6 +180,7 @@ class _Fill(Component):
                 "i": In(stream.Signature(Event(weights.inputs, weights.levels))),
                 "bank": Out(1),
                 "full": In(1),
+                "other_full": In(1),
                 "stores": Out(1),
                 "place": Out(_Place(weights)),
                 "event": Out(StoredEvent(weights)),
@@ -186,22 +195,24 @@ class _Fill(Component):
         stored = Signal.like(self.count)
         kept = view_signal(self.event.shape(), reset_less=True)
         taken = self.i.valid & self.i.ready
+        ends = taken & event.end_position
+        free = Signal(init=1)  # known a cycle ahead, as what sends to this waits for it
         m.d.comb += [
-            self.i.ready.eq(~self.full),
+            self.i.ready.eq(free),
             self.event.eq(kept),
             self.place.row.eq(stored),
             self.count.eq(stored + 1),
         ]
         m.d.sync += [
             self.stores.eq(taken & (event.level != 0)),
-            self.fills.eq(taken & event.end_position),
+            self.fills.eq(ends),
             kept.index.eq(event.index),
             kept.digits.eq(encode(event.level, weights.levels, weights.coding)),
             kept.single.eq(has_one_digit(event.level, weights.levels, weights.coding)),
             self.place.bank.eq(self.bank),
+            self.bank.eq(self.bank ^ ends),
+            free.eq(~Mux(ends, self.other_full, self.full)),
         ]
-        with m.If(taken & event.end_position):
-            m.d.sync += self.bank.eq(~self.bank)
         with m.If(self.fills):
             m.d.sync += stored.eq(0)
         with m.Elif(self.stores):
@@ -330,10 +341,11 @@ class _Replay(Component):
             ]
         # The bank after this one may be the one whose end is just being told, and may be filled right now.
         following_empty = (self.other_empty | self.fetched) & ~self.stores
+        ended = Mux(last, following_empty, self.empty)
+        none = Mux(ends, ended, ~self.grows & (following == self.count))
+        m.d.sync += ends.eq(Mux(self.fetches, none, ends & ~self.grows))
         with m.If(self.fetches & ends):
-            m.d.sync += [ends.eq(Mux(last, following_empty, self.empty)), replay.eq(Mux(last, 0, replay + 1))]
-        with m.Elif(self.fetches | self.grows):
-            m.d.sync += ends.eq(self.fetches & ~self.grows & (following == self.count))
+            m.d.sync += replay.eq(Mux(last, 0, replay + 1))
         with m.If(self.fetches & final):
             m.d.sync += bank.eq(~bank)
         return ends

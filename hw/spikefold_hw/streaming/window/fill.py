@@ -70,9 +70,13 @@ class LineFill(Component):
         return m
 
     def _room(self, m: Module) -> Value:
-        """Whether a position may come in: `room` counts the free ones, and those given free in advance."""
+        """Whether a position may come in: `room` counts the free ones, and those given free in advance.
+
+        That a position is complete comes late in a cycle, so it is counted in the next one.
+        """
         window = self._shape
-        room = Signal(range(window.depth + window.map.positions + 1), init=window.depth)
+        room = Signal(range(window.depth + window.map.positions + 2), init=window.depth)
+        late = Signal()  # one that `room` still counts as free is not
         complete: Value = self.written
         if window.steps > 1:
             step = Signal(range(window.steps))
@@ -80,9 +84,11 @@ class LineFill(Component):
             with m.If(self.written):
                 m.d.sync += step.eq(Mux(complete, 0, step + 1))
         some = Signal(init=1)  # there is room, a cycle ahead: whatever is given free makes some
+        left = Mux(complete, Mux(late, room > 2, room > 1), Mux(late, room > 1, room != 0))
         m.d.sync += [
-            room.eq(room + self.released - complete),
-            some.eq((self.released != 0) | Mux(complete, room > 1, room != 0)),
+            late.eq(complete),
+            room.eq(room + self.released - late),
+            some.eq((self.released != 0) | left),
         ]
         return some
 

@@ -140,7 +140,7 @@ class WindowWalk(Component):
             ends_map.eq(begin & upcoming.ends_row & upcoming.last_row),
             need.eq(down + across + upcoming.step),
             front.eq(front + self.written - Mux(ends_map, cells, 0)),
-            available.eq(front > need),
+            available.eq((need - front)[bits - 1]),  # the sign of a difference is faster than a comparison
         ]
         with m.If(begin & upcoming.ends_position):
             moved = across + _choose(upcoming.column, np.diff(columns))
