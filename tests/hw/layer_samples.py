@@ -103,6 +103,21 @@ def sample_layer(
     return sample_of(network, "layer", lanes, units, {"input": coding}, order)
 
 
+def full_range_layer(channels, steps, *, source=15, units=1, size=None, skips=(), **options):
+    """A layer as `sample_layer` has it whose sums reach -128·source .. 127·source, with a lane per unit."""
+    return sample_layer(
+        np.tile([-128, 127], (1, channels, 1)),
+        8,
+        levels=source,
+        steps=steps,
+        lanes=units,
+        units=units,
+        size=size or ((1, 1) if skips else None),
+        skips=skips,
+        **options,
+    )
+
+
 def sample_of(network, name, lanes, units=1, coding=None, order=None):
     """A layer of a network; all layers have these lanes."""
     names = [population.name for population in network.populations]

@@ -2,7 +2,7 @@
 
 import numpy as np
 from cell_samples import cell_beats, random_levels
-from layer_samples import clips, random_weight, sample_layer
+from layer_samples import clips, full_range_layer, random_weight
 
 from spikefold.ir import Identity, Neuron, ShiftSum
 
@@ -51,22 +51,19 @@ def unit_sample(
         fire_floor=rng.integers(-reach // 4, reach, channels) if floor else None,
         membrane_bits={None: None, "tight": reach.bit_length() - 1, "wide": 40}[cap],
     )
-    weight = np.tile([-128, 127], (1, channels, 1))
     bias = rng.integers(-reach // 4, reach // 4, (rows, channels))
     # Weights over their full range, once per step.
     skips = [(largest, random_weight(rng, width, (steps, channels)), width) for largest, width in skips]
-    return sample_layer(
-        weight,
-        8,
-        levels=source,
-        steps=steps,
-        lanes=units,
+    return full_range_layer(
+        channels,
+        steps,
+        source=source,
         units=units,
         order=order,
         bias=bias,
         fraction=fraction,
         neuron=neuron,
-        size=size or ((1, 1) if skips else None),
+        size=size,
         skips=skips,
     )
 

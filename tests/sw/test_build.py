@@ -17,18 +17,6 @@ from spikefold.files import write_atomic
 from spikefold.manifest import digest_of
 
 
-@pytest.fixture(scope="module")
-def design():
-    return spikefold.compile(tiny_model(), name="tiny")
-
-
-@pytest.fixture(scope="module")
-def original(design, tmp_path_factory):
-    path = tmp_path_factory.mktemp("build") / "tiny"
-    design.write(path)
-    return path
-
-
 @pytest.fixture
 def copy(original, tmp_path):
     return shutil.copytree(original, tmp_path / "tiny")

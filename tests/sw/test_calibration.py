@@ -11,11 +11,6 @@ from spikefold.calibration import RANDOM_SAMPLES, calibrate
 from spikefold.errors import InputError
 
 
-@pytest.fixture(scope="module")
-def design():
-    return spikefold.compile(tiny_model(), name="tiny")
-
-
 def test_an_empty_set_is_refused(design):
     message = r"^Calibration samples must be at least one, not 0; give none for random levels$"
     with pytest.raises(InputError, match=message):

@@ -25,18 +25,6 @@ RUNS = (
 )
 
 
-@pytest.fixture(scope="module")
-def design():
-    return spikefold.compile(tiny_model(), name="tiny")
-
-
-@pytest.fixture(scope="module")
-def original(design, tmp_path_factory):
-    path = tmp_path_factory.mktemp("build") / "tiny"
-    design.write(path)
-    return path
-
-
 @pytest.fixture
 def foreign(original, tmp_path, monkeypatch):
     """A build of somebody else: this user's cache knows nothing of it."""

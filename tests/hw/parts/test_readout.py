@@ -3,27 +3,10 @@
 import numpy as np
 import pytest
 from cell_samples import cell_beats, random_levels
-from layer_samples import Fed, random_weight, sample_layer
+from layer_samples import Fed, full_range_layer, random_weight
 from stream_bench import STALLS, stream_run
 
 from spikefold_hw.parts.readout import Readout, readout_latency
-
-
-def readout_sample(channels, steps, bias=None, fraction=0, source=15, units=1, skips=()):
-    """A readout whose sums reach -128·source .. 127·source."""
-    weight = np.tile([-128, 127], (1, channels, 1))
-    return sample_layer(
-        weight,
-        8,
-        levels=source,
-        steps=steps,
-        lanes=units,
-        units=units,
-        bias=bias,
-        fraction=fraction,
-        size=(1, 1) if skips else None,
-        skips=skips,
-    )
 
 
 def expected_beats(unit, population, sums, skips):
@@ -64,7 +47,7 @@ def check_readout(sample, sums, skips=(), **options):
 def test_logits_and_class(channels, units, steps, stalls):
     rng = np.random.default_rng(channels + steps)
     bias = rng.integers(-3000, 3000, (steps, channels))
-    sample = readout_sample(channels, steps, bias, fraction=2, units=units)
+    sample = full_range_layer(channels, steps, bias=bias, fraction=2, units=units)
     sums = rng.integers(-128 * 15, 127 * 15 + 1, (8, steps, channels))
     sums[0], sums[1] = -128 * 15, 127 * 15
     check_readout(sample, sums, stalls=stalls)
@@ -76,7 +59,7 @@ def test_logits_and_class(channels, units, steps, stalls):
 def test_identities_are_added(channels, units, steps, stalls):
     rng = np.random.default_rng(channels)
     skips = [(9, random_weight(rng, 8, (steps, channels)), 8), (2, random_weight(rng, 1, (1, channels)), 1)]
-    sample = readout_sample(channels, steps, units=units, skips=skips)
+    sample = full_range_layer(channels, steps, units=units, skips=skips)
     sums = rng.integers(-1920, 1906, (5, steps, channels))
     levels = [random_levels(rng, largest, sums.shape) for largest, _, _ in skips]
     added = sum(weight * level for (_, weight, _), level in zip(skips, levels, strict=True))
@@ -98,21 +81,21 @@ def test_identities_are_added(channels, units, steps, stalls):
 )
 def test_lowest_class_wins_a_tie(logits, winner):
     """The winner of the sample before must not linger, so each case comes between two opposite ones."""
-    sample = readout_sample(4, 1)
+    sample = full_range_layer(4, 1)
     sums = np.array([[[0, 0, 0, 1905]], [logits], [[-1920, -1, -1920, -1920]]])
     _, record = check_readout(sample, sums)
     assert [beat["winner"] for beat in record.beats if beat["last"]] == [3, winner, 1]
 
 
 def test_one_class_always_wins():
-    sample = readout_sample(1, 1)
+    sample = full_range_layer(1, 1)
     _, record = check_readout(sample, np.array([[[-7]], [[0]], [[9]]]))
     assert [(beat["winner"], beat["last"]) for beat in record.beats] == [(0, 1)] * 3
 
 
 def test_logits_reach_both_ends_of_their_width():
     steps = 3
-    sample = readout_sample(3, steps, bias=np.array([[-4096, 0, 4095]]))
+    sample = full_range_layer(3, steps, bias=np.array([[-4096, 0, 4095]]))
     low, high = np.full((1, steps, 3), -1920), np.full((1, steps, 3), 1905)
     _, record = check_readout(sample, np.concatenate([low, high, low, high]))
     bits = sample.layer.widths.membrane
@@ -126,7 +109,7 @@ def test_logits_reach_both_ends_of_their_width():
 def test_latency_of_the_last_step(steps, channels, units):
     rng = np.random.default_rng(0)
     sums = rng.integers(-1920, 1906, (4, steps, channels))
-    unit, record = check_readout(readout_sample(channels, steps, units=units), sums)
+    unit, record = check_readout(full_range_layer(channels, steps, units=units), sums)
     words = channels // units
     taken = np.array(record.taken).reshape(4, steps, words)[:, -1].reshape(-1)
     assert (np.array(record.left)[::units] - taken == unit.latency).all()
@@ -135,4 +118,4 @@ def test_latency_of_the_last_step(steps, channels, units):
 @pytest.mark.parametrize("steps", [1, 2])
 def test_readout_serves_a_sink_that_waits(steps):
     rng = np.random.default_rng(1)
-    check_readout(readout_sample(3, steps), rng.integers(-1920, 1906, (3, steps, 3)), eager=False)
+    check_readout(full_range_layer(3, steps), rng.integers(-1920, 1906, (3, steps, 3)), eager=False)
