@@ -149,6 +149,4 @@ def test_elsewhere_nextpnr_chooses_its_router_and_aims_at_the_clock(tmp_path: Pa
     assert not any("--router" in call for call in calls(tmp_path))
     assert [call.split("--freq ")[1].split()[0] for call in calls(tmp_path)] == ["150", "33.5"]
     with pytest.raises(ToolTimeoutError, match=r"routing\Z"):
-        place_and_route(
-            nextpnr(tmp_path, 0, 60), find_device("ecp5-25k"), range(1, 2), tmp_path, timeout=0.3
-        )
+        place_and_route(nextpnr(tmp_path, 0, 60), find_device("ecp5-25k"), range(1, 2), tmp_path, timeout=0.3)
