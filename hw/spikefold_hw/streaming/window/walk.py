@@ -110,16 +110,19 @@ class WindowWalk(Component):
         to_next_map = window.map.positions * window.steps - (geometry.height - 1) * down
         origin, left = Signal.like(start, name="origin"), Signal.like(start, name="left")
         below, right = Signal.like(start, name="below"), Signal.like(start, name="right")
-        m.d.comb += [
+        later = Signal.like(start, name="later")
+        # Registered, as windows begin `pace` cycles apart at least.
+        m.d.sync += [
             below.eq(Mux(upcoming.last_row, self._after(left, to_next_map), self._after(left, down))),
             right.eq(self._after(origin, across)),
+            later.eq(self._after(start, 1)),
         ]
         with m.If(begin & upcoming.ends_row):
             m.d.sync += [left.eq(below), origin.eq(below), start.eq(below)]
         with m.Elif(begin & upcoming.ends_position):
             m.d.sync += [origin.eq(right), start.eq(right)]
         with m.Elif(begin & upcoming.ends_step):
-            m.d.sync += start.eq(self._after(start, 1))
+            m.d.sync += start.eq(later)
 
     def _complete(self, m: Module, begin: Signal, upcoming: "_NextWindow") -> Value:
         """Whether the next window's last cell is complete, once `need` is that window's.
@@ -161,8 +164,10 @@ class WindowWalk(Component):
             self.last.eq(row_ends & (row == kernel_rows - 1)),
             self.released.eq(Mux(self.last, freed, 0)),
             self.inside.eq(self._is_inside(m, begin, upcoming, row_ends)),
-            below.eq(self._after(first, window.map.width * window.steps)),
         ]
+        # Registered where a row of taps takes more than a cycle.
+        domain = m.d.sync if kernel_columns > 1 else m.d.comb
+        domain += below.eq(self._after(first, window.map.width * window.steps))
         with m.If(begin):
             m.d.sync += [
                 self.valid.eq(1),
