@@ -1,0 +1,38 @@
+"""Networks of other frameworks as networks of this package: the same network, and shown to be.
+
+`importers.spikingjelly`, `.snntorch`, `.ann`, `.nir` and `.pit` each have `load(source, grid, **options)`,
+which gives an `Imported`, and `reference(source)`, the framework's own model to compare with. They are loaded
+on first use, and with them their framework. `import_network` does all of it.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from spikefold.importers.compare import Comparison, LayerComparison, compare, default_tolerance
+from spikefold.importers.frameworks import FRAMEWORKS, import_network, importer
+from spikefold.importers.grid import Grid
+from spikefold.importers.imported import OUTPUT, Imported, Note, Reference
+from spikefold.importers.rules import Precision
+
+__all__ = [
+    "FRAMEWORKS",
+    "OUTPUT",
+    "Comparison",
+    "Grid",
+    "Imported",
+    "LayerComparison",
+    "Note",
+    "Precision",
+    "Reference",
+    "compare",
+    "default_tolerance",
+    "import_network",
+    "importer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in FRAMEWORKS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    importer(name)
+    return import_module(f"{__name__}.{name}")

@@ -1,0 +1,231 @@
+"""The source's own network beside ours, layer by layer: are they the same?"""
+
+import copy
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spikefold.errors import ModelError
+from spikefold.importers.grid import Grid
+from spikefold.importers.imported import Imported, Reference
+from spikefold.importers.ties import Ties, count_ties
+from spikefold.nn import Input, Readout, SpikingNeuron
+
+RANDOM_SAMPLES = 32
+EXACT, APPROXIMATED = 0.0, 0.05
+
+
+@dataclass(frozen=True)
+class LayerComparison:
+    """One layer of ours and the source's.
+
+    Attributes
+    ----------
+    name, source
+        Its name in our model and in the source.
+    difference
+        Largest difference of the real values; of the logits for the readout.
+    values, differing
+        How many values were compared, and how many levels (for the readout: classes) are not the same.
+    ties, ties_apart
+        Where the source rounds half to even: membranes exactly half-way between two levels, and those of them
+        for which rounding half up gives another level.
+    """
+
+    name: str
+    source: str
+    difference: float
+    values: int
+    differing: int
+    ties: int = 0
+    ties_apart: int = 0
+
+    @property
+    def share(self) -> float:
+        """Share of values that differ."""
+        return self.differing / self.values
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both networks on the same samples.
+
+    Attributes
+    ----------
+    samples, random
+        How many, and whether they were random levels.
+    layers
+        Neurons and the readout in order, on samples that lie on the input grid.
+    off_grid
+        Largest distance of the given samples from the grid, in levels.
+    classes_off_grid
+        Samples whose class changes as the source sees them on the grid instead of as they are.
+    """
+
+    samples: int
+    random: bool
+    layers: tuple[LayerComparison, ...]
+    off_grid: float
+    classes_off_grid: int
+
+    @property
+    def share(self) -> float:
+        """Share of levels that differ, of all neurons."""
+        neurons = self.layers[:-1]
+        return sum(layer.differing for layer in neurons) / max(1, sum(layer.values for layer in neurons))
+
+    @property
+    def levels_differ(self) -> int:
+        """Levels of neurons that differ."""
+        return sum(layer.differing for layer in self.layers[:-1])
+
+    @property
+    def classes_differ(self) -> int:
+        """Samples whose class is not the source's, on the grid."""
+        return self.layers[-1].differing
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, for the model's file."""
+        return {**asdict(self), "layers": [asdict(layer) for layer in self.layers]}
+
+    def check(self, tolerance: float) -> None:
+        """Raise ModelError, naming the worst layer, if more than this share of levels or classes differs."""
+        worst = max(self.layers, key=lambda layer: layer.share)
+        if max(self.share, self.layers[-1].share) > tolerance:
+            raise ModelError(
+                f"Imported network must be the source's within a tolerance of {tolerance:g}, but "
+                f"{self.share:.2%} of all levels and {self.classes_differ} of {self.samples} classes differ, "
+                f"most in layer {worst.name!r} ({worst.share:.2%}, largest difference {worst.difference:.3g}"
+                f"{f', {worst.ties_apart} ties round otherwise' if worst.ties_apart else ''}); "
+                "allow more with a tolerance if that is meant"
+            )
+
+
+def default_tolerance(imported: Imported) -> float:
+    """The share of levels that may differ unless told: none, but where a parameter had to be approximated."""
+    return APPROXIMATED if any(note.error for note in imported.notes) else EXACT
+
+
+def compare(
+    imported: Imported,
+    reference: Reference,
+    grid: Grid,
+    data: object | None = None,
+    *,
+    samples: int = RANDOM_SAMPLES,
+    seed: int = 0,
+) -> Comparison:
+    """Run both networks in float64 on samples, layer by layer.
+
+    Parameters
+    ----------
+    imported, reference, grid
+        Our network, the source's, the input.
+    data
+        Raw samples, [N, *shape], or [N, T, *shape] if not static; None for seeded random levels.
+    samples, seed
+        How many of them, or of random ones.
+
+    Raises
+    ------
+    InputError
+        If the samples do not fit the grid.
+    ModelError
+        If the source gives no value for a layer, or one of another shape.
+    """
+    x = grid.samples(grid.random(samples, seed) if data is None else _some(data, samples))
+    entrance = grid.layer().double()
+    on_grid = entrance(x)
+    theirs = dict(reference(on_grid))
+    as_given = reference(grid.real(x))
+    ours = _recorded(imported, x)
+    layers = tuple(_layer(imported, name, source, ours, theirs) for name, source in _ordered(imported))
+    result = imported.taps[layers[-1].name]
+    changed = _classes(as_given[result]) != _classes(theirs[result])
+    return Comparison(len(changed), data is None, layers, _distance(entrance, x), int(changed.sum()))
+
+
+def _some(data: object, samples: int) -> object:
+    """So many samples, evenly spread."""
+    array = np.asarray(data)
+    return array[np.arange(min(samples, len(array))) * len(array) // max(1, min(samples, len(array)))]
+
+
+def _ordered(imported: Imported) -> list[tuple[str, str]]:
+    """The taps in the order of the model's layers, the readout last."""
+    order = {name: place for place, (name, _) in enumerate(imported.model.named_modules())}
+    readout = {name for name in imported.taps if isinstance(imported.model.get_submodule(name), Readout)}
+    return sorted(imported.taps.items(), key=lambda tap: (tap[0] in readout, order[tap[0]]))
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What one of our layers gave, and its ties."""
+
+    value: Tensor
+    ties: Ties
+
+
+def _recorded(imported: Imported, x: Tensor) -> dict[str, _Record]:
+    """What our tapped layers give, in float64."""
+    model, found = copy.deepcopy(imported.model).double(), {}
+
+    def keep(name: str) -> Any:
+        def hook(layer: torch.nn.Module, given: tuple[Tensor, ...], value: Tensor) -> None:
+            even = name in imported.half_even
+            ties = count_ties(cast(SpikingNeuron, layer), given[0]) if even else Ties(0, 0)
+            found[name] = _Record(value, ties)
+
+        return hook
+
+    handles = [model.get_submodule(name).register_forward_hook(keep(name)) for name in imported.taps]
+    try:
+        with torch.no_grad():
+            model(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def _layer(
+    imported: Imported, name: str, source: str, ours: dict[str, _Record], theirs: dict[str, Tensor]
+) -> LayerComparison:
+    if source not in theirs:
+        raise ModelError(f"Layer {source!r} of the source gave nothing to compare {name!r} with")
+    layer, mine = imported.model.get_submodule(name), ours[name]
+    other = theirs[source].to(torch.float64)
+    if isinstance(layer, Readout):
+        other = other.mean(0) if other.dim() == mine.value.dim() + 1 else other
+        apart = _classes(mine.value) != _classes(other)
+    else:
+        other = _steps_first(other, mine.value)
+        scale = cast(SpikingNeuron, layer).scale
+        scale = scale.reshape(scale.shape[0], 1, scale.shape[1], *(1,) * (other.dim() - 3))
+        apart = torch.round(mine.value / scale) != torch.round(other / scale)
+    difference = float((mine.value - other).abs().max())
+    return LayerComparison(
+        name, source, difference, apart.numel(), int(apart.sum()), mine.ties.all, mine.ties.apart
+    )
+
+
+def _steps_first(other: Tensor, mine: Tensor) -> Tensor:
+    """The source's value in our shape."""
+    if other.numel() != mine.numel():
+        raise ModelError(
+            f"The source's layer must give values of shape {list(mine.shape)}, not {list(other.shape)}"
+        )
+    return other.reshape(mine.shape)
+
+
+def _classes(logits: Tensor) -> Tensor:
+    return (logits.mean(0) if logits.dim() == 3 else logits).argmax(-1)
+
+
+def _distance(entrance: Input, x: Tensor) -> float:
+    """How far samples lie from the grid at most, in levels."""
+    places = (x.double() - entrance.minimum) * (entrance.levels / (entrance.maximum - entrance.minimum))
+    return float((places - entrance.encode(x)).abs().max())
