@@ -77,13 +77,13 @@ def resolve(argument: Any, known: Mapping[torch.fx.Node, Any]) -> Any:
 
 def _flatten(call: Call) -> Meaning | None:
     axes = (call.get(1, "start_dim", 0), call.get(2, "end_dim", -1))
-    return torch.nn.Flatten() if axes == (call.lead, -1) else None
+    return torch.nn.Flatten(call.lead) if axes == (call.lead, -1) else None
 
 
 def _reshape(call: Call) -> Meaning | None:
     sizes = call.rest()
     kept = tuple(Size(axis) for axis in range(call.lead))
-    return torch.nn.Flatten() if sizes == (*kept, -1) else None
+    return torch.nn.Flatten(call.lead) if sizes == (*kept, -1) else None
 
 
 def _shape(call: Call) -> Meaning | None:
@@ -117,7 +117,7 @@ def _mean(call: Call) -> Meaning | None:
         return Averaged()
     if axes in ((-2, -1), (-1, -2), (call.lead + 1, call.lead + 2)):
         pool = torch.nn.AdaptiveAvgPool2d(1)
-        return pool if keep else (pool, torch.nn.Flatten())
+        return pool if keep else (pool, torch.nn.Flatten(call.lead))
     return None
 
 

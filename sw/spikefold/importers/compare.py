@@ -30,6 +30,8 @@ class LayerComparison:
         Largest difference of the real values; of the logits for the readout.
     values, differing
         How many values were compared, and how many levels (for the readout: classes) are not the same.
+    active
+        Share of the source's values that are not 0: where it is 0 or 1 there is little to compare.
     ties, ties_apart
         Where the source rounds half to even: membranes exactly half-way between two levels, and those of them
         for which rounding half up gives another level.
@@ -40,8 +42,9 @@ class LayerComparison:
     difference: float
     values: int
     differing: int
-    ties: int = 0
-    ties_apart: int = 0
+    active: float
+    ties: int
+    ties_apart: int
 
     @property
     def share(self) -> float:
@@ -207,9 +210,8 @@ def _layer(
         scale = scale.reshape(scale.shape[0], 1, scale.shape[1], *(1,) * (other.dim() - 3))
         apart = torch.round(mine.value / scale) != torch.round(other / scale)
     difference = float((mine.value - other).abs().max())
-    return LayerComparison(
-        name, source, difference, apart.numel(), int(apart.sum()), mine.ties.all, mine.ties.apart
-    )
+    active = float((other != 0).double().mean())
+    return LayerComparison(name, source, difference, apart.numel(), int(apart.sum()), active, *mine.ties)
 
 
 def _steps_first(other: Tensor, mine: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ _REFUSED: dict[type, Converter] = {
 }
 
 
-def load(source: torch.nn.Module, grid: Grid, *, leak_terms: int = 3, leak_error: float = 1 / 64) -> Imported:
+def load(source: torch.nn.Module, grid: Grid, *, leak_terms: int = 3, leak_error: float = 0.02) -> Imported:
     """Import a network of SpikingJelly.
 
     Parameters
@@ -174,11 +174,13 @@ def _multi_step(module: torch.nn.Module) -> bool:
 
 def _modes(path: str, module: torch.nn.Module, modes: dict[str, str]) -> None:
     """The step mode of every layer that is in no container with a mode of its own."""
+    if isinstance(module, layer.SeqToANNContainer | layer.MultiStepContainer):
+        modes[path] = "m"
+        return
     if isinstance(module, StepModule):
         modes[path] = str(module.step_mode)
-    if not isinstance(module, layer.SeqToANNContainer | layer.MultiStepContainer):
-        for name, child in module.named_children():
-            _modes(f"{path}.{name}" if path else name, child, modes)
+    for name, child in module.named_children():
+        _modes(f"{path}.{name}" if path else name, child, modes)
 
 
 def _table(precision: Precision) -> Table:
