@@ -1,6 +1,7 @@
 """`spikefold import`."""
 
 import inspect
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -27,7 +28,7 @@ The input's grid is never assumed: name data (as in recipes: digits, npz:FILE, .
 
 \b
   spikingjelly, snntorch  --leak-terms 3 --leak-error 0.02
-  ann                     --levels 15 --quantile 0.9999
+  ann                     --levels 15 --per-channel yes
 
 \b
 Examples:
@@ -77,6 +78,7 @@ def import_(
         raise InputError(f"Model file '{output}' must be a file, not a directory; add a file name")
     if samples < 1:
         raise InputError(f"Number of samples must be a positive integer, not {samples!r}")
+    logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # told when SpikingJelly runs
     with screen.status(f"loading {FRAMEWORKS[framework].title} and the network"):
         from spikefold import nn
         from spikefold.cli.data import load_source

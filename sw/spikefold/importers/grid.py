@@ -123,6 +123,15 @@ class Grid:
         return asdict(self)
 
 
+def spread(samples: object, count: int) -> Any:
+    """So many of the samples, evenly spread; all if there are fewer."""
+    array = (
+        samples if hasattr(samples, "__getitem__") and hasattr(samples, "__len__") else np.asarray(samples)
+    )
+    count = min(count, len(array))
+    return array[np.arange(count) * len(array) // max(1, count)]
+
+
 def _finite(x: object) -> NDArray[np.float64]:
     array = as_samples(x, "Calibration samples")
     if array.dtype.kind not in "iufb":

@@ -51,9 +51,12 @@ class Imported:
         Everything that is not as in the source.
     half_even
         The neurons of `model` whose source rounds half to even, where they round half up.
+    exact
+        Whether the source has levels, so that they must be the same, or real values that became levels.
     """
 
     model: torch.nn.Module
     taps: Mapping[str, str]
     notes: tuple[Note, ...] = ()
     half_even: frozenset[str] = field(default=frozenset())
+    exact: bool = True
