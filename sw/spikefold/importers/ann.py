@@ -16,8 +16,9 @@ from spikefold.importers.grid import Grid, spread
 from spikefold.importers.hooks import in_double, outputs, whole
 from spikefold.importers.imported import Imported, Note, Reference
 from spikefold.importers.scales import best_scales
+from spikefold.importers.table import Converter, Place, Table
 from spikefold.importers.torch_layers import STATELESS, TORCH, refused
-from spikefold.importers.walk import Converter, Place, Table, walk
+from spikefold.importers.walk import walk
 
 _ACTIVATIONS = (torch.nn.ReLU, torch.nn.ReLU6, torch.nn.Hardtanh)
 _ACCEPTED = (

@@ -5,10 +5,8 @@ Both are identities, if nothing between them acts on every slot.
 
 from typing import Any
 
-import torch
-
 from spikefold.errors import ImportRefusal
-from spikefold.importers.walk import Converter, Place
+from spikefold.importers.table import Converter, Place
 
 _ACCEPTED = "layers of weights without bias between SpikeCountToBinary and TemporalBinSum"
 
@@ -42,7 +40,7 @@ class Slots:
     def weights(self, converter: Converter) -> Converter:
         """A layer of weights, whose bias every slot would add."""
 
-        def convert(layer: Any, place: Place) -> torch.nn.Module | None:
+        def convert(layer: Any, place: Place) -> Any:
             if self._open and layer.bias is not None:
                 raise ImportRefusal(place.name, "its bias is added in every slot", _ACCEPTED)
             return converter(layer, place)
@@ -52,7 +50,7 @@ class Slots:
     def guard(self, converter: Converter) -> Converter:
         """A layer that is not linear."""
 
-        def convert(layer: Any, place: Place) -> torch.nn.Module | None:
+        def convert(layer: Any, place: Place) -> Any:
             if self._open:
                 raise ImportRefusal(place.name, "it acts on single slots of a count", _ACCEPTED)
             return converter(layer, place)

@@ -18,6 +18,7 @@ from spikefold.importers.hooks import in_double, outputs, per_step, whole
 from spikefold.importers.imported import OUTPUT, Imported, Reference
 from spikefold.importers.rules import Precision
 from spikefold.importers.slots import Slots
+from spikefold.importers.table import Converter, Place, Table
 from spikefold.importers.torch_layers import (
     RECURRENT,
     STATELESS,
@@ -32,7 +33,8 @@ from spikefold.importers.torch_layers import (
     nothing,
     refused,
 )
-from spikefold.importers.walk import Converter, Place, Table, repeats, walk
+from spikefold.importers.tracing import repeats
+from spikefold.importers.walk import walk
 
 _ACCEPTED = (
     "IFNode, LIFNode, ParametricLIFNode, ILIFNode; layer.Conv2d, Linear, BatchNorm, AvgPool2d, MaxPool2d, "

@@ -69,7 +69,12 @@ class Functional(nn.Module):
 
 def mlp() -> nn.Module:
     return nn.Sequential(
-        nn.Linear(24, 20), nn.BatchNorm1d(20), nn.ReLU(), nn.Linear(20, 16), nn.Hardtanh(0, 1), nn.Linear(16, 4)
+        nn.Linear(24, 20),
+        nn.BatchNorm1d(20),
+        nn.ReLU(),
+        nn.Linear(20, 16),
+        nn.Hardtanh(0, 1),
+        nn.Linear(16, 4),
     )
 
 
