@@ -16,13 +16,25 @@ class Slots:
 
     def __init__(self) -> None:
         self._open = 0  # slots of the counts that were split, 0 where none are
+        self._most = 1  # levels of the neuron before
+
+    def counts(self, converter: Converter) -> Converter:
+        """A neuron whose counts may be split."""
+
+        def convert(layer: Any, place: Place) -> Any:
+            neuron: Any = converter(layer, place)
+            self._most = neuron.levels
+            return neuron
+
+        return convert
 
     def split(self, layer: Any, place: Place) -> None:
         """Counts become slots; a count above their number would be cut."""
-        if place.value.max() > layer.num_slots:
+        most = max(self._most, int(place.value.max()))
+        if most > layer.num_slots:
             raise ImportRefusal(
                 place.name,
-                f"it has {layer.num_slots} slots for counts up to {int(place.value.max())}",
+                f"it has {layer.num_slots} slots for counts up to {most}",
                 "as many slots as the neuron has levels",
             )
         self._open = int(layer.num_slots)

@@ -176,11 +176,9 @@ def _multi_step(module: torch.nn.Module) -> bool:
 
 def _modes(path: str, module: torch.nn.Module, modes: dict[str, str]) -> None:
     """The step mode of every layer that is in no container with a mode of its own."""
-    if isinstance(module, layer.SeqToANNContainer | layer.MultiStepContainer):
-        modes[path] = "m"
+    if isinstance(module, StepModule):  # one that has no mode set knows all steps at once only
+        modes[path] = str(getattr(module, "step_mode", "m"))
         return
-    if isinstance(module, StepModule):
-        modes[path] = str(module.step_mode)
     for name, child in module.named_children():
         _modes(f"{path}.{name}" if path else name, child, modes)
 
@@ -208,7 +206,7 @@ def _table(precision: Precision) -> Table:
             neuron.IFNode: guarded(partial(_lif, precision=precision)),
             neuron.LIFNode: guarded(partial(_lif, precision=precision)),
             neuron.ParametricLIFNode: guarded(partial(_lif, precision=precision)),
-            neuron.ILIFNode: guarded(partial(_ilif, precision=precision)),
+            neuron.ILIFNode: guarded(slots.counts(partial(_ilif, precision=precision))),
             **_REFUSED,
         },
         chains={

@@ -93,6 +93,10 @@ class Table:
         base = plain_class(type(module), self.layers)
         return None if base is None else self.layers[base]
 
+    def base(self, module: torch.nn.Module) -> type | None:
+        """The known class that the module's class extends in any way."""
+        return next((base for base in type(module).__mro__ if base in self.layers), None)
+
 
 def plain_class(kind: type, known: Mapping[type, object]) -> type | None:
     """The known class that `kind` is, or extends by nothing but a constructor and texts."""

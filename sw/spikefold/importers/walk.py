@@ -110,10 +110,12 @@ class _Walk:
         chain = plain_class(type(module), self._table.chains)
         if chain is not None:
             return self._chain(path, module, self._table.chains[chain], self._only(path, inputs))
+        base, kind = self._table.base(module), type(module).__name__
+        if base is not None:
+            reason = f"a {kind} extends {base.__name__} by methods of its own"
+            raise ImportRefusal(path or kind, reason, self._table.accepted)
         if not any(True for _ in module.children()):
-            raise ImportRefusal(
-                path or type(module).__name__, f"a {type(module).__name__} is unknown", self._table.accepted
-            )
+            raise ImportRefusal(path or kind, f"a {kind} is unknown", self._table.accepted)
         return self._follow(path or type(module).__name__, path, module, inputs)
 
     def _chain(self, path: str, module: torch.nn.Module, lead: int | None, value: Value) -> Value:

@@ -24,6 +24,7 @@ EVERY = [
     lambda: nn.ReverB(3, 3, 2, 0.5, 0.25, "channel", "none"),
     lambda: nn.ReverB(3, None, 2, alpha="layer"),
     lambda: nn.ReverB(3, steps=2),
+    lambda: nn.Leaky(3, 0.5, 2, 0.75, 0.1, "arctan"),
 ]
 
 
@@ -95,7 +96,7 @@ def test_levels_are_emitted_exactly_whatever_the_threshold(threshold: float) -> 
 
 
 def test_attributes_that_fold_and_analysis_read() -> None:
-    lif, ilif, pit, coarse, qblif, frozen, reverb, real, _ = (make() for make in EVERY)
+    lif, ilif, pit, coarse, qblif, frozen, reverb, real, _, leaky = (make() for make in EVERY)
     table = [
         (n.levels, n.rounding, n.reset_mode, n.factor, n.fire_floor, n.input_gain) for n in map(_id, EVERY)
     ]
