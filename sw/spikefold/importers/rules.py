@@ -53,7 +53,7 @@ def leak(node: str, value: float, precision: Precision) -> tuple[float, Note | N
 
 
 def _accepted(value: float, precision: Precision, error: float) -> str:
-    larger = f"an allowed error of {error:.2g} or more"
+    larger = f"an allowed error of {math.ceil(error * 1e4) / 1e4:g} or more"
     for terms in range(precision.terms + 1, MOST_TERMS + 1):
         if abs(leak_shifts(value, terms).value - value) <= precision.error:
             return f"{terms} shifts (here and in compile, as leak_terms), or {larger}"

@@ -110,6 +110,7 @@ def test_attributes_that_fold_and_analysis_read() -> None:
         (7, "floor", "zero", None, 0.25, 1.0),
         (None, "floor", "zero", None, 0.0, 1.0),
         (15, "floor", "zero", None, 0.0, 1.0),
+        (1, "half_up", "subtract", None, 0.5, 1.0),
     ]
     with torch.no_grad():
         reverb.log_step.fill_(np.log(0.5))
@@ -124,6 +125,7 @@ def test_attributes_that_fold_and_analysis_read() -> None:
         frozen: (1.0, 1.0),
         reverb: ([0.5, 0.25, 0.125], 0.5),
         real: (1.0, 3.0),
+        leaky: (0.5 / 0.75, 1.0),
     }
     for neuron, (threshold, scale) in values.items():
         wanted = (np.broadcast_to(threshold, (2, 3)), np.broadcast_to(scale, (2, 3)))
