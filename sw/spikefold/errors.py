@@ -19,6 +19,24 @@ class ModelError(InputError):
     """A model or network that cannot be represented."""
 
 
+class ImportRefusal(ModelError):  # noqa: N818 - it is no fault, the answer is no
+    """A layer of another framework that has no exact counterpart here.
+
+    Attributes
+    ----------
+    node
+        The layer, by its name in the source.
+    reason
+        What it does that cannot be represented.
+    accepted
+        What would be taken instead.
+    """
+
+    def __init__(self, node: str, reason: str, accepted: str) -> None:
+        super().__init__(f"Layer {node!r} cannot be imported: {reason}; accepted: {accepted}")
+        self.node, self.reason, self.accepted = node, reason, accepted
+
+
 class BuildError(InputError):
     """A build directory that is incomplete, edited or not a build directory at all."""
 
