@@ -116,6 +116,7 @@ def import_network(
     """
     found = importer(framework)
     imported = found.load(source, grid, **options)
-    comparison = compare(imported, found.reference(source), grid, data, samples=samples, seed=seed)
+    theirs = imported.reference or found.reference(source)
+    comparison = compare(imported, theirs, grid, data, samples=samples, seed=seed)
     comparison.check(default_tolerance(imported) if tolerance is None else tolerance)
     return imported, comparison

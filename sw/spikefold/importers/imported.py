@@ -51,9 +51,12 @@ class Imported:
         Everything that is not as in the source.
     half_even
         The neurons of `model` whose source rounds half to even, where they round half up.
+    reference
+        The source's own computation, where options of `load` decide it; None where the source itself does.
     """
 
     model: torch.nn.Module
     taps: Mapping[str, str]
     notes: tuple[Note, ...] = ()
     half_even: frozenset[str] = field(default=frozenset())
+    reference: Reference | None = None

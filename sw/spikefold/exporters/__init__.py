@@ -1,0 +1,1 @@
+"""Networks of this package in the formats of others."""
