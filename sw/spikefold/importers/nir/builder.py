@@ -91,7 +91,7 @@ class Builder:
             return source
         layer = self.node(source).module
         if isinstance(layer, Dense | Conv2d) and self.alone(source):
-            factors = torch.from_numpy(gain)
+            factors = torch.tensor(gain)
             with torch.no_grad():
                 layer.weight.mul_(factors.reshape(-1, *(1,) * (layer.weight.dim() - 1)))
                 if layer.bias is not None:
@@ -99,7 +99,7 @@ class Builder:
             return source
         norm = BatchNorm(len(gain), eps=_NO_VARIANCE).double()
         with torch.no_grad():
-            norm.weight.copy_(torch.from_numpy(gain))
+            norm.weight.copy_(torch.tensor(gain))
         return self.append(f"{reader}_gain", norm, [source], self.shapes[source])
 
     def framed(self, reader: str, source: str, padding: Pair) -> Pair:
