@@ -13,6 +13,7 @@ from spikefold.cli.cache import cache
 from spikefold.cli.compile import compile_
 from spikefold.cli.demo import demo
 from spikefold.cli.failure import check_stdout, fail, flush_stdout
+from spikefold.cli.import_ import import_
 from spikefold.cli.simulate import simulate
 from spikefold.cli.synth import synth
 from spikefold.cli.train import train
@@ -78,5 +79,5 @@ def main() -> None:  # noqa: D103 - the help is above
     pass
 
 
-for _command in (train, compile_, verify, simulate, synth, analyze, demo, cache):
+for _command in (train, import_, compile_, verify, simulate, synth, analyze, demo, cache):
     main.add_command(_command)

@@ -6,13 +6,16 @@ on first use, and with them their framework. `import_network` does all of it.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from spikefold.importers.compare import Comparison, LayerComparison, compare, default_tolerance
-from spikefold.importers.frameworks import FRAMEWORKS, import_network, importer
-from spikefold.importers.grid import Grid
-from spikefold.importers.imported import OUTPUT, Imported, Note, Reference
-from spikefold.importers.rules import Precision
+from spikefold.importers.frameworks import FRAMEWORKS
+
+if TYPE_CHECKING:
+    from spikefold.importers.compare import Comparison, LayerComparison, compare, default_tolerance
+    from spikefold.importers.grid import Grid
+    from spikefold.importers.imported import OUTPUT, Imported, Note, Reference
+    from spikefold.importers.network import import_network, importer
+    from spikefold.importers.rules import Precision
 
 __all__ = [
     "FRAMEWORKS",
@@ -30,9 +33,20 @@ __all__ = [
     "importer",
 ]
 
+_HOMES = {
+    **dict.fromkeys(("Comparison", "LayerComparison", "default_tolerance"), "compare"),
+    "Grid": "grid",
+    **dict.fromkeys(("OUTPUT", "Imported", "Note", "Reference"), "imported"),
+    **dict.fromkeys(("import_network", "importer"), "network"),
+    "Precision": "rules",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name not in FRAMEWORKS:
+    if name in FRAMEWORKS:
+        from spikefold.importers.network import importer
+
+        return importer(name)
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    importer(name)
-    return import_module(f"{__name__}.{name}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -4,12 +4,11 @@ import copy
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from spikefold.errors import ModelError
-from spikefold.importers.grid import Grid
+from spikefold.importers.grid import Grid, spread
 from spikefold.importers.imported import Imported, Reference
 from spikefold.importers.ties import Ties, count_ties
 from spikefold.nn import Input, Readout, SpikingNeuron
@@ -60,6 +59,8 @@ class Comparison:
     ----------
     samples, random
         How many, and whether they were random levels.
+    exact
+        Whether the source has the same levels, or real values that were rounded to levels.
     layers
         Neurons and the readout in order, on samples that lie on the input grid.
     off_grid
@@ -70,6 +71,7 @@ class Comparison:
 
     samples: int
     random: bool
+    exact: bool
     layers: tuple[LayerComparison, ...]
     off_grid: float
     classes_off_grid: int
@@ -95,9 +97,12 @@ class Comparison:
         return {**asdict(self), "layers": [asdict(layer) for layer in self.layers]}
 
     def check(self, tolerance: float) -> None:
-        """Raise ModelError, naming the worst layer, if more than this share of levels or classes differs."""
+        """Raise ModelError, naming the worst layer, if more than this share of levels or classes differs.
+
+        Where the source has no levels, classes alone count.
+        """
         worst = max(self.layers, key=lambda layer: layer.share)
-        if max(self.share, self.layers[-1].share) > tolerance:
+        if max(self.share if self.exact else 0, self.layers[-1].share) > tolerance:
             raise ModelError(
                 f"Imported network must be the source's within a tolerance of {tolerance:g}, but "
                 f"{self.share:.2%} of all levels and {self.classes_differ} of {self.samples} classes differ, "
@@ -139,7 +144,7 @@ def compare(
     ModelError
         If the source gives no value for a layer, or one of another shape.
     """
-    x = grid.samples(grid.random(samples, seed) if data is None else _some(data, samples))
+    x = grid.samples(grid.random(samples, seed) if data is None else spread(data, samples))
     entrance = grid.layer().double()
     on_grid = entrance(x)
     theirs = dict(reference(on_grid))
@@ -148,13 +153,9 @@ def compare(
     layers = tuple(_layer(imported, name, source, ours, theirs) for name, source in _ordered(imported))
     result = imported.taps[layers[-1].name]
     changed = _classes(as_given[result]) != _classes(theirs[result])
-    return Comparison(len(changed), data is None, layers, _distance(entrance, x), int(changed.sum()))
-
-
-def _some(data: object, samples: int) -> object:
-    """So many samples, evenly spread."""
-    array = np.asarray(data)
-    return array[np.arange(min(samples, len(array))) * len(array) // max(1, min(samples, len(array)))]
+    return Comparison(
+        len(changed), data is None, imported.exact, layers, _distance(entrance, x), int(changed.sum())
+    )
 
 
 def _ordered(imported: Imported) -> list[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """The input grid: what levels the hardware sees of real samples. Asked for or measured, never assumed."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from spikefold.ir.input import as_samples
 from spikefold.nn import Input
 
 MOST_LEVELS = 255
+_LOOKED_AT = 4096  # samples that a grid is found of
 _ON_GRID = 1e-6  # of a level: how far off samples may lie that are written as decimals
 Normal = float | tuple[float, ...] | None
 
@@ -55,13 +55,15 @@ class Grid:
         levels: int | None = None,
         *,
         static: bool = True,
+        minimum: float | None = None,
+        maximum: float | None = None,
         mean: Normal = None,
         std: Normal = None,
     ) -> "Grid":
         """The grid of calibration samples, [N, *shape], or [N, T, *shape] if not static.
 
-        The range is that of the samples. Without `levels` all samples must lie on one grid of at most 255
-        steps, which is then found.
+        The range is that of the samples unless given. Without `levels` the samples (4096 of them, evenly
+        spread, if there are more) must lie on one grid of at most 255 steps, which is then found.
 
         Raises
         ------
@@ -73,10 +75,12 @@ class Grid:
         if not shape or not len(x) or (not static and x.shape[1] != steps):
             wanted = "[samples, ...]" if static else f"[samples, {steps} steps, ...]"
             raise InputError(f"Calibration samples must have shape {wanted}, not {list(x.shape)}")
-        low, high = float(x.min()), float(x.max())
+        low = float(x.min()) if minimum is None else minimum
+        high = float(x.max()) if maximum is None else maximum
         if not low < high:
-            raise InputError(f"Calibration samples must differ, but all values are {low!r}")
-        levels = _found_levels(x, low, high) if levels is None else levels
+            raise InputError(f"Range of the input must be increasing, not {low!r}..{high!r}")
+        if levels is None:
+            levels = _found_levels(x[:: -(-len(x) // _LOOKED_AT)], low, high)
         return cls(tuple(shape), levels, low, high, steps, static, mean, std)
 
     def layer(self) -> Input:
@@ -119,6 +123,15 @@ class Grid:
         return asdict(self)
 
 
+def spread(samples: object, count: int) -> Any:
+    """So many of the samples, evenly spread; all if there are fewer."""
+    array = (
+        samples if hasattr(samples, "__getitem__") and hasattr(samples, "__len__") else np.asarray(samples)
+    )
+    count = min(count, len(array))
+    return array[np.arange(count) * len(array) // max(1, count)]
+
+
 def _finite(x: object) -> NDArray[np.float64]:
     array = as_samples(x, "Calibration samples")
     if array.dtype.kind not in "iufb":
@@ -131,7 +144,7 @@ def _finite(x: object) -> NDArray[np.float64]:
 
 def _found_levels(x: NDArray[np.float64], low: float, high: float) -> int:
     """The coarsest grid from `low` to `high` that all samples lie on."""
-    values = (np.unique(x) - low) / (high - low)
+    values = (np.unique(x.clip(low, high)) - low) / (high - low)
     if len(values) <= MOST_LEVELS + 1:
         for levels in range(1, MOST_LEVELS + 1):
             scaled = values * levels
@@ -140,12 +153,5 @@ def _found_levels(x: NDArray[np.float64], low: float, high: float) -> int:
     raise InputError(
         f"Number of input levels must be given, as the calibration samples ({len(values)} different values "
         f"from {low:g} to {high:g}) lie on no grid of at most {MOST_LEVELS} steps; "
-        "give levels (D_in), and compare() tells what the rounding of the input changes"
+        "give levels (D_in); the comparison tells what rounding the input to them changes"
     )
-
-
-def normal(values: Sequence[float] | float | None) -> Normal:
-    """A normalisation as `Grid` keeps it."""
-    if values is None or isinstance(values, int | float):
-        return None if values is None else float(values)
-    return tuple(map(float, values)) if len(values) > 1 else float(values[0])

@@ -51,6 +51,8 @@ class Imported:
         Everything that is not as in the source.
     half_even
         The neurons of `model` whose source rounds half to even, where they round half up.
+    exact
+        Whether the source has levels, so that they must be the same, or real values that became levels.
     reference
         The source's own computation, where options of `load` decide it; None where the source itself does.
     """
@@ -59,4 +61,5 @@ class Imported:
     taps: Mapping[str, str]
     notes: tuple[Note, ...] = ()
     half_even: frozenset[str] = field(default=frozenset())
+    exact: bool = True
     reference: Reference | None = None

@@ -72,8 +72,18 @@ class Options:
         checks.boolean("PIT decay_input", self.decay_input)
 
 
-def load(source: Any, grid: Grid, **options: Any) -> Imported:
-    """The network of a published checkpoint.
+def load(
+    source: Any,
+    grid: Grid,
+    *,
+    tau: float | None = None,
+    decay_input: bool | None = None,
+    reset: str = "soft",
+    levels: int = LEVELS,
+    leak_terms: int = 3,
+    leak_error: float = 1 / 64,
+) -> Imported:
+    """Import a published checkpoint.
 
     Parameters
     ----------
@@ -82,9 +92,8 @@ def load(source: Any, grid: Grid, **options: Any) -> Imported:
         a safetensors file; or the state dict.
     grid
         The input, (channels, height, width), with the normalisation that the network was trained with.
-    **options
-        The fields of `Options`: `tau` and `decay_input`, which must be given; `reset`, `levels`,
-        `leak_terms`, `leak_error`.
+    tau, decay_input, reset, levels, leak_terms, leak_error
+        See `Options`; the first two must be given.
 
     Raises
     ------
@@ -93,7 +102,8 @@ def load(source: Any, grid: Grid, **options: Any) -> Imported:
     ModelError
         If the file cannot be read.
     """
-    found, chosen = layout(_state(source)), Options(**options)
+    found = layout(_state(source))
+    chosen = Options(tau, decay_input, reset, levels, leak_terms, leak_error)
     _check_input(found, grid)
     leak, note = rules.leak("relu1", float(chosen.tau or 0), Precision(chosen.leak_terms, chosen.leak_error))
     model, framed = _build(found, grid, chosen, leak)

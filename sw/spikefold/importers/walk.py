@@ -156,12 +156,12 @@ def repeats(module: torch.nn.Module) -> bool:
 
 
 class _Walk:
-    """What is known so far: nodes, and what each gives on the probe, [T, B, ...] in float64."""
+    """What is known so far: nodes, and what each gives on the probe, [T, B, ...]."""
 
     def __init__(self, module: torch.nn.Module, table: Table, grid: Grid, probe: Tensor, lead: int) -> None:
         self._module, self._table, self._lead, self._steps = module, table, lead, grid.steps
         self._paths = {name for name, _ in module.named_modules()}
-        self._probe = probe
+        self._probe, self._dtype = probe, _dtype(module)
         self._nodes: list[Node] = []
         self._values: dict[str, Tensor] = {}
         self._calls: dict[str, int] = {}
@@ -177,7 +177,7 @@ class _Walk:
         if last != self._readout:
             last = self._append("readout", Readout(), (last,))
         self._taps[last.node] = OUTPUT
-        model = assemble(self._nodes).eval().to(_dtype(self._module))
+        model = assemble(self._nodes).eval()
         return Imported(model, self._taps, tuple(self._notes), frozenset(self._half_even))
 
     def _run(self, path: str, module: torch.nn.Module, inputs: Sequence[Value]) -> Value:
@@ -289,7 +289,7 @@ class _Walk:
         kind = kind_of(layer)
         assert kind is not None  # converters give layers of this package
         read = tuple(value.node for value in inputs)
-        layer = layer.to(torch.float64).eval()
+        layer = layer.to(self._dtype).eval()
         with torch.no_grad():
             self._values[name] = layer(*(self._values[source] for source in read) if read else (self._probe,))
         self._nodes.append(Node(name, kind.name, layer, read))

@@ -185,16 +185,16 @@ def voting() -> torch.nn.Module:
 
 
 def _run(grid: Grid, net: torch.nn.Module) -> None:
+    """One pass as the network's user would do it."""
     functional.reset_net(net)
     x = grid.real(grid.samples(grid.random(8, seed=5))).float()
+    modes = [getattr(module, "step_mode", "m") for module in net.modules()]
     if isinstance(net, CSNN):
         net(x[0])
-    elif isinstance(net[0] if isinstance(net, torch.nn.Sequential) else net, layer.SeqToANNContainer):
-        net(x)
-    elif next(m for m in net.modules() if hasattr(m, "step_mode")).step_mode == "m":
-        net(x)
-    else:
+    elif "s" in modes and not any(isinstance(module, layer.SeqToANNContainer) for module in net):
         torch.stack([net(step) for step in x])
+    else:
+        net(x)
     functional.reset_net(net)
 
 

@@ -30,8 +30,19 @@ _SAME = 1e-6
 __all__ = ["load", "reference"]
 
 
-def load(source: Any, grid: Grid | None, **options: Any) -> Imported:
-    """The network of a NIR graph.
+def load(
+    source: Any,
+    grid: Grid | None,
+    *,
+    dt: float | None = None,
+    reset: str | None = None,
+    fires: str = "above",
+    method: str = "euler",
+    readout: str | None = None,
+    leak_terms: int = 3,
+    leak_error: float = 1 / 64,
+) -> Imported:
+    """Import a NIR graph.
 
     Parameters
     ----------
@@ -40,8 +51,8 @@ def load(source: Any, grid: Grid | None, **options: Any) -> Imported:
     grid
         The input, of the shape of the graph's Input; where the graph has a Conv1d, (channels, length) is
         given as (channels, 1, length). A file of `spikefold.exporters.nir` brings its own: None, or the same.
-    **options
-        The fields of `Options`: `dt`, `reset`, `fires`, `method`, `readout`, `leak_terms`, `leak_error`.
+    dt, reset, fires, method, readout, leak_terms, leak_error
+        See `Options`.
 
     Raises
     ------
@@ -50,31 +61,13 @@ def load(source: Any, grid: Grid | None, **options: Any) -> Imported:
     ModelError
         If the file cannot be read.
     """
-    whole, chosen = read_graph(source), Options(**options)
+    whole, chosen = read_graph(source), Options(dt, reset, fires, method, readout, leak_terms, leak_error)
     if is_own(whole):
         return replace(load_own(whole, grid), reference=Interpreter(flat(whole), chosen))
     if grid is None:
         raise InputError("Input grid must be given, as a NIR file has none")
     graph = flat(whole)
-    builder = Builder(
-        frozenset(graph.nodes), _readers(graph), grid, any(map(_is_conv1d, graph.nodes.values()))
-    )
-    _check_input(graph, grid, builder.line)
-    builder.given[graph.entrance] = builder.append("input", grid.layer(), [], grid.shape)
-    for name, node in graph.nodes.items():
-        if isinstance(node, nir.I | nir.LI):
-            if graph.reads[graph.exit] != (name,):
-                raise ImportRefusal(
-                    name,
-                    f"a {type(node).__name__} emits its membrane, no spikes",
-                    "one before the Output alone",
-                )
-            continue
-        read = builder.summed(name, graph.reads[name])
-        fires = hasattr(node, "threshold") or hasattr(node, "v_threshold")
-        add = _add_neuron if fires else add_linear
-        builder.given[name] = add(builder, name, node, read, *((chosen, graph) if fires else ()))
-    add_readout(builder, graph, chosen)
+    builder = _built(graph, grid, chosen)
     notes = (*_general(chosen), *builder.notes)
     computed = Interpreter(graph, chosen)
     return Imported(assemble(builder.nodes).eval(), builder.taps, notes, reference=computed)
@@ -83,6 +76,29 @@ def load(source: Any, grid: Grid | None, **options: Any) -> Imported:
 def reference(source: Any, **options: Any) -> Reference:
     """The graph itself, computed node by node from NIR's equations; `options` as for `load`."""
     return Interpreter(flat(read_graph(source)), Options(**options))
+
+
+def _built(graph: FlatGraph, grid: Grid, options: Options) -> Builder:
+    """The layers of all nodes."""
+    line = any(isinstance(node, nir.Conv1d) for node in graph.nodes.values())
+    builder = Builder(frozenset(graph.nodes), _readers(graph), grid, line)
+    _check_input(graph, grid, line)
+    builder.given[graph.entrance] = builder.append("input", grid.layer(), [], grid.shape)
+    for name, node in graph.nodes.items():
+        if isinstance(node, nir.I | nir.LI):
+            if graph.reads[graph.exit] != (name,):
+                kind = type(node).__name__
+                raise ImportRefusal(
+                    name, f"a {kind} emits its membrane, no spikes", f"an {kind} before the Output alone"
+                )
+            continue
+        read = builder.summed(name, graph.reads[name])
+        if hasattr(node, "threshold") or hasattr(node, "v_threshold"):
+            builder.given[name] = _add_neuron(builder, name, node, read, options, graph)
+        else:
+            builder.given[name] = add_linear(builder, name, node, read)
+    add_readout(builder, graph, options)
+    return builder
 
 
 def _add_neuron(
@@ -120,10 +136,6 @@ def _general(options: Options) -> tuple[Note, ...]:
 def _readers(graph: FlatGraph) -> dict[str, int]:
     every = [source for sources in graph.reads.values() for source in sources]
     return {name: every.count(name) for name in (graph.entrance, *graph.nodes)}
-
-
-def _is_conv1d(node: Any) -> bool:
-    return isinstance(node, nir.Conv1d)
 
 
 def _check_input(graph: FlatGraph, grid: Grid, line: bool) -> None:
