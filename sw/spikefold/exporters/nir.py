@@ -29,7 +29,10 @@ KEY = "spikefold"
 """Of a graph's metadata: the description of its layers."""
 
 _ABSENT = ("dropout", "identity")
-_GROUPS = "has groups, which nir's check of shapes refuses: other readers need nir.read(.., type_check=False)"
+_UNCHECKED = (
+    "has groups or a kernel that is not square, which nir's check of shapes refuses: other readers need "
+    "nir.read(.., type_check=False)"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +89,9 @@ def to_nir(model: torch.nn.Module, dt: float = 1.0) -> Exported:
         nodes |= dict(zip(names, made, strict=True))
         edges += _edges(layer, gives, names)
         gives[layer.name] = names[-1]
-    grouped = [name for name, node in nodes.items() if getattr(node, "groups", 1) > 1]
-    graph = nir.NIRGraph(nodes, edges, {KEY: text, "dt": float(dt)}, type_check=not grouped)
-    return Exported(graph, (*_notes(layers), *_of(grouped, _GROUPS)))
+    odd = [name for name, node in nodes.items() if isinstance(node, nir.Conv2d) and not _checkable(node)]
+    graph = nir.NIRGraph(nodes, edges, {KEY: text, "dt": float(dt)}, type_check=not odd)
+    return Exported(graph, (*_notes(layers), *_of(odd, _UNCHECKED)))
 
 
 def write(model: torch.nn.Module, path: str | os.PathLike[str], dt: float = 1.0) -> tuple[str, ...]:
@@ -151,6 +154,11 @@ def _edges(layer: nn.Node, gives: dict[str, str], names: Sequence[str]) -> list[
         )
     inner = list(pairwise(names))
     return [*((source, names[0]) for source in sources), *inner]
+
+
+def _checkable(node: Any) -> bool:
+    """Whether nir's own check of shapes understands a convolution; it takes all kernels for square."""
+    return bool(node.groups == 1 and node.weight.shape[2] == node.weight.shape[3])
 
 
 def _notes(model: torch.nn.Module) -> tuple[str, ...]:

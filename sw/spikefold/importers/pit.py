@@ -111,7 +111,9 @@ def load(
     model.double().load_state_dict(_renamed(found, model.state_dict()))
     taps = {_name(name): name for name, _ in found.neurons()}
     computed = _reference(found, chosen)
-    return Imported(model.eval(), taps | {"readout": OUTPUT}, tuple(notes), frozenset(taps), computed)
+    return Imported(
+        model.eval(), taps | {"readout": OUTPUT}, tuple(notes), frozenset(taps), reference=computed
+    )
 
 
 def reference(source: Any, **options: Any) -> Reference:

@@ -82,25 +82,28 @@ class Builder:
             )
         return self.append(f"{reader}_sum", Add(), layers, shapes.pop())
 
-    def scaled(self, reader: str, source: str, gain: Reals) -> str:
-        """The layer that gives what `source` gives, times a factor for each channel.
+    def scaled(self, reader: str, source: str, gain: Reals, offset: Reals | None = None) -> str:
+        """The layer that gives what `source` gives, times a factor for each channel, plus an offset.
 
-        The factor goes into the weights before it, unless something else reads these.
+        Both go into the weights and bias before them, unless something else reads these.
         """
-        if np.allclose(gain, 1, rtol=0, atol=_SAME):
+        if offset is None and np.allclose(gain, 1, rtol=0, atol=_SAME):
             return source
-        layer = self.node(source).module
-        if isinstance(layer, Dense | Conv2d) and self.alone(source):
-            factors = torch.tensor(gain)
+        shift = torch.zeros(len(gain), dtype=torch.float64) if offset is None else torch.tensor(offset)
+        layer, factors = self.node(source).module, torch.tensor(gain)
+        if not isinstance(layer, Dense | Conv2d) or not self.alone(source):
+            norm = BatchNorm(len(gain), eps=_NO_VARIANCE).double()
             with torch.no_grad():
-                layer.weight.mul_(factors.reshape(-1, *(1,) * (layer.weight.dim() - 1)))
-                if layer.bias is not None:
-                    layer.bias.mul_(factors)
-            return source
-        norm = BatchNorm(len(gain), eps=_NO_VARIANCE).double()
+                norm.weight.copy_(factors)
+                norm.bias.copy_(shift)
+            return self.append(f"{reader}_gain", norm, [source], self.shapes[source])
         with torch.no_grad():
-            norm.weight.copy_(torch.tensor(gain))
-        return self.append(f"{reader}_gain", norm, [source], self.shapes[source])
+            layer.weight.mul_(factors.reshape(-1, *(1,) * (layer.weight.dim() - 1)))
+            if layer.bias is not None:
+                layer.bias.mul_(factors).add_(shift)
+            elif offset is not None:
+                layer.bias = torch.nn.Parameter(shift)
+        return source
 
     def framed(self, reader: str, source: str, padding: Pair) -> Pair:
         """Let the input take over the zeros of a convolution that alone reads it, where 0 is not level 0.

@@ -5,14 +5,16 @@ from typing import Any
 import nir
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from spikefold.errors import ImportRefusal, InputError
 from spikefold.importers.nir.builder import Builder
-from spikefold.importers.nir.parameters import Shape, pair, per_channel, reals, whole
+from spikefold.importers.nir.parameters import Reals, Shape, pair, per_channel, reals, whole
 from spikefold.ir.maps import Map, Window
 from spikefold.nn import AvgPool2d, Conv2d, Dense, Flatten
 
 _MAPS = "maps of shape (channels, rows, columns)"
+_CURRENTS = ("dense", "conv", "add", "avg_pool", "batch_norm")
 
 
 def add_linear(builder: Builder, name: str, node: Any, source: str) -> str:
@@ -47,6 +49,8 @@ def _dense(builder: Builder, name: str, node: Any, source: str) -> str:
             f"its weight of shape {list(weight.shape)} reads {weight.shape[1]} features, not {list(shape)}",
             "as many features as come; a Flatten before it if they are maps",
         )
+    if _is_gain(builder, source, weight):
+        return builder.scaled(name, source, np.diag(weight).astype(np.float64), _offset(bias))
     layer = Dense(weight.shape[1], weight.shape[0], bias is not None)
     _fill(name, layer, weight, bias)
     return builder.append(name, layer, [source], (weight.shape[0],))
@@ -72,10 +76,22 @@ def _convolution(builder: Builder, name: str, node: Any, source: str) -> str:
             "as many channels as come",
         )
     window = _window(name, shape, kernel, stride, padding)
+    if kernel == stride == (1, 1) and padding == (0, 0) and _is_gain(builder, source, weight[..., 0, 0]):
+        return builder.scaled(name, source, np.diag(weight[..., 0, 0]).astype(np.float64), _offset(bias))
     padding = builder.framed(name, source, padding)
     layer = Conv2d(channels, len(weight), kernel, stride, padding, groups, bias=bool(bias.any()))
     _fill(name, layer, weight, bias if bias.any() else None)
     return builder.append(name, layer, [source], (len(weight), window.height, window.width))
+
+
+def _is_gain(builder: Builder, source: str, weight: NDArray[Any]) -> bool:
+    """Whether weights that read currents are a diagonal matrix: a batch norm, as it is often exported."""
+    square = weight.shape[0] == weight.shape[1] and builder.node(source).kind in _CURRENTS
+    return square and bool((weight == np.diag(np.diag(weight))).all())
+
+
+def _offset(bias: NDArray[Any] | None) -> Reals | None:
+    return None if bias is None or not bias.any() else bias.astype(np.float64)
 
 
 def _flatten(builder: Builder, name: str, node: Any, source: str) -> str:
