@@ -181,7 +181,7 @@ def test_the_verilog_computes_the_network(name):
 
 def check_gateware(case, simulator, samples):
     imported, _ = case.run()
-    design = spikefold.compile(imported.model, name="net", weight_bits=10)
+    design = spikefold.compile(imported.model, name="net", weight_bits=8)
     x = case.grid.random(200, seed=3)
     classes = logits(imported, case.grid.samples(x)).argmax(1).numpy()
     assert (design.golden(x).classes == classes).mean() > 0.85
