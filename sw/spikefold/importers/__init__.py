@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from spikefold.importers.frameworks import FRAMEWORKS
 
 if TYPE_CHECKING:
-    from spikefold.importers.compare import Comparison, LayerComparison, compare, default_tolerance
+    from spikefold.importers.comparison import Comparison, LayerComparison, compare, default_tolerance
     from spikefold.importers.grid import Grid
     from spikefold.importers.imported import OUTPUT, Imported, Note, Reference
     from spikefold.importers.network import import_network, importer
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Comparison", "LayerComparison", "default_tolerance"), "compare"),
+    **dict.fromkeys(("Comparison", "LayerComparison", "compare", "default_tolerance"), "comparison"),
     "Grid": "grid",
     **dict.fromkeys(("OUTPUT", "Imported", "Note", "Reference"), "imported"),
     **dict.fromkeys(("import_network", "importer"), "network"),

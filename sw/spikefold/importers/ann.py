@@ -16,8 +16,9 @@ from spikefold.importers.grid import Grid, spread
 from spikefold.importers.hooks import in_double, outputs, whole
 from spikefold.importers.imported import Imported, Note, Reference
 from spikefold.importers.scales import best_scales
+from spikefold.importers.table import Converter, Place, Table
 from spikefold.importers.torch_layers import STATELESS, TORCH, refused
-from spikefold.importers.walk import Converter, Place, Table, walk
+from spikefold.importers.walk import walk
 
 _ACTIVATIONS = (torch.nn.ReLU, torch.nn.ReLU6, torch.nn.Hardtanh)
 _ACCEPTED = (
@@ -67,9 +68,9 @@ def load(
     _check(source)
     if grid.steps != 1 or not grid.static:
         raise InputError(f"Input of a network without time must have 1 static step, not {grid.steps}")
+    convert = partial(_levels, levels=rules.levels("activations", levels), per_channel=per_channel)
     if calibration is None:
         raise InputError("Calibration samples must be given: the scales of activations are measured on them")
-    convert = partial(_levels, levels=rules.levels("activations", levels), per_channel=per_channel)
     probe = grid.samples(spread(calibration, _MOST_SAMPLES))
     return replace(walk(source, _table(convert), grid, probe, lead=1), exact=False)
 

@@ -26,6 +26,31 @@ class Size:
     axis: int | None
 
 
+@dataclass(frozen=True)
+class Membrane:
+    """The membrane that a neuron layer gives beside its spikes."""
+
+    layer: str
+
+
+class Zeros:
+    """A constant tensor of zeros: a membrane at rest."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """Says that a call gives this."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """Says that a call puts what was computed step by step into one tensor [T, ...]."""
+
+    value: Any
+
+
 class Kept:
     """Says that a call gives what it was given."""
 
@@ -65,7 +90,7 @@ class Call:
         return tuple(rest[0]) if len(rest) == 1 and isinstance(rest[0], list | tuple) else rest
 
 
-Meaning = torch.nn.Module | tuple[torch.nn.Module, ...] | Size | Kept | Averaged
+Meaning = torch.nn.Module | tuple[torch.nn.Module, ...] | Size | Given | Stacked | Kept | Averaged
 Function = Callable[[Call], Meaning | None]
 """What a call means: layers of the source's framework, or one of the above; None if it is not supported."""
 
@@ -97,6 +122,23 @@ def _size(call: Call) -> Meaning | None:
 def _item(call: Call) -> Meaning | None:
     index = call.get(1, "")
     return Size(index) if call.arguments[0] == Size(None) and isinstance(index, int) else None
+
+
+def stack(call: Call) -> Meaning | None:
+    """`torch.stack` of what one layer gave at every time step."""
+    values, axis = call.get(0, "tensors"), call.get(1, "dim", 0)
+    same = isinstance(values, list | tuple) and len(values) == call.steps and len(set(values)) == 1
+    return Stacked(values[0]) if same and axis == 0 else None
+
+
+def step_item(call: Call) -> Meaning | None:
+    """Spikes or membrane out of a neuron's result, or one time step out of the input."""
+    read, index = call.arguments
+    if isinstance(read, tuple | list) and isinstance(index, int):
+        return Given(read[index])
+    if isinstance(read, Value) and isinstance(index, int) and -call.steps <= index < call.steps:
+        return Given(read)
+    return _item(call)
 
 
 def _unsqueeze(call: Call) -> Meaning | None:

@@ -12,7 +12,9 @@ class Framework:
     title
         The framework's name for people.
     package
-        The Python package it imports, and the extra of this project; None if it needs none.
+        The Python package it imports; None if it needs none.
+    install
+        What installs it.
     live
         Whether its source is a live module (on the command line FILE.py:NAME), not a file.
     steps
@@ -23,15 +25,19 @@ class Framework:
 
     title: str
     package: str | None
+    install: str
     live: bool
     steps: int | None = None
     calibrated: bool = False
 
 
+_SPIKINGJELLY = (  # itself it asks for torchvision and torchaudio, which it does not need
+    "pip install 'spikefold[spikingjelly]' && pip install --no-deps 'spikingjelly>=2,<3'"
+)
 FRAMEWORKS = {
-    "spikingjelly": Framework("SpikingJelly", "spikingjelly", live=True),
-    "snntorch": Framework("snnTorch", "snntorch", live=True),
-    "ann": Framework("PyTorch", None, live=True, steps=1, calibrated=True),
-    "nir": Framework("NIR", "nir", live=False),
-    "pit": Framework("PIT's checkpoints", None, live=False),
+    "spikingjelly": Framework("SpikingJelly", "spikingjelly", _SPIKINGJELLY, live=True),
+    "snntorch": Framework("snnTorch", "snntorch", "pip install 'spikefold[snntorch]'", live=True),
+    "ann": Framework("PyTorch", None, "", live=True, steps=1, calibrated=True),
+    "nir": Framework("NIR", "nir", "pip install 'spikefold[nir]'", live=False),
+    "pit": Framework("PIT's checkpoints", None, "", live=False),
 }

@@ -14,7 +14,7 @@ from spikefold.nn import Input
 
 MOST_LEVELS = 255
 _LOOKED_AT = 4096  # samples that a grid is found of
-_ON_GRID = 1e-6  # of a level: how far off samples may lie that are written as decimals
+_ON_GRID = 1e-4  # of a level: how far off samples may lie, as float32 or a few decimals
 Normal = float | tuple[float, ...] | None
 
 

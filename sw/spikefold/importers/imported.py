@@ -51,6 +51,8 @@ class Imported:
         Everything that is not as in the source.
     half_even
         The neurons of `model` whose source rounds half to even, where they round half up.
+    strict
+        Those whose source fires above its threshold, where they fire at it.
     exact
         Whether the source has levels, so that they must be the same, or real values that became levels.
     reference
@@ -61,5 +63,6 @@ class Imported:
     taps: Mapping[str, str]
     notes: tuple[Note, ...] = ()
     half_even: frozenset[str] = field(default=frozenset())
+    strict: frozenset[str] = field(default=frozenset())
     exact: bool = True
     reference: Reference | None = None

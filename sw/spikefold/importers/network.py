@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 
 from spikefold.errors import InputError, MissingToolError, shown
 from spikefold.fold import fold
-from spikefold.importers.compare import RANDOM_SAMPLES, Comparison, compare, default_tolerance
+from spikefold.importers.comparison import RANDOM_SAMPLES, Comparison, compare, default_tolerance
 from spikefold.importers.frameworks import FRAMEWORKS
 from spikefold.importers.grid import Grid
 from spikefold.importers.imported import Imported, Reference
@@ -40,7 +40,7 @@ def importer(name: str) -> Importer:
     if framework.package is not None and importlib.util.find_spec(framework.package) is None:
         raise MissingToolError(
             f"Importing from {framework.title} needs the package {framework.package!r}, which is not "
-            f"installed; install it with: pip install 'spikefold[{name}]'"
+            f"installed; install it with: {framework.install}"
         )
     return cast(Importer, import_module(f"spikefold.importers.{name}"))
 

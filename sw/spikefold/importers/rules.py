@@ -8,6 +8,8 @@ from spikefold.importers.imported import Note
 from spikefold.quantize.leak import leak_shifts
 
 MOST_TERMS = 8
+ROUNDING = 1e-7
+"""What a leak may be off by as a float32 number, without a note."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,13 @@ def leak(node: str, value: float, precision: Precision) -> tuple[float, Note | N
             f"(nearest: {near:.6g})",
             _accepted(value, precision, error),
         )
-    if error < 1e-7:  # float32 rounding of tau or beta
+    if error < ROUNDING:
         return near, None
     return near, Note(node, f"leak {value:.6g} became {near:.6g}, a sum of shifts", error)
 
 
 def _accepted(value: float, precision: Precision, error: float) -> str:
-    larger = f"an allowed error of {error:.2g} or more"
+    larger = f"an allowed error of {math.ceil(error * 1e4) / 1e4:g} or more"
     for terms in range(precision.terms + 1, MOST_TERMS + 1):
         if abs(leak_shifts(value, terms).value - value) <= precision.error:
             return f"{terms} shifts (here and in compile, as leak_terms), or {larger}"

@@ -18,6 +18,7 @@ from spikefold.importers.hooks import in_double, outputs, per_step, whole
 from spikefold.importers.imported import OUTPUT, Imported, Reference
 from spikefold.importers.rules import Precision
 from spikefold.importers.slots import Slots
+from spikefold.importers.table import Converter, Place, Table
 from spikefold.importers.torch_layers import (
     RECURRENT,
     STATELESS,
@@ -32,7 +33,8 @@ from spikefold.importers.torch_layers import (
     nothing,
     refused,
 )
-from spikefold.importers.walk import Converter, Place, Table, repeats, walk
+from spikefold.importers.tracing import repeats
+from spikefold.importers.walk import walk
 
 _ACCEPTED = (
     "IFNode, LIFNode, ParametricLIFNode, ILIFNode; layer.Conv2d, Linear, BatchNorm, AvgPool2d, MaxPool2d, "
@@ -174,11 +176,9 @@ def _multi_step(module: torch.nn.Module) -> bool:
 
 def _modes(path: str, module: torch.nn.Module, modes: dict[str, str]) -> None:
     """The step mode of every layer that is in no container with a mode of its own."""
-    if isinstance(module, layer.SeqToANNContainer | layer.MultiStepContainer):
-        modes[path] = "m"
+    if isinstance(module, StepModule):  # one that has no mode set knows all steps at once only
+        modes[path] = str(getattr(module, "step_mode", "m"))
         return
-    if isinstance(module, StepModule):
-        modes[path] = str(module.step_mode)
     for name, child in module.named_children():
         _modes(f"{path}.{name}" if path else name, child, modes)
 
@@ -206,7 +206,7 @@ def _table(precision: Precision) -> Table:
             neuron.IFNode: guarded(partial(_lif, precision=precision)),
             neuron.LIFNode: guarded(partial(_lif, precision=precision)),
             neuron.ParametricLIFNode: guarded(partial(_lif, precision=precision)),
-            neuron.ILIFNode: guarded(partial(_ilif, precision=precision)),
+            neuron.ILIFNode: guarded(slots.counts(partial(_ilif, precision=precision))),
             **_REFUSED,
         },
         chains={

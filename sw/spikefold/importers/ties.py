@@ -1,4 +1,4 @@
-"""Membranes half-way between two levels, where rounding half up and half to even part."""
+"""Membranes at which rounding rules part."""
 
 from typing import NamedTuple
 
@@ -10,14 +10,18 @@ from spikefold.nn.functional import State, step
 
 
 class Ties(NamedTuple):
-    """How many there are, and for how many of them half to even gives another level than half up."""
+    """How many there are, and for how many of them the source gives another level."""
 
     all: int
     apart: int
 
 
-def count_ties(neuron: SpikingNeuron, current: Tensor) -> Ties:
-    """Ties among the membranes of a neuron layer that reads `current` [T, B, C, ...]."""
+def count_ties(neuron: SpikingNeuron, current: Tensor, *, strict: bool = False) -> Ties:
+    """Ties among the membranes of a neuron layer that reads `current` [T, B, C, ...].
+
+    They lie half-way between two levels, where half up and half to even part; with `strict` they are those at
+    the threshold of a neuron of one level, which fires there, while the source does not.
+    """
     axes = (1,) * (current.dim() - 3)
     threshold = neuron.threshold.reshape(*neuron.threshold.shape, *axes)
     dynamics, state = neuron._dynamics(), None
@@ -25,9 +29,13 @@ def count_ties(neuron: SpikingNeuron, current: Tensor) -> Ties:
     for t in range(neuron.steps):
         _, state = step(current[t], state, threshold[t], dynamics)
         assert isinstance(state, State)
+        if strict:
+            floor = threshold[t] if neuron.fire_floor is None else neuron.fire_floor
+            ties += int((state.u == floor).sum())
+            continue
         places = state.u / threshold[t]
         below = torch.floor(places)
         tie = (places - below == 0.5) & (below >= 0) & (below < neuron.levels)
         ties += int(tie.sum())
         apart += int((tie & (below % 2 == 0)).sum())
-    return Ties(ties, apart)
+    return Ties(ties, ties if strict else apart)

@@ -6,7 +6,7 @@ import torch
 
 from spikefold import nn
 from spikefold.errors import ImportRefusal
-from spikefold.importers.walk import Converter, Place
+from spikefold.importers.table import Converter, Place
 
 
 def conv2d(layer: torch.nn.Conv2d, place: Place) -> torch.nn.Module:

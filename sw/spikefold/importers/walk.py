@@ -1,8 +1,7 @@
 """Walk a live torch module and make nodes of this package out of its layers."""
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,109 +10,27 @@ from torch import Tensor
 
 from spikefold.errors import ImportRefusal, ModelError
 from spikefold.importers.calls import (
-    REPETITIONS,
     Averaged,
     Call,
-    Function,
+    Given,
     Kept,
     Meaning,
+    Membrane,
     Size,
+    Stacked,
     Value,
+    Zeros,
     resolve,
 )
 from spikefold.importers.grid import Grid
 from spikefold.importers.imported import OUTPUT, Imported, Note
+from spikefold.importers.table import Converter, Place, Table, plain_class
+from spikefold.importers.tracing import traced
 from spikefold.nn import Add, Input, Node, Readout, SpikingNeuron
 from spikefold.nn.dag import assemble
 from spikefold.nn.kinds import kind_of
 
 _ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
-
-
-@dataclass
-class Place:
-    """Where a layer stands: all that its converter may need beside the layer itself.
-
-    Attributes
-    ----------
-    name
-        Its path in the source.
-    value
-        What it reads of the probe, [T, B, ...] real values.
-    lead
-        Leading axes of the source's own tensors there: 2 for [T, B, ...], 1 for [B, ...].
-    notes
-        To which a converter adds what is not as in the source.
-    half_even
-        Set where the source's neuron rounds half to even.
-    """
-
-    name: str
-    value: Tensor
-    lead: int
-    notes: list[Note] = field(default_factory=list)
-    half_even: bool = False
-
-    def noted(self, value: float, note: Note | None) -> float:
-        """The value, with its note kept."""
-        self.notes += [] if note is None else [note]
-        return value
-
-    @property
-    def steps(self) -> int:
-        """T."""
-        return self.value.shape[0]
-
-    @property
-    def channels(self) -> int:
-        """Channels or features of what it reads."""
-        return self.value.shape[2]
-
-
-Converter = Callable[[Any, Place], torch.nn.Module | None]
-"""A layer of the source and its place to a layer of this package, or None where it changes nothing."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """What a framework's layers become.
-
-    Attributes
-    ----------
-    layers
-        Converters by class. A subclass counts as its base unless it brings methods of its own.
-    chains
-        Containers that call their children in order, and the leading axes that these see; None for those that
-        the container sees.
-    functions
-        Operations of a `forward`, by function or name of a method, beside additions.
-    stateless
-        Classes whose layers may be called more than once.
-    accepted
-        What a refused layer might be replaced by, in words.
-    """
-
-    layers: Mapping[type, Converter]
-    chains: Mapping[type, int | None]
-    functions: Mapping[Callable[..., Any] | str, Function]
-    stateless: tuple[type, ...]
-    accepted: str
-
-    def converter(self, module: torch.nn.Module) -> Converter | None:
-        """The converter of the module's class, if there is one."""
-        base = _plain(type(module), self.layers)
-        return None if base is None else self.layers[base]
-
-
-def _plain(kind: type, known: Mapping[type, object]) -> type | None:
-    """The known class that `kind` is, or extends by nothing but a constructor and texts."""
-    for base in kind.__mro__:
-        if base in known:
-            return base
-        own = {name for name, value in vars(base).items() if callable(value) or isinstance(value, property)}
-        if own - {"__init__", "extra_repr", "__repr__"}:
-            return None
-    return None
 
 
 def walk(module: torch.nn.Module, table: Table, grid: Grid, probe: Tensor, lead: int) -> Imported:
@@ -146,15 +63,6 @@ def walk(module: torch.nn.Module, table: Table, grid: Grid, probe: Tensor, lead:
     return _Walk(module, table, grid, probe, lead).imported()
 
 
-def repeats(module: torch.nn.Module) -> bool:
-    """Whether the module's own forward repeats a sample [B, ...] over the time steps."""
-    try:
-        calls = [node for node in _Tracer().trace(module).nodes if node.op.startswith("call_")]
-    except Exception:  # a forward that cannot be traced; walk says so
-        return False
-    return any(node.target in REPETITIONS for node in calls)
-
-
 class _Walk:
     """What is known so far: nodes, and what each gives on the probe, [T, B, ...]."""
 
@@ -168,6 +76,9 @@ class _Walk:
         self._taps: dict[str, str] = {}
         self._notes: list[Note] = []
         self._half_even: set[str] = set()
+        self._strict: set[str] = set()
+        self._given: dict[tuple[str, Value], Value] = {}  # by layer and what it read, where a forward loops
+        self._visits: dict[str, int] = {}
         self._readout: Value | None = None
         self._input = self._append("input", grid.layer(), ())
 
@@ -177,21 +88,34 @@ class _Walk:
         if last != self._readout:
             last = self._append("readout", Readout(), (last,))
         self._taps[last.node] = OUTPUT
+        self._check_visits()
         model = assemble(self._nodes).eval()
-        return Imported(model, self._taps, tuple(self._notes), frozenset(self._half_even))
+        ties = frozenset(self._half_even), frozenset(self._strict)
+        return Imported(model, self._taps, tuple(self._notes), *ties)
 
     def _run(self, path: str, module: torch.nn.Module, inputs: Sequence[Value]) -> Value:
         """Convert `module` as it is called; returns what it gives."""
+        if self._table.membranes and len(inputs) == 1 and path in self._paths:
+            key = (path, inputs[0])
+            self._visits[path] = self._visits.get(path, 0) + 1
+            if key not in self._given:
+                self._given[key] = self._convert(path, module, inputs)
+            return self._given[key]
+        return self._convert(path, module, inputs)
+
+    def _convert(self, path: str, module: torch.nn.Module, inputs: Sequence[Value]) -> Value:
         converter = self._table.converter(module)
         if converter is not None:
             return self._layer(path, module, converter, self._only(path, inputs))
-        chain = _plain(type(module), self._table.chains)
+        chain = plain_class(type(module), self._table.chains)
         if chain is not None:
             return self._chain(path, module, self._table.chains[chain], self._only(path, inputs))
+        base, kind = self._table.base(module), type(module).__name__
+        if base is not None:
+            reason = f"a {kind} extends {base.__name__} by methods of its own"
+            raise ImportRefusal(path or kind, reason, self._table.accepted)
         if not any(True for _ in module.children()):
-            raise ImportRefusal(
-                path or type(module).__name__, f"a {type(module).__name__} is unknown", self._table.accepted
-            )
+            raise ImportRefusal(path or kind, f"a {kind} is unknown", self._table.accepted)
         return self._follow(path or type(module).__name__, path, module, inputs)
 
     def _chain(self, path: str, module: torch.nn.Module, lead: int | None, value: Value) -> Value:
@@ -212,20 +136,21 @@ class _Walk:
         except ModelError as error:
             raise _refusal(place.name, error, self._table.accepted) from error
         self._notes += place.notes
-        if layer is None:
-            return read
-        value = self._append(place.name, layer, (read,))
-        if isinstance(layer, SpikingNeuron) and path in self._paths:
-            self._taps[value.node] = place.name
-        if place.half_even:
-            self._half_even.add(value.node)
-        return value
+        layers = layer if isinstance(layer, tuple) else () if layer is None else (layer,)
+        for number, one in enumerate(layers, 1):
+            last = number == len(layers)
+            read = self._append(place.name if last else f"{place.name}_{number}", one, (read,))
+        if layers and isinstance(layers[-1], SpikingNeuron) and path in self._paths:
+            self._taps[read.node] = place.name
+        self._half_even |= {read.node} if place.half_even else set()
+        self._strict |= {read.node} if place.strict else set()
+        return read
 
     def _follow(self, shown: str, path: str, module: torch.nn.Module, inputs: Sequence[Value]) -> Value:
         """Trace the forward of a module of unknown class."""
         known: dict[torch.fx.Node, Any] = {}
         given = list(inputs)
-        for node in _traced(shown, module).nodes:
+        for node in traced(shown, module).nodes:
             if node.op == "placeholder":
                 if not given and not node.args:
                     raise ImportRefusal(shown, f"its forward takes {node.name!r} too", "one tensor")
@@ -234,21 +159,42 @@ class _Walk:
                 break
             elif node.op == "call_module":
                 child = str(node.target)
-                read = [known[argument] for argument in node.all_input_nodes]
-                known[node] = self._run(_join(path, child), module.get_submodule(child), read)
+                read = [*resolve(node.args, known), *resolve(node.kwargs, known).values()]
+                known[node] = self._call(_join(path, child), module.get_submodule(child), read)
+            elif node.op == "get_attr":
+                known[node] = _constant(module, str(node.target))
             elif node.users:
                 known[node] = self._operation(_join(path, node.name), node, known)
         value = resolve(node.args[0], known)
+        if isinstance(value, tuple | list) and value and self._table.membranes:
+            value = value[0]  # spikes, membranes
         if not isinstance(value, Value):
             raise ImportRefusal(shown, f"its forward returns {type(value).__name__}", "one tensor as result")
         return value
 
-    def _operation(self, where: str, node: torch.fx.Node, known: Mapping[torch.fx.Node, Any]) -> Value | Size:
+    def _call(self, path: str, module: torch.nn.Module, read: Sequence[Any]) -> Any:
+        """A call of a module: what it gives, with its membrane if it gives that too."""
+        if not read or not all(isinstance(one, Value | Membrane | Zeros | None) for one in read):
+            raise ImportRefusal(path, f"it is called with {list(read)!r}", "layers that read one tensor")
+        if not isinstance(module, self._table.membranes):
+            return self._run(path, module, read)
+        for state in read[1:]:
+            if state != Membrane(path) and not (isinstance(state, Zeros) and path not in self._visits):
+                raise ImportRefusal(
+                    path,
+                    "its membrane does not come from its own call in the step before",
+                    "membranes that start at 0 and are handed on from step to step",
+                )
+        gives = getattr(module, "output", False) or not getattr(module, "init_hidden", False)
+        value = self._run(path, module, read[:1])
+        return (value, Membrane(path)) if gives else value
+
+    def _operation(self, where: str, node: torch.fx.Node, known: Mapping[torch.fx.Node, Any]) -> Any:
         """One function or method of a forward."""
         arguments, options = resolve(node.args, known), resolve(node.kwargs, known)
-        if node.op != "get_attr" and node.target in _ADDITIONS:
+        if node.target in _ADDITIONS:
             return self._add(where, [*arguments, *options.values()])
-        function = None if node.op == "get_attr" else self._table.functions.get(node.target)
+        function = self._table.functions.get(node.target)
         call = Call(tuple(arguments), options, self._lead, self._steps)
         found = None if function is None else function(call)
         if found is None:
@@ -256,11 +202,15 @@ class _Walk:
             raise ImportRefusal(where, f"the operation {name!r} is not supported so", self._table.accepted)
         return self._apply(where, found, arguments[0])
 
-    def _apply(self, where: str, found: Meaning, read: Any) -> Value | Size:
+    def _apply(self, where: str, found: Meaning, read: Any) -> Any:
         """Carry out what a function means for the value that it reads."""
         if isinstance(found, Size):
             return found
-        assert isinstance(read, Value)  # only sizes read anything else
+        if isinstance(found, Given | Stacked):
+            self._lead = 2 if isinstance(found, Stacked) else self._lead
+            return found.value
+        if not isinstance(read, Value):
+            raise ImportRefusal(where, "it reads something that no layer gives", self._table.accepted)
         if isinstance(found, Averaged):
             self._readout = self._append("readout", Readout(), (read,))
             return self._readout
@@ -268,13 +218,22 @@ class _Walk:
             return read
         for layer in found if isinstance(found, tuple) else (found,):
             read = self._run(where, layer, [read])
-        result: Value = read
-        return result
+        return read
 
     def _add(self, where: str, summands: Sequence[Any]) -> Value:
         if len(summands) != 2 or not all(isinstance(one, Value) for one in summands):
             raise ImportRefusal(where, "it adds something that no layer gives", "sums of two layers' results")
         return self._append(where, Add(), tuple(summands))
+
+    def _check_visits(self) -> None:
+        """A forward that loops must do so for all time steps."""
+        for path, visits in self._visits.items():
+            if visits not in (1, self._steps):
+                raise ImportRefusal(
+                    path,
+                    f"it is called {visits} times",
+                    f"one call, or one for each of {self._steps} time steps",
+                )
 
     def _only(self, path: str, inputs: Sequence[Value]) -> Value:
         if len(inputs) != 1:
@@ -306,22 +265,12 @@ def _refusal(node: str, error: ModelError, accepted: str) -> ModelError:
     return error if isinstance(error, ImportRefusal) else ImportRefusal(node, str(error), accepted)
 
 
-def _traced(shown: str, module: torch.nn.Module) -> torch.fx.Graph:
-    try:
-        return _Tracer().trace(module)
-    except Exception as error:  # a user's forward may raise anything under tracing
-        raise ImportRefusal(
-            shown,
-            f"the forward of {type(module).__name__} cannot be followed ({error})",
-            "a forward that calls layers, without branches or loops on tensors",
-        ) from error
-
-
-class _Tracer(torch.fx.Tracer):
-    """Every module that is called stays whole."""
-
-    def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
-        return True
+def _constant(module: torch.nn.Module, name: str) -> Zeros | None:
+    """What a forward reads beside its input: only membranes at rest are known."""
+    value: Any = module
+    for part in name.split("."):
+        value = getattr(value, part, None)
+    return Zeros() if isinstance(value, Tensor) and not bool(value.any()) else None
 
 
 def _join(path: str, name: str) -> str:

@@ -14,7 +14,7 @@ from spikefold.nn.functional import encode_levels, fire, fire_levels, round_half
 from spikefold.nn.graph import Node, graph
 from spikefold.nn.input import Input
 from spikefold.nn.layers import Add, BatchNorm, Dense, Dropout, Flatten, Readout
-from spikefold.nn.neurons import ILIF, LIF, PIT, QBLIF, ReverB, SpikingNeuron, tie_scales
+from spikefold.nn.neurons import ILIF, LIF, PIT, QBLIF, Leaky, ReverB, SpikingNeuron, tie_scales
 from spikefold.nn.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 from spikefold.nn.reparameterize import reparameterize
 
@@ -35,6 +35,7 @@ __all__ = [
     "GlobalAvgPool",
     "Graph",
     "Input",
+    "Leaky",
     "MaxPool2d",
     "Node",
     "Readout",

@@ -14,7 +14,7 @@ from spikefold.nn.binary import BinaryConv2d, BinaryDense
 from spikefold.nn.convolution import Conv2d
 from spikefold.nn.input import Input
 from spikefold.nn.layers import Add, BatchNorm, Dense, Dropout, Flatten, Readout
-from spikefold.nn.neurons import ILIF, LIF, PIT, QBLIF, ReverB, SpikingNeuron
+from spikefold.nn.neurons import ILIF, LIF, PIT, QBLIF, Leaky, ReverB, SpikingNeuron
 from spikefold.nn.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 
 
@@ -86,6 +86,11 @@ def _constant(*names: str) -> Callable[[LIF | ILIF], dict[str, Any]]:
     return lambda module: shared(module) | {"threshold": module.firing_threshold}
 
 
+def _leaky(module: Leaky) -> dict[str, Any]:
+    config = _attributes("channels", "steps", "leak", "rectify", "surrogate")(module)
+    return config | {"threshold": module.firing_threshold}
+
+
 def _reverb(module: ReverB) -> dict[str, Any]:
     config = _attributes("channels", "bits", "steps", "leak", "learn")(module)
     return config | {"threshold": module.fire_floor, "alpha": module.alpha_mode}
@@ -108,6 +113,7 @@ KINDS: dict[str, Kind] = {
         Kind("pit", PIT, _neuron("levels", "per_step", "per_channel", "learn", "init")),
         Kind("ilif", ILIF, _constant("levels")),
         Kind("lif", LIF, _constant()),
+        Kind("leaky", Leaky, _leaky),
         Kind("qblif", QBLIF, _attributes(*_QBLIF)),
         Kind("reverb", ReverB, _reverb),
         Kind("dropout", Dropout, _attributes("p"), (torch.nn.Dropout,)),

@@ -18,8 +18,8 @@ from nir_networks import (
 from spikingjelly.activation_based import functional, layer, neuron
 
 import spikefold
-from spikefold.importers import Grid, import_network
-from spikefold.importers.compare import compare
+from spikefold.errors import ModelError
+from spikefold.importers import Grid, compare, import_network
 from spikefold.importers.nir import load, reference
 from spikefold.importers.nir.readout import step_weights
 
@@ -56,20 +56,20 @@ def test_the_steps_are_those_of_the_equations_by_hand():
     assert values["(output)"].flatten().tolist() == [0, 0, 0, 1, 0]
 
 
-def test_a_membrane_at_its_threshold_fires_only_if_told():
+def test_membranes_at_their_threshold_are_told():
+    """Weight 1, threshold 1, a spike a step: NIR fires above, so from the second step on; we fire at it."""
     graph = chain((1,), nir.Linear(np.ones((1, 1))), fire_if((1,)))
-    grid, x = Grid((1,), 1, 0.0, 1.0, 4, static=False), torch.ones(4, 1, 1)
-    spikes = {fires: logits(load(graph, grid, fires=fires, **SOFT), x).item() for fires in ("above", "at")}
-    assert spikes == {"above": 0.75, "at": 1.0}  # above 1 from the second step on: 2, 2, 2
-    for fires in spikes:
-        _, comparison = import_network("nir", graph, grid, fires=fires, **SOFT)
-        assert comparison.levels_differ == 0
-
-
-def test_firing_above_is_noted():
-    imported = load(CASES["branches"].source, CASES["branches"].grid, **SOFT)
-    assert any("fire above their thresholds" in note.text for note in imported.notes)
-    assert not load(CASES["branches"].source, CASES["branches"].grid, fires="at", **SOFT).notes
+    grid, x = Grid((1,), 1, 0.0, 1.0, 4, static=False), np.ones((3, 4, 1))
+    above, comparison = import_network("nir", graph, grid, x, tolerance=1.0, fires="above", **SOFT)
+    first = comparison.layers[0]
+    assert above.strict == {"if"}
+    assert first.differing == 3  # the first step of each sample
+    assert first.ties > 0
+    with pytest.raises(ModelError, match="must be the source's within a tolerance of 0"):
+        import_network("nir", graph, grid, x, fires="above", **SOFT)
+    at, comparison = import_network("nir", graph, grid, x, fires="at", **SOFT)
+    assert (at.strict, comparison.levels_differ) == (frozenset(), 0)
+    assert logits(at, grid.samples(x)).tolist() == [[1.0]] * 3
 
 
 @pytest.mark.parametrize(("leak", "steps"), [(1.0, 5), (0.5, 4), (0.9, 7), (0.0, 3)])
@@ -139,7 +139,7 @@ def test_several_readers_of_a_current_do_not_scale_it_twice():
     edges = [("in", "w"), ("w", "scale"), ("scale", "a"), ("scale", "b"), ("a", "head"), ("b", "head")]
     graph = nir.NIRGraph(nodes, [*edges, ("head", "out")], type_check=False)
     grid = Grid((6,), 4, 0.0, 1.0, 3)
-    with pytest.raises(spikefold.errors.ModelError, match="gives a current, which must be read once"):
+    with pytest.raises(ModelError, match="gives a current, which must be read once"):
         import_network("nir", graph, grid, **SOFT)
     imported = load(graph, grid, **SOFT)
     comparison = compare(imported, reference(graph, **SOFT), grid)

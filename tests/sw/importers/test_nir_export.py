@@ -14,8 +14,7 @@ from spikefold.cli import main
 from spikefold.errors import ImportRefusal, MissingToolError, ModelError
 from spikefold.exporters import exporter
 from spikefold.exporters.nir import KEY, to_nir, write
-from spikefold.importers import Grid, import_network
-from spikefold.importers.compare import compare
+from spikefold.importers import Grid, compare, import_network
 from spikefold.importers.nir import load, reference
 
 NEURONS = {

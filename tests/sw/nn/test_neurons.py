@@ -44,6 +44,20 @@ def test_lif_equals_an_independent_simulation(steps: int, threshold: float) -> N
     assert set(np.unique(got)) == {0.0, 1.0}  # a spike is worth 1 whatever the threshold
 
 
+@pytest.mark.parametrize(("steps", "leak"), [(1, 0.5), (5, 0.5), (6, 0.75), (4, 1.0)])
+def test_leaky_resets_one_step_late(steps: int, leak: float) -> None:
+    """As snnTorch has it: the threshold is taken off behind the leak of the next step."""
+    current = RNG(steps).integers(-6, 12, (steps, 3, 5)) * 0.375
+    neuron = nn.Leaky(5, threshold=1.5, steps=steps, leak=leak).double()
+    expected, mem, spike = [], np.zeros((3, 5)), np.zeros((3, 5))
+    for x in current:
+        mem = leak * mem + x - 1.5 * spike
+        spike = (mem >= 1.5).astype(float)
+        expected.append(spike)
+    assert np.array_equal(neuron(torch.from_numpy(current)).numpy(), expected)
+    assert 0 < np.mean(expected) < 1
+
+
 @pytest.mark.parametrize(("steps", "levels", "leak"), [(1, 4, 0.5), (5, 4, 0.25), (3, 7, 1.0), (2, 255, 0.0)])
 def test_ilif_equals_an_independent_simulation(steps: int, levels: int, leak: float) -> None:
     current = dyadic((steps, 4, 3), seed=levels)
@@ -252,6 +266,7 @@ def test_attributes_the_fold_reads() -> None:
             lambda: nn.PIT(3, reset="hard"),
             r"^PIT reset must be one of 'subtract', 'zero', 'none', not 'hard'$",
         ),
+        (lambda: nn.Leaky(3, leak=0.25), r"^Leaky leak must be a number from 0\.5 to 1, not 0\.25$"),
         (lambda: nn.LIF(3, threshold=0.0), r"^LIF threshold must be a finite number above 0, not 0\.0$"),
         (lambda: nn.LIF(3, threshold=-1), r"^LIF threshold must be a finite number above 0, not -1$"),
     ],

@@ -24,6 +24,7 @@ EVERY = [
     lambda: nn.ReverB(3, 3, 2, 0.5, 0.25, "channel", "none"),
     lambda: nn.ReverB(3, None, 2, alpha="layer"),
     lambda: nn.ReverB(3, steps=2),
+    lambda: nn.Leaky(3, 0.5, 2, 0.75, 0.1, "arctan"),
 ]
 
 
@@ -95,7 +96,7 @@ def test_levels_are_emitted_exactly_whatever_the_threshold(threshold: float) -> 
 
 
 def test_attributes_that_fold_and_analysis_read() -> None:
-    lif, ilif, pit, coarse, qblif, frozen, reverb, real, _ = (make() for make in EVERY)
+    lif, ilif, pit, coarse, qblif, frozen, reverb, real, _, leaky = (make() for make in EVERY)
     table = [
         (n.levels, n.rounding, n.reset_mode, n.factor, n.fire_floor, n.input_gain) for n in map(_id, EVERY)
     ]
@@ -109,6 +110,7 @@ def test_attributes_that_fold_and_analysis_read() -> None:
         (7, "floor", "zero", None, 0.25, 1.0),
         (None, "floor", "zero", None, 0.0, 1.0),
         (15, "floor", "zero", None, 0.0, 1.0),
+        (1, "half_up", "subtract", None, 0.5, 1.0),
     ]
     with torch.no_grad():
         reverb.log_step.fill_(np.log(0.5))
@@ -123,6 +125,7 @@ def test_attributes_that_fold_and_analysis_read() -> None:
         frozen: (1.0, 1.0),
         reverb: ([0.5, 0.25, 0.125], 0.5),
         real: (1.0, 3.0),
+        leaky: (0.5 / 0.75, 1.0),
     }
     for neuron, (threshold, scale) in values.items():
         wanted = (np.broadcast_to(threshold, (2, 3)), np.broadcast_to(scale, (2, 3)))

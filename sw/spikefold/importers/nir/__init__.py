@@ -13,14 +13,14 @@ import numpy as np
 from spikefold.errors import ImportRefusal, InputError
 from spikefold.importers import rules
 from spikefold.importers.grid import Grid
-from spikefold.importers.imported import Imported, Note, Reference
+from spikefold.importers.imported import Imported, Reference
 from spikefold.importers.nir.builder import Builder
 from spikefold.importers.nir.graph import FlatGraph, flat, read_graph
 from spikefold.importers.nir.layers import add_linear
 from spikefold.importers.nir.neurons import difference
 from spikefold.importers.nir.options import Options
 from spikefold.importers.nir.own import is_own, load_own
-from spikefold.importers.nir.readout import add_readout
+from spikefold.importers.nir.readout import NAME, add_readout
 from spikefold.importers.nir.reference import Interpreter
 from spikefold.nn import LIF
 from spikefold.nn.dag import assemble
@@ -68,9 +68,14 @@ def load(
         raise InputError("Input grid must be given, as a NIR file has none")
     graph = flat(whole)
     builder = _built(graph, grid, chosen)
-    notes = (*_general(chosen), *builder.notes)
-    computed = Interpreter(graph, chosen)
-    return Imported(assemble(builder.nodes).eval(), builder.taps, notes, reference=computed)
+    strict = builder.taps.keys() - {NAME} if chosen.fires == "above" else ()
+    return Imported(
+        assemble(builder.nodes).eval(),
+        builder.taps,
+        tuple(builder.notes),
+        strict=frozenset(strict),
+        reference=Interpreter(graph, chosen),
+    )
 
 
 def reference(source: Any, **options: Any) -> Reference:
@@ -115,22 +120,12 @@ def _add_neuron(
     decays = 0 < leak < 1 and np.allclose(gain, 1 - leak, rtol=0, atol=_SAME)
     if not decays:
         source = builder.scaled(name, source, gain)
-    if options.fires == "above":
-        threshold = float(np.nextafter(threshold, np.inf))
     reset = "none" if isinstance(node, nir.Threshold) else options.reset_of(name, node, graph.metadata)
     layer = LIF(shape[0], threshold, builder.steps, leak, reset=reset, input_decay=bool(decays))
     builder.notes += [note] if note else []
     added = builder.append(name, layer, [source], shape)
     builder.taps[added] = name
     return added
-
-
-def _general(options: Options) -> tuple[Note, ...]:
-    """What holds for all neurons."""
-    if options.fires == "at":
-        return ()
-    text = "neurons fire above their thresholds; with rounded weights one that meets its threshold fires too"
-    return (Note("(graph)", text),)
 
 
 def _readers(graph: FlatGraph) -> dict[str, int]:

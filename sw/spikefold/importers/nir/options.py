@@ -25,7 +25,8 @@ class Options:
         "zero" as NIR defines it (to `v_reset` = 0), or "subtract" (by the threshold), which most exporters
         mean and NIR cannot say. None takes it from the metadata `reset` of the node or graph.
     fires
-        "above": where the membrane exceeds the threshold, as NIR defines it; "at": also where it equals it.
+        When the source's neurons fire: "above" the threshold, as NIR defines it, or "at" it too, as those of
+        SpikingJelly and sinabs do and the hardware does.
     method
         "euler", the forward difference with which NIR's equations are commonly written and exported, or
         "exponential", their exact solution for a current that is constant during a step.

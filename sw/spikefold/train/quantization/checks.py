@@ -7,7 +7,7 @@ import torch
 from spikefold.errors import ModelError
 from spikefold.fold.currents import Path
 from spikefold.fold.stages import MAX_MEMBERS
-from spikefold.nn import ILIF, LIF
+from spikefold.nn import ILIF, LIF, Leaky
 
 
 def check_paths(paths: Sequence[Path], bits: Sequence[int]) -> None:
@@ -57,4 +57,4 @@ def _check_sum(name: str, paths: Iterable[Path]) -> None:
 
 def _tied(emitter: torch.nn.Module) -> object:
     """The same for emitters whose scales are equal by construction: tied ones, and all those of scale 1."""
-    return None if isinstance(emitter, ILIF | LIF) else getattr(emitter, "tied", (emitter,))[0]
+    return None if isinstance(emitter, ILIF | LIF | Leaky) else getattr(emitter, "tied", (emitter,))[0]

@@ -33,7 +33,7 @@ class LayerComparison:
         Share of the source's values that are not 0: where it is 0 or 1 there is little to compare.
     ties, ties_apart
         Where the source rounds half to even: membranes exactly half-way between two levels, and those of them
-        for which rounding half up gives another level.
+        for which rounding half up gives another level. Where it fires above its threshold: membranes at it.
     """
 
     name: str
@@ -179,8 +179,9 @@ def _recorded(imported: Imported, x: Tensor) -> dict[str, _Record]:
 
     def keep(name: str) -> Any:
         def hook(layer: torch.nn.Module, given: tuple[Tensor, ...], value: Tensor) -> None:
-            even = name in imported.half_even
-            ties = count_ties(cast(SpikingNeuron, layer), given[0]) if even else Ties(0, 0)
+            strict, ties = name in imported.strict, Ties(0, 0)
+            if strict or name in imported.half_even:
+                ties = count_ties(cast(SpikingNeuron, layer), given[0], strict=strict)
             found[name] = _Record(value, ties)
 
         return hook

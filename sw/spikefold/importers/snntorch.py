@@ -1,0 +1,204 @@
+"""Networks of snnTorch: `Leaky` neurons between torch's layers."""
+
+import operator
+from functools import partial
+from typing import Any
+
+import snntorch
+import torch
+from torch import Tensor
+
+from spikefold import nn
+from spikefold.errors import ImportRefusal, InputError, shown
+from spikefold.importers import rules
+from spikefold.importers.calls import FUNCTIONAL, SHAPES, stack, step_item
+from spikefold.importers.grid import Grid
+from spikefold.importers.hooks import in_double, outputs, per_step
+from spikefold.importers.imported import OUTPUT, Imported, Note, Reference
+from spikefold.importers.rules import Precision
+from spikefold.importers.table import Place, Table
+from spikefold.importers.torch_layers import RECURRENT, STATELESS, TORCH, refused
+from spikefold.importers.tracing import loops, reads_frames
+from spikefold.importers.walk import walk
+
+_EPS = 2.0**-17  # of a batch norm that is nothing but a gain: 1 - eps is a float of its own
+_NEURONS = "Leaky, with reset_mechanism subtract, zero or none"
+_CURRENT = refused("keeps a synaptic current from step to step", _NEURONS)
+
+
+def load(source: torch.nn.Module, grid: Grid, *, leak_terms: int = 3, leak_error: float = 0.02) -> Imported:
+    """Import a network of snnTorch.
+
+    Thresholds may be learnt and differ between channels, betas must come near one leak. Where a forward
+    returns spikes and membranes, the spikes count; the readout is their mean over time.
+
+    Parameters
+    ----------
+    source
+        A module of torch's layers and `snntorch.Leaky`, its weights loaded. Its forward runs one time step
+        (with `init_hidden=True`), or loops over all of them, from membranes at 0, and stacks the spikes.
+    grid
+        The input.
+    leak_terms, leak_error
+        Most shifts that a leak is the sum of, and how far it may be off then.
+
+    Raises
+    ------
+    ImportRefusal
+        If a layer has no counterpart.
+    InputError
+        If the source is no module.
+    """
+    _check(source)
+    probe = grid.samples(grid.random(2))
+    if loops(source) and reads_frames(source) == grid.static:
+        raise InputError(
+            "Input must be one array a step where a forward takes the steps from it, and static where it "
+            f"does not, but static is {grid.static}"
+        )
+    return walk(source, _table(Precision(leak_terms, leak_error)), grid, probe, lead=1)
+
+
+def reference(source: torch.nn.Module) -> Reference:
+    """The network itself, in float64; its membranes are reset before every run."""
+    _check(source)
+    module = in_double(source)
+    for layer in module.modules():
+        layer.register_forward_pre_hook(_doubled)
+
+    def run(x: Tensor) -> dict[str, Tensor]:
+        for layer in module.modules():
+            if isinstance(layer, snntorch.Leaky):
+                layer.reset_mem()
+        if loops(module):
+            found = outputs(module, lambda: module(x if reads_frames(module) else x[0]))
+        else:
+            found = outputs(module, lambda: torch.stack([_spikes(module(one)) for one in x]))
+        (result,) = found.pop(OUTPUT)
+        return per_step(found, len(x)) | {OUTPUT: result}
+
+    return run
+
+
+def _check(source: object) -> None:
+    if not isinstance(source, torch.nn.Module):
+        raise InputError(f"Source must be a torch module with its weights loaded, not {shown(source)}")
+
+
+def _doubled(layer: torch.nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Spikes come in float32 whatever the module's dtype."""
+    return tuple(one.double() if isinstance(one, Tensor) else one for one in given)
+
+
+def _spikes(result: Any) -> Any:
+    return result[0] if isinstance(result, tuple) else result
+
+
+def _table(precision: Precision) -> Table:
+    """What snnTorch's classes become."""
+    recurrent = (snntorch.RLeaky, snntorch.RSynaptic, snntorch.SLSTM, snntorch.SConv2dLSTM)
+    return Table(
+        layers=TORCH
+        | {snntorch.Leaky: partial(_leaky, precision=precision)}
+        | dict.fromkeys(recurrent, RECURRENT)
+        | dict.fromkeys((snntorch.Synaptic, snntorch.Alpha), _CURRENT)
+        | {snntorch.Lapicque: refused("charges through a resistor and a capacitor", _NEURONS)},
+        chains={torch.nn.Sequential: None},
+        functions=SHAPES | FUNCTIONAL | {operator.getitem: step_item, torch.stack: stack},
+        stateless=STATELESS,
+        accepted=f"torch.nn.Conv2d, Linear, BatchNorm, pools, Flatten, Dropout; {_NEURONS}; sums",
+        membranes=(snntorch.Leaky,),
+    )
+
+
+def _leaky(node: Any, place: Place, precision: Precision) -> Any:
+    """A neuron for snnTorch's; channels of different thresholds get a gain before it."""
+    _check_options(node, place)
+    thresholds = _per_channel("threshold", node.threshold, place)
+    for value in set(thresholds.tolist()):
+        rules.threshold(place.name, value)
+    one = float(thresholds[0])
+    uniform = bool((thresholds == one).all())
+    neuron = _neuron(node, place, one if uniform else 1.0, _leak(node, place, precision))
+    place.strict = True
+    return neuron if uniform else (_gain(1 / thresholds), neuron)
+
+
+def _neuron(node: Any, place: Place, threshold: float, leak: float) -> torch.nn.Module:
+    """The neuron by its reset; a soft one comes after the next leak unless reset_delay is False."""
+    reset = ("subtract", "zero", "none")[int(node.reset_mechanism_val)]
+    if reset == "subtract" and not node.reset_delay:
+        text = "where a membrane is above twice the threshold, snnTorch's reset_delay=False takes it back"
+        place.notes.append(Note(place.name, text))
+    elif reset == "subtract" and leak != 1 and place.steps > 1:
+        if leak < 0.5:
+            raise ImportRefusal(
+                place.name,
+                f"its soft reset comes after a leak of {leak:g}, below 1/2",
+                'a beta of at least 0.5, reset_mechanism="zero", or reset_delay=False',
+            )
+        return nn.Leaky(place.channels, threshold, place.steps, leak)
+    return nn.LIF(place.channels, threshold, place.steps, leak, reset=reset)
+
+
+def _leak(node: Any, place: Place, precision: Precision) -> float:
+    """The one leak of all channels."""
+    betas = _per_channel("beta", node.beta, place).clamp(0, 1)
+    leak, note = rules.leak(place.name, float(betas.mean()), precision)
+    error = float((betas - leak).abs().max())
+    if error > precision.error:
+        raise ImportRefusal(
+            place.name,
+            f"its betas differ from channel to channel, {float(betas.min()):g} to {float(betas.max()):g}",
+            f"betas that come within {precision.error:g} of one another; train with a scalar beta",
+        )
+    if note is not None or error > rules.ROUNDING:
+        note = Note(place.name, f"beta (mean {float(betas.mean()):.6g}) became {leak:.6g}", error)
+    return place.noted(leak, note)
+
+
+def _per_channel(name: str, value: Tensor, place: Place) -> Tensor:
+    """A parameter as one value per channel, in float64."""
+    shape = tuple(place.value.shape[2:])
+    try:
+        full = value.detach().double().cpu().expand(shape).reshape(place.channels, -1)
+    except RuntimeError as error:
+        raise ImportRefusal(
+            place.name,
+            f"its {name} has shape {list(value.shape)} for neurons {list(shape)}",
+            "one per channel",
+        ) from error
+    if not bool((full == full[:, :1]).all()):
+        raise ImportRefusal(place.name, f"its {name} differs from position to position", "one per channel")
+    return full[:, 0]
+
+
+def _check_options(node: Any, place: Place) -> None:
+    if node.state_quant:
+        raise ImportRefusal(place.name, "its membrane is quantized on the way", "state_quant=False")
+    if node.inhibition:
+        raise ImportRefusal(place.name, "its neurons inhibit each other", "inhibition=False")
+    if not bool((node.graded_spikes_factor == 1).all()):
+        raise ImportRefusal(
+            place.name,
+            f"its spikes are worth {node.graded_spikes_factor.tolist()}",
+            "graded_spikes_factor=1, and the factor in the next weights",
+        )
+    membranes = torch.tensor([-1.0, -1e-3, 0.0, 0.5, 3.0])
+    with torch.no_grad():
+        fired = node.spike_grad(membranes).tolist()
+    if fired != [0, 0, 0, 1, 1]:
+        grad = getattr(node.spike_grad, "__name__", "surrogate")
+        raise ImportRefusal(
+            place.name, f"its {grad} gives {fired} at {membranes.tolist()}", "spikes of 0 or 1"
+        )
+
+
+def _gain(values: Tensor) -> torch.nn.Module:
+    """A batch norm that is a gain per channel."""
+    norm = nn.BatchNorm(len(values), eps=_EPS).double()
+    with torch.no_grad():
+        norm.weight.copy_(values)
+        assert norm.running_var is not None  # a batch norm of this package keeps it
+        norm.running_var.fill_(1 - _EPS)
+    return norm
