@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from nir_networks import cases
+from nir_networks import DT, cases, spikingjelly_cnn
 
 from spikefold import nn
 from spikefold.cli import main
@@ -15,7 +15,7 @@ from spikefold.errors import ImportRefusal, MissingToolError, ModelError
 from spikefold.exporters import exporter
 from spikefold.exporters.nir import KEY, to_nir, write
 from spikefold.importers import Grid, compare, import_network
-from spikefold.importers.nir import load, reference
+from spikefold.importers.nir import load, own, reference
 
 NEURONS = {
     "lif": lambda channels, steps: nn.LIF(channels, 0.3, steps, 0.75),
@@ -87,17 +87,14 @@ def entrance(model):
     return next(one for one in model.modules() if isinstance(one, nn.Input))
 
 
+def grid_of(model):
+    return own.grid_of(entrance(model))
+
+
 def samples(model, count):
     layer = entrance(model)
     lead = () if layer.static else (layer.steps,)
     return torch.rand(*lead, count, *layer.shape) * (layer.maximum - layer.minimum) + layer.minimum
-
-
-def grid_of(model):
-    layer = entrance(model)
-    mean, std = (None if v is None else v.tolist() for v in (layer.mean, layer.std))
-    fields = (layer.shape, layer.levels, layer.minimum, layer.maximum, layer.steps, layer.static)
-    return Grid(*fields, *(tuple(v) if isinstance(v, list) else v for v in (mean, std)))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -237,6 +234,16 @@ def test_what_nir_has_not_is_refused(tmp_path):
         to_nir(maximum, dt=-1)
 
 
+def test_an_input_with_a_frame_comes_back(tmp_path):
+    grid = Grid((2, 8, 8), 10, 0.0, 1.0, 4, mean=(0.31, 0.5), std=(0.25, 0.5))
+    options = {"dt": DT, "reset": "zero", "tolerance": 0.05}
+    imported, _ = import_network("nir", spikingjelly_cnn(), grid, **options)
+    write(imported.model, tmp_path / "net.nir")
+    back, comparison = import_network("nir", tmp_path / "net.nir", grid)
+    assert comparison.levels_differ == comparison.classes_differ == 0
+    assert back.model.get_submodule("input").pad == (1, 1)
+
+
 def test_groups_are_told_and_come_back(tmp_path):
     model = nn.Sequential(
         nn.Input((4, 5, 5), 3),
@@ -264,6 +271,22 @@ def test_the_command(tmp_path):
     assert KEY in nir.read(tmp_path / "m.nir").metadata
     x = samples(model, 4)
     assert torch.equal(load(tmp_path / "m.nir", None).model(x), model(x))
+
+
+def test_there_and_back_by_command(tmp_path):
+    """The file tells the input; told otherwise, it is refused."""
+    model, there = warmed("sew"), tmp_path / "m.nir"
+    write(model, there)
+    back = ["import", str(there), "--from", "nir", "-o", str(tmp_path / "b.safetensors")]
+    result = CliRunner().invoke(main, [*back, "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["grid"]["levels"] == 4
+    x = samples(model, 5)
+    assert torch.equal(nn.load(tmp_path / "b.safetensors")(x), model(x))
+    other = ["--shape", "2,6,6", "--input-levels", "5", "--minimum", "-1", "--maximum", "1", "--steps", "2"]
+    result = CliRunner().invoke(main, [*back, *other, "--frames"])
+    assert result.exit_code == 3
+    assert "accepted: the input grid of the file" in result.stderr
 
 
 def test_a_missing_package_is_named(monkeypatch):

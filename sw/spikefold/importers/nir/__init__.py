@@ -4,7 +4,6 @@ NIR's neurons are differential equations. What a file does not say about the ste
 how an integrator is read) is asked for. Files that `spikefold.exporters.nir` wrote say it themselves.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import nir
@@ -19,7 +18,7 @@ from spikefold.importers.nir.graph import FlatGraph, flat, read_graph
 from spikefold.importers.nir.layers import add_linear
 from spikefold.importers.nir.neurons import difference
 from spikefold.importers.nir.options import Options
-from spikefold.importers.nir.own import is_own, load_own
+from spikefold.importers.nir.own import grid_of_own, is_own, load_own
 from spikefold.importers.nir.readout import NAME, add_readout
 from spikefold.importers.nir.reference import Interpreter
 from spikefold.nn import LIF
@@ -27,7 +26,7 @@ from spikefold.nn.dag import assemble
 
 _SAME = 1e-6
 
-__all__ = ["load", "reference"]
+__all__ = ["load", "own_grid", "reference"]
 
 
 def load(
@@ -63,7 +62,7 @@ def load(
     """
     whole, chosen = read_graph(source), Options(dt, reset, fires, method, readout, leak_terms, leak_error)
     if is_own(whole):
-        return replace(load_own(whole, grid), reference=Interpreter(flat(whole), chosen))
+        return load_own(whole, grid, chosen)
     if grid is None:
         raise InputError("Input grid must be given, as a NIR file has none")
     graph = flat(whole)
@@ -76,6 +75,12 @@ def load(
         strict=frozenset(strict),
         reference=Interpreter(graph, chosen),
     )
+
+
+def own_grid(source: Any) -> Grid | None:
+    """The input of a file of `spikefold.exporters.nir`; None of any other, which does not tell it."""
+    graph = read_graph(source)
+    return grid_of_own(graph) if is_own(graph) else None
 
 
 def reference(source: Any, **options: Any) -> Reference:

@@ -1,8 +1,9 @@
 """NIR files that `spikefold.exporters.nir` wrote: their metadata give the model back as it was."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,8 +15,10 @@ from spikefold.exporters.nir import KEY, to_nir
 from spikefold.formats.tensors import pack_tensors
 from spikefold.importers.grid import Grid
 from spikefold.importers.imported import OUTPUT, Imported
+from spikefold.importers.nir.graph import flat
+from spikefold.importers.nir.options import Options
+from spikefold.importers.nir.reference import Interpreter
 from spikefold.nn.description import Layer, parse
-from spikefold.nn.kinds import KINDS
 
 _ACCEPTED = f"the graph as it was written, or one without the metadata {KEY!r}, which is read as any other"
 _WEIGHTS = ("dense", "conv", "binary_dense", "binary_conv")
@@ -26,13 +29,15 @@ def is_own(graph: Any) -> bool:
     return KEY in (graph.metadata or {})
 
 
-def load_own(graph: Any, grid: Grid | None) -> Imported:
+def load_own(graph: Any, grid: Grid | None, options: Options) -> Imported:
     """The model that a graph was made of, its tensors bit for bit.
 
     Parameters
     ----------
     grid
         The input, which must be the model's own; None takes that.
+    options
+        Of nodes that say nothing themselves.
 
     Raises
     ------
@@ -44,14 +49,50 @@ def load_own(graph: Any, grid: Grid | None) -> Imported:
     model = _model(graph)
     _check_unchanged(graph, to_nir(model, float(np.asarray(graph.metadata.get("dt", 1.0)))).graph)
     nodes = nn.graph(model)
-    if grid is not None and not _same_input(grid.layer(), nodes[0].module):
-        raise ImportRefusal(nodes[0].name, f"its input is {nodes[0].module}", "the input grid of the file")
+    entrance = cast(nn.Input, nodes[0].module)
+    if grid is not None and grid_of(entrance) != grid:
+        raise ImportRefusal(nodes[0].name, f"its input is {entrance}", "the input grid of the file")
     taps = {
         node.name: f"{node.name}_scale" if f"{node.name}_scale" in graph.nodes else node.name
         for node in nodes
         if isinstance(node.module, nn.SpikingNeuron)
     }
-    return Imported(model, taps | {nodes[-1].name: OUTPUT})
+    computed = _Framed(Interpreter(flat(graph), options), entrance)
+    return Imported(model, taps | {nodes[-1].name: OUTPUT}, reference=computed)
+
+
+def grid_of_own(graph: Any) -> Grid:
+    """The input of the model that a graph was made of; errors as `load_own`."""
+    return grid_of(cast(nn.Input, nn.graph(_model(graph))[0].module))
+
+
+def grid_of(layer: nn.Input) -> Grid:
+    """The grid of an input layer, without its padding."""
+    mean, std = (_plain(values) for values in (layer.mean, layer.std))
+    ends = (layer.minimum, layer.maximum)
+    return Grid(layer.shape, layer.levels, *ends, layer.steps, layer.static, mean, std)
+
+
+def _plain(values: Tensor | None) -> Any:
+    """A normalisation as a grid has it."""
+    found = None if values is None else values.tolist()
+    return tuple(found) if isinstance(found, list) else found
+
+
+class _Framed:
+    """A graph's own computation, on real-valued input that lacks the padding of the model's input layer."""
+
+    def __init__(self, graph: Interpreter, layer: nn.Input) -> None:
+        self._graph, self._layer = graph, layer
+
+    def __call__(self, x: Tensor) -> Mapping[str, Tensor]:
+        if self._layer.pad == (0, 0):
+            return self._graph(x)
+        (rows, columns), worth = self._layer.pad, (self._layer.scale, self._layer.shift)
+        levels = torch.tensor(self._layer.pad_levels, dtype=torch.float64)[:, None, None]
+        frame = (levels * worth[0] + worth[1]).expand(*x.shape[:2], *self._layer.out_shape).clone()
+        frame[..., rows : rows + x.shape[3], columns : columns + x.shape[4]] = x
+        return self._graph(frame)
 
 
 def _model(graph: Any) -> torch.nn.Module:
@@ -107,7 +148,3 @@ def _equal(one: Any, other: Any) -> bool:
         )
     one, other = (value.decode() if isinstance(value, bytes) else value for value in (one, other))
     return bool(np.array_equal(np.asarray(one), np.asarray(other)))
-
-
-def _same_input(one: torch.nn.Module, other: torch.nn.Module) -> bool:
-    return KINDS["input"].config(one) == KINDS["input"].config(other)
