@@ -228,4 +228,5 @@ def _sheets(output: Path, imported: "Imported", comparison: "Comparison") -> lis
         ("classes that the grid changes", f"{comparison.classes_off_grid} of {samples}"),
     ]
     notes = [Sheet("", [(f"{note}.",)]) for note in imported.notes]
-    return [Sheet(f"{output}: the same levels?", rows, _LAYERS), Sheet("", facts), *notes]
+    title = "the same levels?" if comparison.exact else "real values rounded to levels"
+    return [Sheet(f"{output}: {title}", rows, _LAYERS), Sheet("", facts), *notes]

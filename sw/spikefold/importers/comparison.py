@@ -97,19 +97,21 @@ class Comparison:
         return {**asdict(self), "layers": [asdict(layer) for layer in self.layers]}
 
     def check(self, tolerance: float) -> None:
-        """Raise ModelError, naming the worst layer, if more than this share of levels or classes differs.
+        """Raise ModelError if more than this share of levels or classes differs.
 
-        Where the source has no levels, classes alone count.
+        The first layer that differs is named. Where the source has no levels, classes alone count.
         """
-        worst = max(self.layers, key=lambda layer: layer.share)
-        if max(self.share if self.exact else 0, self.layers[-1].share) > tolerance:
-            raise ModelError(
-                f"Imported network must be the source's within a tolerance of {tolerance:g}, but "
-                f"{self.share:.2%} of all levels and {self.classes_differ} of {self.samples} classes differ, "
-                f"most in layer {worst.name!r} ({worst.share:.2%}, largest difference {worst.difference:.3g}"
-                f"{f', {worst.ties_apart} ties round otherwise' if worst.ties_apart else ''}); "
-                "allow more with a tolerance if that is meant"
-            )
+        if max(self.share if self.exact else 0, self.layers[-1].share) <= tolerance:
+            return
+        first = next(layer for layer in self.layers if layer.differing)
+        ties = sum(layer.ties_apart for layer in self.layers)
+        told = f"; {ties} ties round otherwise" if ties else ""
+        raise ModelError(
+            f"Imported network must be the source's within a tolerance of {tolerance:g}, but "
+            f"{self.share:.2%} of all levels and {self.classes_differ} of {self.samples} classes differ, "
+            f"from layer {first.name!r} on ({first.share:.2%} there, by {first.difference:.3g} at most"
+            f"{told}); allow more with a tolerance if that is meant"
+        )
 
 
 def default_tolerance(imported: Imported) -> float:

@@ -8,7 +8,7 @@ import torch
 import torch.fx
 from torch import Tensor
 
-from spikefold.errors import ImportRefusal, ModelError
+from spikefold.errors import ImportRefusal, InputError, ModelError
 from spikefold.importers.calls import (
     Averaged,
     Call,
@@ -249,8 +249,17 @@ class _Walk:
         assert kind is not None  # converters give layers of this package
         read = tuple(value.node for value in inputs)
         layer = layer.to(self._dtype).eval()
-        with torch.no_grad():
-            self._values[name] = layer(*(self._values[source] for source in read) if read else (self._probe,))
+        values = [self._values[source] for source in read] or [self._probe]
+        try:
+            with torch.no_grad():
+                self._values[name] = layer(*values)
+        except (InputError, RuntimeError) as error:
+            shapes = " and ".join(str(list(value.shape)) for value in values)
+            raise ImportRefusal(
+                name,
+                f"it cannot read [time, batch, ...] of shape {shapes} ({error})",
+                "samples of another shape",
+            ) from error
         self._nodes.append(Node(name, kind.name, layer, read))
         return Value(name)
 

@@ -1,13 +1,15 @@
 """Networks of plain PyTorch with ReLUs, as they come from courses and papers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - as everybody calls it
 from import_case import Case, liven
 from torch import nn
 
-from spikefold.importers import Grid
+from spikefold.importers import Comparison, Grid, Imported, compare
+from spikefold.importers.ann import reference
 
 MAPS, FLAT = (2, 8, 8), (24,)
 
@@ -108,3 +110,39 @@ def cases() -> Iterator[Case]:
     yield _case("relu functional", Functional(), MAPS)
     yield _case("relu resnet", ResNet(), MAPS, levels=31)
     yield _case("relu6 depthwise", clipped(), MAPS, levels=7, per_channel=False)
+
+
+def compare_rounded(case: Case, imported: Imported, samples: int = 40) -> Comparison:
+    """The source beside ours once the source's own activations are rounded to the scales that were found.
+
+    It has levels then, which must be the same: nothing but the rounding was changed. For networks whose
+    activations are layers.
+    """
+    scales = {tap: imported.model.get_submodule(name) for name, tap in imported.taps.items()}
+    calls: dict[str, int] = {}
+
+    def rounding(name: str) -> Callable[..., Any]:
+        def round_it(layer: nn.Module, given: Any, value: torch.Tensor) -> torch.Tensor:
+            call = calls[name] = calls.get(name, 0) + 1
+            neuron: Any = scales[name if call == 1 else f"{name}_{call}"]
+            a = neuron.scale[0].detach().double().reshape(-1, *(1,) * (value.dim() - 2))
+            return torch.floor(value / a + 0.5).clamp(0, neuron.levels) * a
+
+        return round_it
+
+    handles = []
+    for name, layer in case.source.named_modules():
+        if isinstance(layer, nn.ReLU | nn.Hardtanh):
+            layer.inplace = False
+            handles.append(layer.register_forward_hook(rounding(name)))
+    try:
+        rounded = reference(case.source)  # a copy, hooks and all
+    finally:
+        for handle in handles:
+            handle.remove()
+
+    def run(x: torch.Tensor) -> Any:
+        calls.clear()
+        return rounded(x)
+
+    return compare(imported, run, case.grid, case.grid.random(samples, seed=3), samples=samples)

@@ -115,7 +115,7 @@ def test_a_difference_is_found_and_refused():
     assert other.share == pytest.approx(2 / 9)
     other.check(0.25)
     message = (
-        r"within a tolerance of 0, but 22\.22% of all levels and 0 of 3 classes differ, most in layer '2'"
+        r"within a tolerance of 0, but 22\.22% of all levels and 0 of 3 classes differ, from layer '2' on"
     )
     with pytest.raises(ModelError, match=message):
         other.check(0.0)

@@ -1,7 +1,12 @@
 """Networks of the real snnTorch, imported and compared."""
 
 import pytest
-from snntorch_networks import cases
+import snntorch
+import torch
+from snntorch_networks import STEPS, Looped, cases
+
+from spikefold.errors import ImportRefusal, InputError, ModelError
+from spikefold.importers import Grid, import_network
 
 CASES = {case.name: case for case in cases()}
 
@@ -14,3 +19,47 @@ def test_the_imported_network_is_the_same(name):
     for layer in comparison.layers:
         assert layer.difference < 1e-6
         assert 0 < layer.active < 1 or layer.name == "readout", layer
+
+
+def test_a_reset_that_comes_late_is_another_neuron():
+    kinds = {
+        name: type(CASES[name].run(2)[0].model.get_submodule("lif1")).__name__ for name in list(CASES)[:4]
+    }
+    assert kinds == {
+        "leaky mlp": "Leaky",
+        "leaky mlp of frames": "Leaky",
+        "leaky zero": "LIF",
+        "leaky at once": "LIF",
+    }
+
+
+def test_thresholds_of_channels_become_gains():
+    imported, _ = CASES["leaky learnt"].run(2)
+    gain = imported.model.get_submodule("1_1")
+    source = CASES["leaky learnt"].source[1].threshold
+    assert torch.allclose(gain(torch.ones(1, 1, 16))[0, 0] * source, torch.ones(16))
+
+
+def test_membranes_at_the_threshold_are_told():
+    """snnTorch fires above the threshold; with such weights every membrane is a multiple of it."""
+    net = torch.nn.Sequential(
+        torch.nn.Linear(4, 4, bias=False), snntorch.Leaky(beta=1.0, init_hidden=True), torch.nn.Linear(4, 2)
+    )
+    net[0].weight.data = torch.eye(4)
+    grid = Grid((4,), 2, 0.0, 2.0, 1)
+    with pytest.raises(ModelError, match=r"from layer '1' on .* \d+ ties round otherwise\)"):
+        import_network("snntorch", net, grid)
+    _, comparison = import_network("snntorch", net, grid, tolerance=1.0)
+    assert comparison.layers[0].ties == comparison.layers[0].differing > 0
+
+
+def test_a_loop_of_other_steps_is_refused():
+    message = r"^Layer 'stack' cannot be imported: the operation 'stack' is not supported"
+    with pytest.raises(ImportRefusal, match=message):
+        import_network("snntorch", Looped(), Grid((24,), 15, 0.0, 1.0, STEPS + 1))
+
+
+@pytest.mark.parametrize("frames", [False, True])
+def test_frames_must_be_what_the_forward_takes(frames):
+    with pytest.raises(InputError, match=rf"^Input must be one array a step .* static is {frames}$"):
+        import_network("snntorch", Looped(frames), Grid((24,), 15, 0.0, 1.0, STEPS, static=frames))
