@@ -12,6 +12,7 @@ from spikefold.cli.analyze import analyze
 from spikefold.cli.cache import cache
 from spikefold.cli.compile import compile_
 from spikefold.cli.demo import demo
+from spikefold.cli.export import export
 from spikefold.cli.failure import check_stdout, fail, flush_stdout
 from spikefold.cli.import_ import import_
 from spikefold.cli.simulate import simulate
@@ -79,5 +80,5 @@ def main() -> None:  # noqa: D103 - the help is above
     pass
 
 
-for _command in (train, import_, compile_, verify, simulate, synth, analyze, demo, cache):
+for _command in (train, import_, compile_, verify, simulate, synth, analyze, demo, cache, export):
     main.add_command(_command)

@@ -29,6 +29,8 @@ The input's grid is never assumed: name data (as in recipes: digits, npz:FILE, .
 \b
   spikingjelly, snntorch  --leak-terms 3 --leak-error 0.02
   ann                     --levels 15 --per-channel yes
+  nir                     --dt 1e-4 --reset subtract --fires above --method euler --readout last
+  pit                     --tau 0.5 --decay-input yes --reset soft --levels 4
 
 \b
 Examples:
@@ -37,6 +39,9 @@ Examples:
   spikefold import net.py:make -o mlp.safetensors --from snntorch --steps 25 --shape 784 --input-levels 255 \\
     --minimum 0 --maximum 1
   spikefold import ann.py:net -o ann.safetensors --from ann --weights ann.pt --data npz:x.npz --levels 15
+  spikefold import net.nir -o net.safetensors --from nir --dt 1e-4 --reset zero --steps 20 --data npz:x.npz
+  spikefold import max.pth -o pit.safetensors --from pit --tau 0.5 --decay-input yes --steps 1 \\
+    --shape 3,32,32 --input-levels 255 --minimum 0 --maximum 1
 """
 _CALIBRATION, _LAYERS = 512, ("layer", "of the source", "active", "differ", "largest difference", "ties")
 
@@ -88,7 +93,9 @@ def import_(
         network = _source(source, framework, weights)
         name = None if data is None else _absolute(data)
         dataset = None if name is None else load_source({"name": name, "seed": 0}, screen.quiet)
-        grid = _grid(dataset, FRAMEWORKS[framework].steps, given)
+        grid = _own_grid(importer(framework), network, given)
+        if grid is None:
+            grid = _grid(dataset, FRAMEWORKS[framework].steps, given)
         if FRAMEWORKS[framework].calibrated and dataset is not None:
             options["calibration"] = dataset.train_x[:_CALIBRATION]
     with screen.status("importing and comparing"):
@@ -147,6 +154,14 @@ def _value(flag: str, hint: Any, text: str) -> Any:
         return click.types.convert_type(kind).convert(text, None, None)
     except click.BadParameter as error:
         raise click.UsageError(f"Invalid value for {flag!r}: {error.message}") from None
+
+
+def _own_grid(framework: Any, network: Any, given: dict[str, Any]) -> "Grid | None":
+    """The input that a file itself tells, if it does and no option tells another."""
+    if any(value is not None for value in given.values()) or not hasattr(framework, "own_grid"):
+        return None
+    grid: Grid | None = framework.own_grid(network)
+    return grid
 
 
 def _grid(dataset: "Dataset | None", fixed: int | None, given: dict[str, Any]) -> "Grid":

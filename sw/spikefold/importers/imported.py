@@ -55,6 +55,8 @@ class Imported:
         Those whose source fires above its threshold, where they fire at it.
     exact
         Whether the source has levels, so that they must be the same, or real values that became levels.
+    reference
+        The source's own computation, where options of `load` decide it; None where the source itself does.
     """
 
     model: torch.nn.Module
@@ -63,3 +65,4 @@ class Imported:
     half_even: frozenset[str] = field(default=frozenset())
     strict: frozenset[str] = field(default=frozenset())
     exact: bool = True
+    reference: Reference | None = None

@@ -94,6 +94,7 @@ def import_network(
         options.setdefault("calibration", data)
     imported = found.load(source, grid, **options)
     fold(imported.model)  # tells what the hardware has no way to do
-    comparison = compare(imported, found.reference(source), grid, data, samples=samples, seed=seed)
+    theirs = imported.reference or found.reference(source)
+    comparison = compare(imported, theirs, grid, data, samples=samples, seed=seed)
     comparison.check(default_tolerance(imported) if tolerance is None else tolerance)
     return imported, comparison
