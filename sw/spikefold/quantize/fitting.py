@@ -24,7 +24,7 @@ from spikefold.quantize.windows import Levels, choose_positions, windows
 
 FRACTIONS: tuple[float, ...] = tuple(np.geomspace(0.15, 1, 24).tolist())
 """Scales that are tried, as parts of the one that fits the largest weight."""
-WORK = 1 << 28
+WORK = 1 << 26
 """Most products of a source with another, for all targets, where every scale is tried."""
 SAMPLES = 2048
 _VALUES = 1 << 26
