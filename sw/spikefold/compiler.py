@@ -3,6 +3,7 @@
 import copy
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from spikefold.calibration import calibrate, summary
 from spikefold.choices import ModelChoices, sort_choices
 from spikefold.design import Design
 from spikefold.device_fit import memory_fit
-from spikefold.errors import InputError, shown
+from spikefold.errors import InputError, ModelError, shown
 from spikefold.golden import accuracy
-from spikefold.integers import Converted, Evidence, convert
+from spikefold.integers import AUTO, Converted, Evidence, convert
 from spikefold.ir import Network
 from spikefold.ir.input import as_samples
 from spikefold.ir.stages import check_name
@@ -139,10 +140,20 @@ def _converted(
     evidence: Evidence | None,
     say: Progress,
 ) -> Converted:
-    """The integer network, and what rounding did; `fold` and `quantize` check the choices."""
+    """The integer network, and what rounding did; `fold` and `quantize` check the choices.
+
+    Fitted weights that need wider numbers than the hardware has give way to nearest ones, unless they were
+    asked for.
+    """
     fractions = None if fit_to is None else fit_to.architecture.fractions(fit_to.plan)
     name = name if fit_to is None else fit_to.name
     converted = convert(model, name, choices, evidence, fractions, say)
+    if fit_to is not None and converted.fitted and choices.method == AUTO:
+        try:
+            fit_to.architecture.check_fit(fit_to.plan, converted.network)
+        except ModelError as error:
+            _logger.info("Weights are rounded to the nearest, since fitted ones do not fit: %s", error)
+            converted = convert(model, name, replace(choices, method="max"), evidence, fractions, say)
     for layer in converted.report.layers:
         if layer.weights_lost or layer.never_firing:
             _logger.warning("%s", layer)

@@ -104,8 +104,12 @@ def diagnose(
     layers.sort(key=lambda layer: -layer.accuracy_exact)
     reached, reached_exact = score(network), score(exact)
     mends = [] if fitted or trained else ["weights fitted to calibration data (--method fit)"]
-    mends += _mends(layers[0], report, wanted - reached_exact > TOLERATED, _is_capped(network))
-    few = min(bits.values())
+    if layers[0].accuracy_exact > reached:
+        mends.append(f"more bits there (--weight-bits {_bits_with(report, layers[0].name)})")
+        mends.append("bits chosen for each layer (--weight-bits auto)")
+    if wanted - reached_exact > TOLERATED:
+        mends += _other_mends(report, _is_capped(network))
+    few = max(2, min(bits.values()))
     mends.append(
         f"training with rounded weights (spikefold train RECIPE --quantize bits={few} --from MODEL, or "
         "spikefold.train.fake_quantized around your own loop)"
@@ -125,15 +129,10 @@ def _is_capped(network: Network) -> bool:
     return any(p.neuron is not None and p.neuron.membrane_bits is not None for p in network.populations)
 
 
-def _mends(worst: LayerLoss, report: QuantizationReport, not_weights: bool, capped: bool) -> list[str]:
-    """What to do about weights, or, where exact ones would not do, about the rest."""
-    found = []
-    if worst.weight_bits < 8:
-        found.append(f"more bits there (--weight-bits {_bits_with(report, worst.name)})")
-        found.append("bits chosen for each layer (--weight-bits auto)")
-    if capped:
-        found.append("wider membranes (--membrane-bits), or none capped")
-    if not_weights and any(layer.leak_used != layer.leak for layer in report.layers):
+def _other_mends(report: QuantizationReport, capped: bool) -> list[str]:
+    """What to do where exact weights would not help."""
+    found = ["wider membranes (--membrane-bits), or none capped"] if capped else []
+    if any(layer.leak_used != layer.leak for layer in report.layers):
         found.append("more shifts for the leak (--leak-terms)")
     return found
 

@@ -10,7 +10,7 @@ from cli_case import CLASSES, FEATURES, features, tiny_model
 import spikefold
 from spikefold import nn
 from spikefold.bit_search import weights_of
-from spikefold.errors import InputError
+from spikefold.errors import InputError, ModelError
 from spikefold.fold import fold
 from spikefold.train import fake_quantized
 
@@ -145,6 +145,25 @@ def auto(model, samples, **choices):
 def _classes(model, x):
     with torch.no_grad():
         return model(torch.from_numpy(x)).argmax(1).numpy()
+
+
+def test_fitted_weights_give_way_to_hardware_that_exists(data, caplog, monkeypatch):
+    hardware = spikefold.compile(tiny_model(), data=data, method="max")
+    assert method_of(spikefold.compile(tiny_model(), data=data, fit_to=hardware)) == "fit"
+    (weight,) = (p.weight for p in hardware.network.by_name["layer0"].projections)
+
+    def only_the_nearest(plan, network):
+        (found,) = (p.weight for p in network.by_name["layer0"].projections)
+        if not np.array_equal(found, weight):
+            raise ModelError("Bias of 'layer0' must fit 5 bits, but needs 6")
+
+    monkeypatch.setattr(hardware.architecture, "check_fit", only_the_nearest)
+    with caplog.at_level(logging.INFO, "spikefold"):
+        design = spikefold.compile(tiny_model(), data=data, fit_to=hardware)
+    assert method_of(design) == "max"
+    assert "Weights are rounded to the nearest, since fitted ones do not fit: Bias of 'layer0'" in caplog.text
+    with pytest.raises(ModelError, match=r"^Bias of 'layer0' must fit 5 bits, but needs 6$"):
+        spikefold.compile(tiny_model(), data=data, fit_to=hardware, method="fit")
 
 
 @pytest.mark.parametrize(
