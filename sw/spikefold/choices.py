@@ -27,8 +27,8 @@ class ModelChoices:
         `D_in` in place of the one the model was trained with, 1..255.
     method
         Scale of weights: "max" or "mse" as in `spikefold.quantize.quantize`, or "fit" for weights fitted to
-        samples. "auto" is as trained; of a model trained without rounding "fit" where there are samples,
-        else "max".
+        samples. "auto" is as trained; of a model trained without rounding "fit" where there are a hundred
+        samples, else "max".
     membrane_bits, leak_terms
         As `spikefold.quantize.quantize`; None for as trained, else never and 3.
     pooling

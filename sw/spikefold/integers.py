@@ -27,6 +27,8 @@ AUTO = "auto"
 METHODS = (AUTO, "max", "mse", "fit")
 MAX_LOSS = 0.5
 """Points of accuracy that chosen bits may lose."""
+TELLING = 100
+"""So many samples are needed to fit weights to unasked, and to speak of a share of equal classes."""
 _MOST_JUDGED = 10_000
 _VALUES = 1 << 30
 
@@ -95,7 +97,9 @@ class Converted:
         }
 
     def loss(self, model: torch.nn.Module, evidence: Evidence) -> Loss | None:
-        """What is lost on samples and why; None unless it is more than a point."""
+        """What is lost on samples and why; None unless it is more than a point, or where too few tell."""
+        if evidence.y is None and len(evidence.x) < TELLING:
+            return None
         part = evidence.part(_judged_by(self.network))
         score, wanted, measure = part.judge(model)
         if wanted - score(self.network) <= TOLERATED:
@@ -129,7 +133,7 @@ def convert(
         Name of the network.
     choices
         What the user chose. What is left open is as in training, if weights were rounded there; else weights
-        have 4 bits and are fitted to samples where there are any.
+        have 4 bits and are fitted to samples where there are a hundred.
     evidence
         Samples to fit weights to and to choose bits by.
     fractions
@@ -144,7 +148,8 @@ def convert(
     """
     _check(choices, evidence)
     trained, folded = rounding_of(model), fold(model, name, cast(Pooling, choices.pooling))
-    fitted = choices.method == "fit" or (choices.method == AUTO and trained is None and evidence is not None)
+    enough = evidence is not None and len(evidence.x) >= TELLING
+    fitted = choices.method == "fit" or (choices.method == AUTO and trained is None and enough)
     bits = choices.bits
     if bits is None:
         bits = DEFAULT_BITS if trained is None else trained.weight_bits

@@ -82,11 +82,11 @@ def test_build_loads_and_reports(built, neuron):
 @pytest.mark.parametrize("order", ["position_major", "step-major"])
 def test_images_of_another_training_fit_the_same_verilog(neuron, order):
     x, _ = features(20)
-    first = spikefold.compile(model_of(neuron), lanes=4, order=order, calibration=x, method="max")
+    first = spikefold.compile(model_of(neuron), lanes=4, order=order, calibration=x)
     again = model_of(neuron)
     with torch.no_grad():
         again[1].weight *= 0.9
-    second = spikefold.compile(again, calibration=x, fit_to=first, method="max")
+    second = spikefold.compile(again, calibration=x, fit_to=first)
     assert second.plan == first.plan
     assert (second.golden(x).logits != first.golden(x).logits).any()
 

@@ -65,7 +65,9 @@ def method_of(design):
 def test_weights_are_fitted_where_there_are_samples(plain, data):
     assert method_of(spikefold.compile(plain)) == "max"
     assert method_of(spikefold.compile(plain, data=data)) == "fit"
-    assert method_of(spikefold.compile(plain, calibration=data[0])) == "fit"
+    assert method_of(spikefold.compile(plain, calibration=data[0][:100])) == "fit"
+    assert method_of(spikefold.compile(plain, calibration=data[0][:99])) == "max"  # too few to do it unasked
+    assert method_of(spikefold.compile(plain, calibration=data[0][:99], method="fit")) == "fit"
     assert method_of(spikefold.compile(plain, data=data, method="max")) == "max"
 
 
@@ -108,6 +110,8 @@ def test_without_labels_classes_are_compared(data, caplog):
     assert loss["measure"] == "agreement"
     assert loss["wanted"] == 100
     assert "gives another class than the float network for" in caplog.text
+    few = spikefold.compile(noisy(learnt()), calibration=x[:99], weight_bits=3, method="max")
+    assert few.info["loss"] is None
 
 
 def test_nothing_is_said_where_nothing_is_lost(plain, data, caplog):
