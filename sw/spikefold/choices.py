@@ -17,33 +17,61 @@ class ModelChoices:
     Attributes
     ----------
     weight_bits
-        1..8, for all populations or by name.
+        1..8, for all populations or by name, or "auto" for as few as lose no more than `max_loss`. None for
+        those that the model was trained with, else 4.
+    max_loss, weight_budget
+        With "auto": points of accuracy that may be lost (0.5), and most bits of all weights together.
     identity_bits
-        1..8, of the weights of shortcuts.
+        1..8, of the weights of shortcuts. None for as trained, else 8.
     input_levels
         `D_in` in place of the one the model was trained with, 1..255.
-    membrane_bits, method, leak_terms
-        As `spikefold.quantize.quantize`.
+    method
+        Scale of weights: "max" or "mse" as in `spikefold.quantize.quantize`, or "fit" for weights fitted to
+        samples. "auto" is as trained; of a model trained without rounding "fit" where there are a hundred
+        samples, else "max".
+    membrane_bits, leak_terms
+        As `spikefold.quantize.quantize`; None for as trained, else never and 3.
     pooling
         As `spikefold.fold.fold`.
     """
 
-    weight_bits: int | str | Mapping[str, int] = field(default=4, metadata={"help": "1..8, or layer=bits,.."})
-    identity_bits: int = field(default=8, metadata={"help": "1..8, of shortcuts' weights."})
+    weight_bits: int | str | Mapping[str, int] | None = field(
+        default=None,
+        metadata={"help": "1..8, layer=bits,.., or auto (see --max-loss); default: as trained, else 4."},
+    )
+    max_loss: float | None = field(
+        default=None, metadata={"help": "Points of accuracy that --weight-bits auto may lose; default: 0.5."}
+    )
+    weight_budget: int | None = field(
+        default=None, metadata={"help": "Most bits of all weights together, for --weight-bits auto."}
+    )
+    identity_bits: int | None = field(
+        default=None, metadata={"help": "1..8, of shortcuts' weights; default: as trained, else 8."}
+    )
     input_levels: int | None = field(default=None, metadata={"help": "D_in, 1..255; default: as trained."})
     membrane_bits: int | None = field(
         default=None, metadata={"help": "Let membranes saturate at this width; default: never."}
     )
-    method: str = field(default="max", metadata={"help": "Scale of weights: max, or mse."})
-    leak_terms: int = field(
-        default=3, metadata={"help": "Most shifts that a leak or reset factor is the sum of."}
+    method: str = field(
+        default="auto",
+        metadata={
+            "help": "Rounding of weights: max, mse, fit (to what layers compute on the data), or auto: as "
+            "trained, else fit where there is data."
+        },
+    )
+    leak_terms: int | None = field(
+        default=None,
+        metadata={
+            "help": "Most shifts that a leak or reset factor is the sum of; default: as trained, or 3."
+        },
     )
     pooling: str = field(default="auto", metadata={"help": "Average pools: auto, unit or compose."})
 
     @property
-    def bits(self) -> int | Mapping[str, int]:
-        """The weight bits, read where they are text. Raises InputError if a part is not a number."""
-        return parse_weight_bits(self.weight_bits) if isinstance(self.weight_bits, str) else self.weight_bits
+    def bits(self) -> int | str | Mapping[str, int] | None:
+        """The weight bits, read where they are text but "auto". Raises InputError if a part is no number."""
+        chosen = self.weight_bits
+        return parse_weight_bits(chosen) if isinstance(chosen, str) and chosen != "auto" else chosen
 
 
 def parse_weight_bits(text: str) -> int | dict[str, int]:
@@ -60,7 +88,9 @@ def parse_weight_bits(text: str) -> int | dict[str, int]:
         pairs = (part.partition("=") for part in text.split(","))
         return {name: int(bits) for name, _, bits in pairs}
     except ValueError:
-        raise InputError(f"Weight bits must be a number 1..8 or layer=number,.., not {text!r}") from None
+        raise InputError(
+            f"Weight bits must be a number 1..8, layer=number,.. or auto, not {text!r}"
+        ) from None
 
 
 def names_of(kind: type) -> list[str]:

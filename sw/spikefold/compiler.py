@@ -3,7 +3,8 @@
 import copy
 import logging
 from collections.abc import Callable
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,15 +14,13 @@ from spikefold.calibration import calibrate, summary
 from spikefold.choices import ModelChoices, sort_choices
 from spikefold.design import Design
 from spikefold.device_fit import memory_fit
-from spikefold.errors import InputError, shown
-from spikefold.fold import Pooling, fold
+from spikefold.errors import InputError, ModelError, shown
 from spikefold.golden import accuracy
+from spikefold.integers import AUTO, Converted, Evidence, convert
 from spikefold.ir import Network
 from spikefold.ir.input import as_samples
 from spikefold.ir.stages import check_name
 from spikefold.nn import Input
-from spikefold.quantize import quantize
-from spikefold.quantize.scales import Method
 from spikefold.train import accuracy as float_accuracy
 from spikefold.train.data import LazyArray
 from spikefold_boards.devices import find_device
@@ -40,7 +39,7 @@ def compile(  # noqa: A001 - the verb of the trade
     architecture: str = DEFAULT,
     device: str | None = None,
     data: tuple[Samples, Samples] | None = None,
-    calibration: Samples | None = None,
+    calibration: Samples | tuple[Samples, Samples] | None = None,
     fit_to: Design | None = None,
     progress: Progress | None = None,
     **choices: Any,
@@ -58,9 +57,11 @@ def compile(  # noqa: A001 - the verb of the trade
     device
         Device whose block RAM is compared with the memory, see `spikefold_boards.devices`.
     data
-        Test samples and labels: accuracies are reported where given.
+        Test samples and labels: accuracies are reported where given. A loss of more than a point is logged
+        as a warning that names the layer that loses it and what would mend it.
     calibration
-        Samples that the choices are measured on; else taken from `data`, else random.
+        Samples, or samples and labels, that weights are fitted to and choices measured on; else taken from
+        `data`, else random. Without `data` the share of equal classes takes the place of the accuracy.
     fit_to
         A design whose Verilog the network must run on; name, architecture, all that shapes hardware and `F`
         are then its.
@@ -86,7 +87,7 @@ def compile(  # noqa: A001 - the verb of the trade
     if fit_to is not None and not isinstance(fit_to, Design):
         raise InputError(f"Design to fit must be a spikefold.Design, not {shown(fit_to)}")
     data = None if data is None else _labelled(data)
-    calibration = None if calibration is None else _read(calibration)
+    evidence = _evidence(calibration)
     say = progress or (lambda text: None)
     if device is not None:
         find_device(device)
@@ -94,21 +95,27 @@ def compile(  # noqa: A001 - the verb of the trade
     of_model, of_hardware = sort_choices(choices, ModelChoices, hardware.config)
     config = hardware.config(**of_hardware)
     info: dict[str, Any] = {}
+    tests = None if data is None else Evidence(*data)
+    evidence = evidence or tests
     if isinstance(model, Network):
         network = model
     else:
         say("folding and quantizing")
         model = _with_input_levels(model, of_model.pop("input_levels", None))
-        network, info["quantization"] = _integers(model, name, fit_to, ModelChoices(**of_model))
+        converted = _converted(model, name, fit_to, ModelChoices(**of_model), evidence, say)
+        network = converted.network
+        info["rounding"], info["quantization"] = converted.to_json(), converted.report.to_json()
         if data is not None:
             say("measuring the float accuracy")
             info["accuracy_float"] = _percent(float_accuracy(model, *data))
+        if evidence is not None and (tests or evidence).has_features:
+            say("looking for what is lost")
+            info["loss"] = _loss(converted, model, tests or evidence)
     if data is not None:
         say("measuring the integer accuracy")
         info["accuracy_integer"] = _percent(accuracy(network, *data))
-        calibration = data[0] if calibration is None else calibration
     say("calibrating")
-    levels = calibrate(network, calibration)
+    levels = calibrate(network, None if evidence is None else evidence.x)
     say("choosing lanes")
     if fit_to is None:
         plan = hardware.plan(network, config, levels)
@@ -125,25 +132,52 @@ def compile(  # noqa: A001 - the verb of the trade
     return Design(network, plan, info)
 
 
-def _integers(
-    model: torch.nn.Module, name: str, fit_to: Design | None, choices: ModelChoices
-) -> tuple[Network, Any]:
-    """The integer network, and what rounding did; `fold` and `quantize` check the choices."""
+def _converted(
+    model: torch.nn.Module,
+    name: str,
+    fit_to: Design | None,
+    choices: ModelChoices,
+    evidence: Evidence | None,
+    say: Progress,
+) -> Converted:
+    """The integer network, and what rounding did; `fold` and `quantize` check the choices.
+
+    Fitted weights that need wider numbers than the hardware has give way to nearest ones, unless they were
+    asked for.
+    """
     fractions = None if fit_to is None else fit_to.architecture.fractions(fit_to.plan)
-    folded = fold(model, name if fit_to is None else fit_to.name, cast(Pooling, choices.pooling))
-    network, report = quantize(
-        folded,
-        weight_bits=choices.bits,
-        identity_bits=choices.identity_bits,
-        method=cast(Method, choices.method),
-        leak_terms=choices.leak_terms,
-        membrane_bits=choices.membrane_bits,
-        fractions=fractions,
-    )
-    for layer in report.layers:
+    name = name if fit_to is None else fit_to.name
+    converted = convert(model, name, choices, evidence, fractions, say)
+    if fit_to is not None and converted.fitted and choices.method == AUTO:
+        try:
+            fit_to.architecture.check_fit(fit_to.plan, converted.network)
+        except ModelError as error:
+            _logger.info("Weights are rounded to the nearest, since fitted ones do not fit: %s", error)
+            converted = convert(model, name, replace(choices, method="max"), evidence, fractions, say)
+    for layer in converted.report.layers:
         if layer.weights_lost or layer.never_firing:
             _logger.warning("%s", layer)
-    return network, report.to_json()
+    return converted
+
+
+def _loss(converted: Converted, model: torch.nn.Module, evidence: Evidence) -> dict[str, Any] | None:
+    loss = converted.loss(model, evidence)
+    if loss is None:
+        return None
+    _logger.warning("%s", loss)
+    return loss.to_json()
+
+
+def _evidence(calibration: object) -> Evidence | None:
+    """Samples to calibrate on, with labels where it is a pair."""
+    if calibration is None:
+        return None
+    if isinstance(calibration, tuple) and len(calibration) == 2:
+        return Evidence(*_labelled(calibration))
+    x = _read(calibration)
+    if not len(x):
+        raise InputError("Calibration samples must be at least one, not 0; give none for random levels")
+    return Evidence(x)
 
 
 def _labelled(data: object) -> tuple[Any, NDArray[np.int64]]:

@@ -36,7 +36,7 @@ def recorded(model):
 
 def check(model, x, bits=4, static=True, awake=0.9, **options):
     """Hold levels, logits and classes of the model equal to those of the integer network; return this."""
-    model = model.double().eval()
+    model, options = model.double().eval(), {"method": "max"} | options
     folded = fold(model)
     network, _ = quantize(folded, weight_bits=bits, **options)
     samples = (x if static else x.transpose(0, 1)).numpy()

@@ -283,7 +283,7 @@ def test_verify_in_amaranth(data):
 
 def test_fitted_network_takes_the_fraction_of_the_hardware(data):
     """Smaller thresholds alone would ask for a larger F, and so for other Verilog."""
-    hardware = spikefold.compile(tiny_model(), data=data)
+    hardware = spikefold.compile(tiny_model(), data=data, method="max")
     finer = tiny_model()
     with torch.no_grad():
         finer.neuron1.log_scale -= 2.0

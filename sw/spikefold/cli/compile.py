@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from spikefold.design import Design
     from spikefold.train import Dataset
 
+UNROUNDED = "without rounding the weights"
+
 _HELP = """Turn the trained MODEL into a build directory: integer network, Verilog, memory images, report.
 
 Accuracies are measured on the test part, lanes and coding chosen on the training part of the data the
@@ -32,6 +34,7 @@ that keep its pace. LUTs are estimates for ECP5.
 Examples:
   spikefold compile digits.safetensors -o build/
   spikefold compile digits.safetensors -o build/ --weight-bits layer0=4,readout=8 --lanes layer0=16
+  spikefold compile letters.safetensors -o build/ --weight-bits auto --max-loss 0.3
   spikefold compile resnet.safetensors -o build/ --fps 200 --clock-mhz 120
   spikefold compile resnet.safetensors -o build/ --lut-budget 40000 --device ecp5-85k
   spikefold compile events.safetensors -o build/ --order step-major --units layer2=4 --weights loaded
@@ -129,6 +132,8 @@ def _fields(design: "Design", output: Path) -> dict[str, Any]:
     return {
         "path": str(output),
         **{key: value for key, value in summary.items() if key not in ("quantization", "calibration")},
+        "rounding": design.info.get("rounding"),
+        "loss": design.info.get("loss"),
         "device": device,
         "fits": device and device["fits"],
         "order": pipeline["order"],
@@ -174,18 +179,17 @@ def _data(
 
 def _compile(network: Any, data: "Dataset | None", options: dict[str, Any]) -> "Design":
     from spikefold.compiler import compile as compile_design
-    from spikefold_hw.calibration import MOST_SAMPLES
 
     if data is not None:
-        options["data"], options["calibration"] = (data.test_x, data.test_y), data.train_x[:MOST_SAMPLES]
+        options["data"], options["calibration"] = (data.test_x, data.test_y), (data.train_x, data.train_y)
     return compile_design(network, **options)
 
 
 def _sheets(fields: dict[str, Any]) -> list[Sheet]:
     calibration, device = fields["calibration"], fields["device"]
     rows = [
-        ("float accuracy", _percent(fields["accuracy_float"])),
         ("integer accuracy", _percent(fields["accuracy_integer"])),
+        (_float_name(fields["rounding"]), _percent(fields["accuracy_float"])),
         ("memory bits", number(fields["memory_bits"])),
         ("estimated LUTs", number(fields["total"]["luts"])),
         ("cycles per sample", f"{calibration['cycles_interval']:.1f}"),
@@ -204,6 +208,11 @@ def _sheets(fields: dict[str, Any]) -> list[Sheet]:
         _pipeline(fields),
         Sheet("", [(note,) for note in notes]),
     ]
+
+
+def _float_name(rounding: dict[str, Any] | None) -> str:
+    """What the float network's accuracy is called: after training with rounded weights nobody deploys it."""
+    return UNROUNDED if rounding is not None and rounding["trained"] else "float accuracy"
 
 
 def _pipeline(fields: dict[str, Any]) -> Sheet:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spikefold.cli.compile import UNROUNDED
 from spikefold.cli.frame import Outcome, Sheet, framed
 from spikefold.cli.screen import Screen
 from spikefold.errors import InputError
@@ -112,11 +113,13 @@ def _outcome(result: "TrainResult", output: Path) -> Outcome:
         "epochs": result.epochs,
         "seconds": round(result.seconds, 3),
     }
-    names = ("float accuracy", "accuracy with rounded weights", "best accuracy on held-out data")
-    rows = [
-        (name, f"{value:.2f} %")
-        for name, value in zip(names, shares.values(), strict=True)
-        if value is not None
-    ]
+    rounded = shares["quantized"] is not None
+    names = {
+        "quantized": "accuracy as deployed, weights rounded",
+        "float": UNROUNDED if rounded else "float accuracy",
+        "validation": "best accuracy on held-out data",
+    }
+    shown = ((name, shares[key]) for key, name in names.items())
+    rows = [(name, f"{value:.2f} %") for name, value in shown if value is not None]
     rows += [("epochs of this run", str(result.epochs)), ("seconds", f"{result.seconds:.1f}")]
     return Outcome(fields, [Sheet(str(output), rows)])

@@ -1,5 +1,5 @@
 """The golden model: the integer network in PyTorch, exact for every width (see docs/numerics.md)."""
 
-from spikefold.golden.model import Golden, Run, accuracy, run
+from spikefold.golden.model import Golden, Run, accuracy, emitted, run
 
-__all__ = ["Golden", "Run", "accuracy", "run"]
+__all__ = ["Golden", "Run", "accuracy", "emitted", "run"]

@@ -13,7 +13,7 @@ from spikefold.golden.currents import Currents
 from spikefold.golden.neurons import Neurons, neuron_magnitude
 from spikefold.golden.precision import exact_dtype, full_precision
 from spikefold.golden.stages import pooled
-from spikefold.ir import Network, Pool, Population
+from spikefold.ir import Map, Network, Pool, Population
 from spikefold.ir.neuron import Integers
 from spikefold.ir.stages import INPUT, Stage
 
@@ -64,19 +64,13 @@ class Golden:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self._types = {p.name: exact_dtype(neuron_magnitude(network, p)) for p in network.populations}
-        self._currents = {p.name: Currents(network, p, self._types[p.name]) for p in network.populations}
-        self._neurons = {
-            p.name: Neurons(p.neuron, network.steps, self._types[p.name])
-            for p in network.populations
-            if p.neuron is not None
-        }
+        self._layers = {p.name: _Layer(network, p) for p in network.populations}
         self._finished = _finished(network)
 
     @property
     def dtypes(self) -> dict[str, tuple[torch.dtype, torch.dtype]]:
         """Types that sums and neurons of each population are computed in, by name."""
-        return {name: (current.dtype, self._types[name]) for name, current in self._currents.items()}
+        return {name: (layer.currents.dtype, layer.dtype) for name, layer in self._layers.items()}
 
     def run(self, levels: ArrayLike | Tensor, *, record: bool = False, batch: int | None = None) -> Run:
         """Run samples through the network.
@@ -108,8 +102,7 @@ class Golden:
 
     def _batch(self, batch: int | None) -> int:
         if batch is None:
-            widest = max(shape.size for shape in self.network.maps.values())
-            return min(MAX_BATCH, max(1, BATCH_VALUES // (widest * self.network.steps)))
+            return _suited_batch(self.network)
         if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
             raise InputError(f"Batch must be a positive integer, not {batch!r}")
         return batch
@@ -141,34 +134,84 @@ class Golden:
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         """Levels as maps (presented steps, samples, channels, rows, columns), channels last in memory."""
-        tensor = torch.from_numpy(array.astype(np.float32, order="C"))
-        maps = tensor.reshape(*tensor.shape[:2], *self.network.maps[INPUT])
-        return maps.permute(1, 0, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+        return _maps(array, self.network.maps[INPUT])
 
     def _run(self, levels: Tensor, result: Run, part: slice) -> None:
         """Compute the samples of one part and write them to their places."""
         known = {INPUT: levels}
         for stage in self.network.stages[:-1]:
             membranes = _place(result.membranes, stage.name, part)
-            known[stage.name] = self._levels(stage, known, membranes)
+            known[stage.name] = _emitted(stage, self._layers, known, membranes)
             if (place := _place(result.levels, stage.name, part)) is not None:
                 place.copy_(known[stage.name])
             for name in self._finished[stage.name]:
                 del known[name]
         name = self.network.readout.name
-        currents = self._currents[name](known)
+        currents = self._layers[name].currents(known)
         currents = currents.expand(self.network.steps, *currents.shape[1:])
         if (place := _place(result.membranes, name, part)) is not None:
             place.copy_(currents.cumsum(0))
         result.logits[part] = currents.sum(0).flatten(1).to(torch.int64).numpy()
 
-    def _levels(self, stage: Stage, known: Mapping[str, Tensor], membranes: Tensor | None) -> Tensor:
-        if isinstance(stage, Population):
-            return self._neurons[stage.name](self._currents[stage.name](known), membranes)
-        if isinstance(stage, Pool):
-            return pooled(stage, known[stage.source])
-        first, second = stage.sources
-        return known[first] + known[second]
+
+class _Layer:
+    """A population made ready: its currents and, unless it is the readout, its neurons."""
+
+    def __init__(self, network: Network, population: Population) -> None:
+        self.dtype = exact_dtype(neuron_magnitude(network, population))
+        self.currents = Currents(network, population, self.dtype)
+        neuron = population.neuron
+        self.neurons = None if neuron is None else Neurons(neuron, network.steps, self.dtype)
+
+
+def _emitted(
+    stage: Stage, layers: Mapping[str, _Layer], known: Mapping[str, Tensor], membranes: Tensor | None = None
+) -> Tensor:
+    """What a stage emits, from the maps of what it reads."""
+    if isinstance(stage, Population):
+        layer = layers[stage.name]
+        assert layer.neurons is not None
+        return layer.neurons(layer.currents(known), membranes)
+    if isinstance(stage, Pool):
+        return pooled(stage, known[stage.source])
+    first, second = stage.sources
+    return known[first] + known[second]
+
+
+def _maps(levels: NDArray[np.generic], shape: Map) -> Tensor:
+    """Levels (samples, T or 1, ..) as maps (T or 1, samples, channels, rows, columns), channels last."""
+    tensor = torch.from_numpy(levels.astype(np.float32, order="C"))
+    maps = tensor.reshape(*tensor.shape[:2], *shape)
+    return maps.permute(1, 0, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+
+
+def emitted(network: Network, name: str, known: Mapping[str, NDArray[np.generic]]) -> NDArray[np.uint8]:
+    """Return the levels of one stage, (samples, T, *shape), from those of the sources that it reads.
+
+    Parameters
+    ----------
+    name
+        A stage that is not the readout.
+    known
+        Levels of its sources by name: of the input as `Input.encode` gives them, of others as `Run.levels`.
+    """
+    stage, maps = network.by_name[name], network.maps
+    layers = {name: _Layer(network, stage)} if isinstance(stage, Population) else {}
+    size = _suited_batch(network)
+    parts = []
+    with full_precision():
+        for start in range(0, len(known[stage.sources[0]]), size):
+            own = {
+                source: _maps(known[source][start : start + size], maps[source]) for source in stage.sources
+            }
+            levels = _emitted(stage, layers, own)
+            parts.append(levels.expand(network.steps, *levels.shape[1:]).transpose(0, 1).to(torch.uint8))
+    return torch.cat(parts).flatten(2).reshape(-1, network.steps, *network.shape_of(name)).numpy()
+
+
+def _suited_batch(network: Network) -> int:
+    widest = max(shape.size for shape in network.maps.values())
+    return min(MAX_BATCH, max(1, BATCH_VALUES // (widest * network.steps)))
 
 
 def _finished(network: Network) -> dict[str, list[str]]:

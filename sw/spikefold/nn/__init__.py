@@ -17,6 +17,7 @@ from spikefold.nn.layers import Add, BatchNorm, Dense, Dropout, Flatten, Readout
 from spikefold.nn.neurons import ILIF, LIF, PIT, QBLIF, Leaky, ReverB, SpikingNeuron, tie_scales
 from spikefold.nn.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 from spikefold.nn.reparameterize import reparameterize
+from spikefold.nn.rounding import Rounding, remember_rounding, rounding_of
 
 __all__ = [
     "ILIF",
@@ -41,6 +42,7 @@ __all__ = [
     "Readout",
     "Residual",
     "ReverB",
+    "Rounding",
     "Sequential",
     "SpikingNeuron",
     "check_weights",
@@ -52,8 +54,10 @@ __all__ = [
     "load",
     "models",
     "read_meta",
+    "remember_rounding",
     "reparameterize",
     "round_half_up",
+    "rounding_of",
     "save",
     "step",
     "three_sigma",

@@ -23,6 +23,7 @@ from spikefold.nn.description import Description, Layer, parse
 from spikefold.nn.graph import Node, graph
 from spikefold.nn.kinds import KINDS
 from spikefold.nn.neurons import PIT, SpikingNeuron, tie_scales
+from spikefold.nn.rounding import from_meta, remember_rounding, to_meta
 
 _KEY = "spikefold"
 _PICKLES = (b"PK\x03\x04", b"\x80")  # torch.save writes a zip of pickles, older ones start the pickle itself
@@ -31,6 +32,7 @@ _PICKLES = (b"PK\x03\x04", b"\x80")  # torch.save writes a zip of pickles, older
 def save(model: torch.nn.Module, path: str | os.PathLike[str], meta: dict[str, Any] | None = None) -> None:
     """Write ``model`` to ``path``; ``meta`` is kept with it and must be JSON-able.
 
+    How weights were rounded in training (``train.fake_quantized``) is kept too, under the key "rounding".
     The file is written under a temporary name and renamed. The same model gives the same bytes.
 
     Raises
@@ -57,7 +59,7 @@ def save(model: torch.nn.Module, path: str | os.PathLike[str], meta: dict[str, A
         tensors |= {
             f"{node.name}.{key}": value.detach().cpu().contiguous().clone() for key, value in state.items()
         }
-    text = Description(layers, _ties(nodes), meta or {}).to_json()
+    text = Description(layers, _ties(nodes), (meta or {}) | to_meta(model)).to_json()
     if Path(path).is_dir():
         raise InputError(f"Model file '{path}' must be a file, not a directory; add a file name")
     write_atomic(Path(path), pack_tensors(tensors, {_KEY: text}))
@@ -79,7 +81,9 @@ def load(path: str | os.PathLike[str], *, unsigned: bool = False) -> Sequential 
     path = Path(path)
     description, tensors = _read(path, unsigned)
     with limits.building(f"Model file '{path}'", paid=limits.occupied(path)):
-        return _assembled(path, description, tensors)
+        model = _assembled(path, description, tensors)
+    remember_rounding(model, from_meta(f"Model file '{path}'", description.meta))
+    return model
 
 
 def _assembled(path: Path, description: Description, tensors: dict[str, Tensor]) -> Sequential | Graph:

@@ -30,15 +30,15 @@ def choose_fractions(folded: FoldedNetwork, grids: Mapping[str, Grid], capped: b
         Whether membranes saturate at a given width: finer units would then cost range, so that `F` is what
         the thresholds need and no more.
     """
-    levels, found = folded.levels, dict[str, int]()
-    for population in folded.populations:
-        neuron = population.neuron
-        found[population.name] = 0
-        if neuron is not None:
-            scale = grids[population.name].scale
-            finer = 0 if capped else _for_roundings(population, grids[population.name], levels, folded.steps)
-            found[population.name] = max(for_thresholds(neuron.threshold / scale), finer)
-    return found
+    return {p.name: choose_fraction(folded, p, grids[p.name], capped) for p in folded.populations}
+
+
+def choose_fraction(folded: FoldedNetwork, population: FoldedPopulation, grid: Grid, capped: bool) -> int:
+    """`F` of one population of a network; parameters as in `choose_fractions`."""
+    if population.neuron is None:
+        return 0
+    finer = 0 if capped else _for_roundings(population, grid, folded.levels, folded.steps)
+    return max(for_thresholds(population.neuron.threshold / grid.scale), finer)
 
 
 def for_thresholds(thresholds: Reals) -> int:

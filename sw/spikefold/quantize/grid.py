@@ -86,7 +86,7 @@ def choose_grid(
     if grid is not None:
         return grid
     weights = [(_shared(population, p), b) for p, b in zip(population.projections, plain, strict=True)]
-    return _grid(population, plain, weight_scale(weights, method), levels)
+    return grid_at(population, plain, weight_scale(weights, method), levels)
 
 
 def _one_bit_grid(
@@ -104,7 +104,7 @@ def _one_bit_grid(
         p.binary and magnitude([base, _shared(population, p)]) is not None for p in population.projections
     ]
     bits = tuple(1 if one else b for one, b in zip(exact, plain, strict=True))
-    grid = _grid(population, bits, wanted, levels)
+    grid = grid_at(population, bits, wanted, levels)
     others = [(p.flat, b) for p, b, one in zip(population.projections, bits, exact, strict=True) if not one]
     if any(bool(weight[:, grid.raised].any()) for weight, _ in others):
         return None
@@ -120,7 +120,7 @@ def _loss(population: FoldedPopulation, rounded: Weights, scale: Reals) -> float
     return float(torch.where(squares > 0, shares, 0.0).mean())
 
 
-def _grid(
+def grid_at(
     population: FoldedPopulation, bits: tuple[int, ...], wanted: Reals, levels: Mapping[str, int]
 ) -> Grid:
     """The grid with these bits, and these scales, raised where bias, thresholds or fire floor ask for it."""

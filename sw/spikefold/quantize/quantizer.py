@@ -17,7 +17,8 @@ from spikefold.fold.folded import (
 from spikefold.ir import Conv, Dense, Identity, Network, Neuron, Population, Projection
 from spikefold.ir.neuron import Integers
 from spikefold.ir.stages import Stage
-from spikefold.quantize.fraction import choose_fractions
+from spikefold.quantize.fitting import Fitter
+from spikefold.quantize.fraction import choose_fraction
 from spikefold.quantize.grid import DEFAULT_BITS, IDENTITY_BITS, Grid, choose_grids
 from spikefold.quantize.leak import leak_shifts
 from spikefold.quantize.report import LayerReport, QuantizationReport, layer_report
@@ -35,6 +36,7 @@ def quantize(
     membrane_bits: int | None = None,
     identity_bits: int = IDENTITY_BITS,
     fractions: Mapping[str, int] | None = None,
+    samples: Integers | None = None,
 ) -> tuple[Network, QuantizationReport]:
     """Round a folded network to integers ("Quantize" of docs/numerics.md).
 
@@ -57,6 +59,9 @@ def quantize(
         1..8, of identity projections (residual shortcuts).
     fractions
         `F` by population, where it must be that of hardware that exists already; else `choose_fractions`.
+    samples
+        Input levels as `Input.encode` gives them: weights and biases are then fitted to what the layers
+        compute on them (`quantize.fitting`), and `method` decides nothing but the scales of one-bit weights.
 
     Returns
     -------
@@ -66,23 +71,37 @@ def quantize(
     Raises
     ------
     InputError
-        If an option is out of range or names no population, or a layer could never fire.
+        If an option is out of range or names no population, a layer could never fire, or there are samples
+        but not one, or of another shape.
     """
+    if samples is not None and not len(samples):
+        raise InputError(
+            "Samples to fit weights to must be at least one, not 0; give none for plain rounding"
+        )
     grids = choose_grids(folded, weight_bits, identity_bits, method)
-    chosen = {**choose_fractions(folded, grids, membrane_bits is not None), **(fractions or {})}
+    capped, fractions = membrane_bits is not None, fractions or {}
+    fitter = None
+    if samples is not None:
+        reference, _ = quantize(folded, weight_bits=8, leak_terms=leak_terms)
+        fitter = Fitter(folded, reference, samples)
     stages: list[Stage] = []
     layers: list[LayerReport] = []
     for stage in folded.stages:
-        if not isinstance(stage, FoldedPopulation):
-            stages.append(stage)
-            continue
-        grid, real = grids[stage.name], stage.neuron
-        units = count_units(stage, grid.scale, chosen[stage.name])
-        neuron = None if real is None else _neuron(real, units, leak_terms, membrane_bits)
-        _check_can_fire(stage.name, neuron)
-        whole = _population(stage, grid, units, neuron, folded.steps)
+        whole: Stage
+        if isinstance(stage, FoldedPopulation):
+            grid = grids[stage.name]
+            fitted, grid = (stage, grid) if fitter is None else fitter.fit(stage, grid)
+            fraction = fractions.get(stage.name, choose_fraction(folded, stage, grid, capped))
+            units = count_units(fitted, grid.scale, fraction)
+            neuron = None if stage.neuron is None else _neuron(stage.neuron, units, leak_terms, membrane_bits)
+            _check_can_fire(stage.name, neuron)
+            whole = _population(fitted, grid, units, neuron, folded.steps)
+            layers.append(layer_report(stage, whole, grid))
+        else:
+            whole = stage
         stages.append(whole)
-        layers.append(layer_report(stage, whole, grid))
+        if fitter is not None:
+            fitter.see(whole)
     network = Network(folded.input, folded.steps, tuple(stages), folded.name)
     return network, QuantizationReport(tuple(layers))
 

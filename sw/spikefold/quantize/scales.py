@@ -17,6 +17,8 @@ CANDIDATES: tuple[float, ...] = tuple(np.geomspace(0.15, 1, 48).tolist())
 RATIO_TO_MEDIAN = 16.0
 MEDIANS = (64.0, 4096.0)
 _EQUAL = 1e-6
+_VALUES = 1 << 18
+"""Weights that are tried with as many scales at once as fit a cache."""
 
 
 def weight_scale(weights: Weights, method: Method) -> Reals:
@@ -28,8 +30,10 @@ def weight_scale(weights: Weights, method: Method) -> Reals:
     largest = torch.stack([_one_scale(weight, bits) for weight, bits in weights]).amax(0)
     if method == "max" or all(bits == 1 for _, bits in weights):
         return largest
-    errors = torch.stack([squared_error(weights, largest * fraction) for fraction in CANDIDATES])
-    return largest * largest.new_tensor(CANDIDATES)[errors.argmin(0)]
+    scales = largest * largest.new_tensor(CANDIDATES)[:, None]
+    at_once = max(1, _VALUES // max(weight.numel() for weight, _ in weights))
+    errors = torch.cat([squared_error(weights, some) for some in scales.split(at_once)])
+    return scales.gather(0, errors.argmin(0, keepdim=True))[0]
 
 
 def _one_scale(weight: Reals, bits: int) -> Reals:
@@ -37,11 +41,19 @@ def _one_scale(weight: Reals, bits: int) -> Reals:
     return size.mean((0, 2)) if bits == 1 else size.amax((0, 2)) / largest_weight(bits)
 
 
-def squared_error(weights: Weights, scale: Reals) -> Reals:
-    """Sum of the squared errors of weights rounded to units of `scale`, (targets,)."""
-    safe = torch.where(scale > 0, scale, 1.0)
-    errors = [(round_weight(w, bits, safe) * safe[:, None] - w) ** 2 for w, bits in weights]
-    return torch.stack([error.sum((0, 2)) for error in errors]).sum(0)
+def squared_error(weights: Weights, scales: Reals) -> Reals:
+    """Sum of the squared errors of weights rounded to units of `scales`, both (.., targets)."""
+    safe = torch.where(scales > 0, scales, 1.0)[..., None, :, None]
+    errors = [(_nearest(w, bits, safe) * safe - w).square_().sum((-3, -1)) for w, bits in weights]
+    return torch.stack(errors).sum(0)
+
+
+def _nearest(weight: Reals, bits: int, scales: Reals) -> Reals:
+    """Whole weights (.., sets, targets, weights of a target) in units of `scales` (.., 1, targets, 1)."""
+    if bits == 1:
+        return round_weight(weight, bits, scales)  # whatever the scale is
+    largest = largest_weight(bits)
+    return (weight / scales).round_().clamp_(-largest, largest)
 
 
 def with_floor(scale: Reals, threshold: Reals, offset: Reals, one_bit_sum: int = 0) -> Reals:

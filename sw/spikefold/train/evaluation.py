@@ -1,6 +1,7 @@
 """Read samples out of arrays, and count how many of them a network gets right."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -35,18 +36,35 @@ def accuracy(model: torch.nn.Module, x: Any, y: NDArray[np.int64] | Tensor, batc
     return int(count_hits(model, ((read(x, rows), labels[rows]) for rows in batches))) / len(labels)
 
 
+def classify(model: torch.nn.Module, x: Any, batch: int = 256) -> NDArray[np.int64]:
+    """Return the class of every sample, that of the largest logit, [N]; ``x`` as in ``accuracy``."""
+    batches = torch.split(torch.arange(len(x)), batch)
+    with _evaluated(model) as device:
+        found = [model(arranged(model, read(x, rows).to(device))).argmax(dim=1).cpu() for rows in batches]
+    classes: NDArray[np.int64] = torch.cat(found).numpy()
+    return classes
+
+
 def count_hits(model: torch.nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
     """Return how many samples of ``batches`` have their largest logit at their label, on the model's device.
 
     A batch is samples [B, ...] and labels [B].
     """
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    was_training = model.training
-    model.eval()
-    hits = torch.zeros((), dtype=torch.int64, device=device)
-    with torch.no_grad():
+    with _evaluated(model) as device:
+        hits = torch.zeros((), dtype=torch.int64, device=device)
         for x, y in batches:
             guessed = model(arranged(model, x.to(device))).argmax(dim=1)
             hits += (guessed == y.to(device)).sum()
-    model.train(was_training)
     return hits
+
+
+@contextmanager
+def _evaluated(model: torch.nn.Module) -> Iterator[torch.device]:
+    """In eval mode, without gradients, inside; yields the model's device."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    finally:
+        model.train(was_training)

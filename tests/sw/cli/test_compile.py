@@ -188,14 +188,14 @@ def test_same_bytes_twice(tmp_path, model):
 
 
 def test_fit_changes_images_alone(tmp_path, model):
-    fields(compiled(tmp_path, model))
+    fields(compiled(tmp_path, model, "--method", "max"))
     other = tiny_model()
     with torch.no_grad():
         other.dense1.weight[:] = other.dense1.weight.flip(1)
     nn.save(other, tmp_path / "other.safetensors")
     result = invoke(
         *("compile", tmp_path / "other.safetensors", "-o", tmp_path / "fitted"),
-        *("--fit", tmp_path / "build", "--json"),
+        *("--fit", tmp_path / "build", "--method", "max", "--json"),
     )
     assert fields(result)["name"] == "tiny_net_2"
     before, after = tree(tmp_path / "build"), tree(tmp_path / "fitted")
@@ -265,7 +265,10 @@ BAD_OPTIONS = {
     "memory": (["--memory-budget", "9"], r"Memory budget must be at least [\d ]+ bits, not 9: the smallest "),
     "coding": (["--coding", "gray"], r"Coding must be auto, binary, naf or unary, not 'gray'$"),
     "membrane": (["--membrane-bits", "2"], r"Membrane bits must be .*, not 2$"),
-    "method": (["--method", "best"], r"Quantization method must be 'max' or 'mse', not 'best'$"),
+    "method": (
+        ["--method", "best"],
+        r"Quantization method must be one of 'auto', 'max', 'mse', 'fit', not 'best'$",
+    ),
     "name": (["--name", "My Net"], r"Network name must be .*'My Net'"),
     "data": (["--data", "imagenet"], r"Data set must be one of .*, not 'imagenet'$"),
     "fit": (["--fit", "nowhere"], r"Build directory must hold manifest\.json, but 'nowhere' does not"),
@@ -394,6 +397,6 @@ def test_parse_weight_bits():
     assert parse_weight_bits("a=1,b=8") == {"a": 1, "b": 8}
     for text in ("", "a=", "a=1,", "4.5"):
         with pytest.raises(
-            InputError, match=r"^Weight bits must be a number 1\.\.8 or layer=number,\.\., not "
+            InputError, match=r"^Weight bits must be a number 1\.\.8, layer=number,\.\. or auto, not "
         ):
             parse_weight_bits(text)

@@ -211,13 +211,13 @@ def test_currents_of_a_static_source_are_computed_once(monkeypatch, static, firs
 
 def test_levels_are_kept_no_longer_than_needed(monkeypatch):
     known = []
-    original = golden_model.Golden._levels
+    original = golden_model._emitted
 
-    def watched(self, stage, levels, membranes):
+    def watched(stage, layers, levels, membranes):
         known.append(sorted(levels))
-        return original(self, stage, levels, membranes)
+        return original(stage, layers, levels, membranes)
 
-    monkeypatch.setattr(golden_model.Golden, "_levels", watched)
+    monkeypatch.setattr(golden_model, "_emitted", watched)
     network = chain(2, True)
     join = Population(
         "conv2",

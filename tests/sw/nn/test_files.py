@@ -11,6 +11,7 @@ from nn_models import models, trained_like
 from spikefold import nn
 from spikefold.errors import InputError, ModelError
 from spikefold.nn.kinds import KINDS
+from spikefold.train import fake_quantized
 
 CHAINS = ["pit", "lif", "images", "nested", "shared scale", "lenet", "vgg11"]
 GRAPHS = ["preact_resnet", "resnet19", "resnet20", "sew_resnet", "interleaved", "sums"]
@@ -90,7 +91,11 @@ def test_files_of_schema_1_still_load(tmp_path: Path) -> None:
     nn.save(model, tmp_path / "m", nn.read_meta(path))
     x = samples(model)
     assert torch.equal(nn.load(tmp_path / "m")(x), model(x))
-    assert nn.read_meta(tmp_path / "m") == nn.read_meta(path)
+    kept = nn.read_meta(tmp_path / "m")
+    assert kept.pop("rounding") == {
+        **vars(nn.Rounding(4))
+    }  # read from the recipe, which says so in old files
+    assert kept == nn.read_meta(path)
 
 
 def test_double_precision_survives(tmp_path: Path) -> None:
@@ -129,3 +134,39 @@ def test_only_supported_finite_models_are_saved(tmp_path: Path) -> None:
     ):
         nn.save(models()["pit"], tmp_path)
     assert not path.exists()
+
+
+def test_how_weights_were_rounded_is_kept(tmp_path):
+    net = nn.Sequential(nn.Input(4), nn.Dense(4, 3), nn.Readout())
+    nn.save(net, tmp_path / "plain")
+    assert nn.rounding_of(nn.load(tmp_path / "plain")) is None
+    with fake_quantized(net.train(), {"readout": 3}, leak_terms=2):
+        net(torch.rand(5, 4))
+    assert nn.rounding_of(net) == nn.Rounding({"readout": 3}, "mse", 2)
+    nn.save(net, tmp_path / "rounded", {"note": 1})
+    assert nn.rounding_of(nn.load(tmp_path / "rounded")) == nn.Rounding({"readout": 3}, "mse", 2)
+    assert nn.read_meta(tmp_path / "rounded")["note"] == 1
+
+
+def test_looking_is_no_training():
+    net = nn.Sequential(nn.Input(4), nn.Dense(4, 3), nn.Readout())
+    with fake_quantized(net.eval(), 4):
+        net(torch.rand(5, 4))
+    with torch.no_grad(), fake_quantized(net.train(), 4):
+        net(torch.rand(5, 4))
+    assert nn.rounding_of(net) is None
+
+
+@pytest.mark.parametrize(
+    ("rounding", "message"),
+    [
+        ("4", r": rounding must be a table, not '4'$"),
+        ({"weight_bits": 9}, r"^Weight bits of all layers must be an integer from 1 to 8, not 9$"),
+        ({"weight_bits": 4, "method": "x"}, r"^Method must be one of 'max', 'mse', not 'x'$"),
+        ({"weight_bits": 4, "bits": 3}, r"rounding.* 'bits' is unknown"),
+    ],
+)
+def test_a_broken_note_about_rounding_is_refused(tmp_path, rounding, message):
+    nn.save(nn.Sequential(nn.Input(4), nn.Dense(4, 3), nn.Readout()), tmp_path / "m", {"rounding": rounding})
+    with pytest.raises(ModelError, match=message):
+        nn.load(tmp_path / "m")

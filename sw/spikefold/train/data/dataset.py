@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spikefold.errors import InputError
 from spikefold.train.data.lazy import LazyArray
 
 Samples = NDArray[np.float32] | LazyArray
@@ -22,6 +23,11 @@ class Dataset:
     height, width) where a sample is one image, possibly stored in another shape; None otherwise. Where
     ``steps`` is a number T, a sample is a sequence [T, features...], a frame for every time step, and
     ``image_shape`` is that of one frame.
+
+    Raises
+    ------
+    InputError
+        If a label is no class.
     """
 
     train_x: Samples
@@ -34,6 +40,16 @@ class Dataset:
     minimum: float = 0.0
     image_shape: tuple[int, int, int] | None = None
     steps: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the labels: torch would take -100 for "ignore this sample", and others end deep in a loss."""
+        for name, labels in (("train_y", self.train_y), ("test_y", self.test_y)):
+            wrong = labels[(labels < 0) | (labels >= self.classes)]
+            if len(wrong):
+                raise InputError(
+                    f"Labels {name} of data set {self.name!r} must be 0..{self.classes - 1}, one of its "
+                    f"{self.classes} classes, not {int(wrong[0])}"
+                )
 
     @property
     def feature_shape(self) -> tuple[int, ...]:

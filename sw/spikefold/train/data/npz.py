@@ -22,7 +22,8 @@ def load_npz(path: Path, steps: int | None = None) -> Dataset:
     Raises
     ------
     InputError
-        If the file is missing or broken, or an array has an unfit type, shape or value.
+        If the file is missing or broken, an array has an unfit type, shape or value, or y_test holds a label
+        beyond those of y_train.
     """
     arrays = _read(path)
     x = [_features(path, name, arrays[name], steps) for name in ("x_train", "x_test")]
@@ -40,7 +41,7 @@ def load_npz(path: Path, steps: int | None = None) -> Dataset:
     return Dataset(
         *(x[0], y[0], x[1], y[1]),
         maximum=high,
-        classes=count_classes(y),
+        classes=count_classes(y[:1]),
         name=f"npz:{path}",
         minimum=low,
         image_shape={2: (1, *shape), 3: shape}.get(len(shape)),

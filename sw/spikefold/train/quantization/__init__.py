@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
+from spikefold.nn import Rounding, remember_rounding
 from spikefold.quantize.grid import IDENTITY_BITS
 from spikefold.quantize.scales import Method
 from spikefold.train.quantization.simulation import Simulation
@@ -19,7 +20,7 @@ def fake_quantized(
     *,
     leak_terms: int = 3,
     identity_bits: int = IDENTITY_BITS,
-    method: Method = "max",
+    method: Method | None = None,
     membrane_bits: int | None = None,
 ) -> Iterator[Simulation]:
     """While inside, `model` computes as `quantize(fold(model))` would with the parameters that it has then.
@@ -34,6 +35,9 @@ def fake_quantized(
     weights, biases and scales; surrogates see the rounded thresholds. The batch that sets a neuron's scale
     passes it unrounded.
 
+    A model that was trained inside remembers how (`nn.rounding_of`): `nn.save` keeps that, and
+    `spikefold.compile` rounds in the same way unless it is told otherwise.
+
     Parameters and `state_dict` stay as they are. What changes is `forward` of the model, of its layers with
     synapses and of its neurons: attributes of the instances, which are gone on leaving. So do not copy or
     pickle the model inside. The model runs layer by layer as `nn.graph` reads it: hooks of layers run, those
@@ -45,7 +49,9 @@ def fake_quantized(
     model
         A model that `fold` accepts.
     bits, leak_terms, identity_bits, method, membrane_bits
-        As `weight_bits` and the others in `quantize`. With "mse" every call searches for scales.
+        As `weight_bits` and the others in `quantize`. With "mse" every call searches for scales; None takes
+        it for weights of 2 and 3 bits and else "max". With so few bits one large weight, if it sets the
+        scale, turns most others of its channel into 0, and every step of training that moves it shakes all.
 
     Yields
     ------
@@ -62,6 +68,7 @@ def fake_quantized(
         of one bit, or a binary layer has an alpha per input channel. Calls of `model` raise it too, once its
         parameters cannot be folded any more.
     """
+    method = _method(bits) if method is None else method
     simulation = Simulation(model, bits, identity_bits, method, leak_terms, membrane_bits)
     forwards = {**simulation.forwards, model: simulation}
     before = {module: vars(module).get("forward") for module in forwards}
@@ -75,3 +82,12 @@ def fake_quantized(
                 vars(module).pop("forward", None)
             else:
                 vars(module)["forward"] = forward
+        if simulation.trained:
+            table = dict(bits) if isinstance(bits, Mapping) else bits
+            remember_rounding(model, Rounding(table, method, leak_terms, identity_bits, membrane_bits))
+
+
+def _method(bits: int | Mapping[str, int]) -> Method:
+    """How scales are chosen in training: by least squared error where a layer has 2 or 3 bits."""
+    few = bits.values() if isinstance(bits, Mapping) else (bits,)
+    return "mse" if any(each in (2, 3) for each in few) else "max"

@@ -27,7 +27,7 @@ class Simulation:
     """Computes what a model's integer network would, with the model's parameters as they are at each call.
 
     `forwards` are what stands for `forward` of the layers it changes: those with synapses take the members of
-    a sum of spikes one by one, neurons a current.
+    a sum of spikes one by one, neurons a current. `trained` tells whether gradients were asked for since.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Simulation:
         leak_terms: int,
         membrane_bits: int | None,
     ) -> None:
-        self._nodes = graph(model)
+        self._nodes, self.trained = graph(model), False
         self._reads = Counter(source for node in self._nodes for source in node.inputs)
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
         self._walk = partial(Walk, self._nodes, device=device)
@@ -68,6 +68,7 @@ class Simulation:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Run the model on a batch, as its `forward` does."""
+        self.trained |= self._nodes[0].module.training and torch.is_grad_enabled()
         self._now = Rounded(self._walk(), *self._options)
         waiting, values = Counter(self._reads), dict[str, Value]()
         for node in self._nodes:

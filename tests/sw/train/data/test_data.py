@@ -1,6 +1,7 @@
 """Data sets by name, those of packages and .npz files, and arrays read when indexed."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -192,3 +193,16 @@ def test_lazy_arrays_are_indexed_like_arrays() -> None:
     for outside in (6, -7, [0, 6], (0, 1)):
         with pytest.raises(IndexError):
             lazy[outside]
+
+
+def test_labels_outside_the_classes_are_refused(tmp_path: Path) -> None:
+    message = r"^Labels test_y of data set 'npz:.*' must be 0\.\.2, one of its 3 classes, not 3$"
+    with pytest.raises(InputError, match=message):
+        load_data(saved(tmp_path / "d.npz", y_test=np.arange(4)))
+    good = load_data(saved(tmp_path / "d.npz"))
+    for wrong in (-100, 3):  # -100 is what torch's losses leave out without a word
+        labels = np.where(np.arange(8) == 5, wrong, good.train_y)
+        with pytest.raises(
+            InputError, match=rf"^Labels train_y of data set .*, one of its 3 classes, not {wrong}$"
+        ):
+            replace(good, train_y=labels)

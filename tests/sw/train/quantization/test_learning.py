@@ -36,7 +36,7 @@ def hidden_layer(net, bits):
 
 def gradients(net, bits, x):
     """Fill in the gradients of the sum of all logits; return that of each neuron's emitted value."""
-    with fake_quantized(net, bits) as simulation:
+    with fake_quantized(net, bits, method="max") as simulation:
         net(x).sum().backward()
         return simulation.weights("3")[0].numpy().sum(1) / net[2].steps
 
@@ -145,7 +145,8 @@ def test_every_neuron_trains_to_its_integers(neuron):
             optimizer.step()
         assert all(p.grad is None or torch.isfinite(p.grad).all() for p in net.parameters())
         simulated = net.double().eval()(x.double()).argmax(1)
-    network, _ = quantize(fold(net), weight_bits=2)
+    assert nn.rounding_of(net) == nn.Rounding(2, "mse")
+    network, _ = quantize(fold(net), weight_bits=2, method="mse")
     classes = run(network, network.input.encode(x.numpy(), 2)).classes
     np.testing.assert_array_equal(simulated.numpy(), classes)
     assert (classes == y.numpy()).mean() > 0.9

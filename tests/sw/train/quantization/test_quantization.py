@@ -44,7 +44,7 @@ def expected_weight(weight: np.ndarray, a: np.ndarray, gain: np.ndarray, bits: i
 
 def rounded(net: torch.nn.Module, bits: int, names: tuple[str, ...]) -> list[np.ndarray]:
     """Rounded weights of layers that read one scale, [T or 1, out, in, ...] each."""
-    with fake_quantized(net, bits) as simulation:
+    with fake_quantized(net, bits, method="max") as simulation:
         found = [simulation.weights(name) for name in names]
     assert all(len(weights) == 1 for weights in found)
     return [weights[0].numpy() for weights in found]
