@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spikefold.cli.data import levels_option
 from spikefold.cli.frame import Outcome, Sheet, framed
 from spikefold.cli.screen import Screen
 
@@ -41,6 +42,7 @@ Examples:
     help="verilator, icarus, amaranth, or native: Verilator without Python in the loop.",
 )
 @click.option("--input", "path", type=click.Path(path_type=Path), help="Samples, a .npy file.")
+@levels_option
 @click.option("--junit", type=click.Path(path_type=Path), help="JUnit XML report to write.")
 @framed
 def verify(
@@ -51,6 +53,7 @@ def verify(
     seed: int,
     simulator: str,
     path: Path | None,
+    levels: bool | None,
     junit: Path | None,
 ) -> Outcome:
     """Verify a build."""
@@ -61,13 +64,13 @@ def verify(
 
         check_report(junit)
         design = load(build)
-        x, source = choose_samples(design, samples, path, seed)
-    screen.note(f"Samples: {len(x)}, {source}")
+        x, source, understood = choose_samples(design, samples, path, seed, levels)
+    screen.note(f"Samples: {len(x)}, {source}" + (f": {understood}" if understood else ""))
     with screen.samples("verifying") as progress:
         found = design.verify(x, stall=stall, seed=seed, simulator=simulator, progress=progress)
     if junit is not None:
         write_report(junit, design.name, found)
-    fields = {**found.to_json(), "data": source, "stall": stall, "seed": seed}
+    fields = {**found.to_json(), "data": source, "input": understood, "stall": stall, "seed": seed}
     failure = failure_of(found)
     return Outcome(fields, [_sheet(build, found)], failure, FAILED if failure else 0)
 

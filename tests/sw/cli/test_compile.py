@@ -268,7 +268,7 @@ BAD_OPTIONS = {
     "method": (["--method", "best"], r"Quantization method must be 'max' or 'mse', not 'best'$"),
     "name": (["--name", "My Net"], r"Network name must be .*'My Net'"),
     "data": (["--data", "imagenet"], r"Data set must be one of .*, not 'imagenet'$"),
-    "fit": (["--fit", "nowhere"], r"Build directory must hold manifest\.json, but 'nowhere' does not"),
+    "fit": (["--fit", "nowhere"], r"Build directory 'nowhere' was not found; compile one first"),
 }
 
 

@@ -1,5 +1,6 @@
 """Model files: exact round trips."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -129,3 +130,19 @@ def test_only_supported_finite_models_are_saved(tmp_path: Path) -> None:
     ):
         nn.save(models()["pit"], tmp_path)
     assert not path.exists()
+
+
+def test_a_model_keeps_the_name_of_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = nn.models.mlp(4, [5], 3)
+    nn.save(model, "named", data="npz:mine.npz")
+    assert nn.read_meta("named") == {"data": {"name": f"npz:{tmp_path / 'mine.npz'}"}}
+    nn.save(nn.load("named"), "again", {"note": 1})
+    assert nn.read_meta("again") == {"note": 1, **nn.read_meta("named")}
+    nn.save(copy.deepcopy(nn.load("again")), "copied")
+    assert nn.read_meta("copied") == nn.read_meta("named")
+    nn.save(model, "trained", {"recipe": {"data": {"name": "digits", "seed": 3}}, "accuracy": 1})
+    nn.save(nn.load("trained"), "tuned")
+    assert nn.read_meta("tuned") == {"data": {"name": "digits", "seed": 3}}
+    nn.save(nn.load("trained"), "other", data="fashion")
+    assert nn.read_meta("other") == {"data": {"name": "fashion"}}
