@@ -1,6 +1,7 @@
 """The wheel: everything that the code reads is in it, and it runs without the repository."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,9 +16,13 @@ NAMES = ("spikefold", "spikefold_hw", "spikefold_sim", "spikefold_boards")
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
+    folder, source = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("source")
+    for name in (*PLACES, "examples"):
+        shutil.copytree(ROOT / name, source / name, symlinks=True)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, source / name)
     command = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w")
-    subprocess.run([*command, folder, ROOT], check=True, capture_output=True)
+    subprocess.run([*command, folder, source], check=True, capture_output=True)
     (path,) = folder.glob("*.whl")
     return path
 
