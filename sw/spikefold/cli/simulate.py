@@ -67,6 +67,7 @@ def simulate(
         "cycles": found.cycles,
         "cycles_per_second": None if rate is None else round(rate),
         "seconds": found.seconds,
+        "build_seconds": round(found.build_seconds, 3),
         "classes": found.classes.tolist(),
         "counters": found.counters,
         "output": None if output is None else str(output),
@@ -77,6 +78,7 @@ def simulate(
         ("cycles", str(found.cycles)),
         ("cycles per second", "too short to tell" if rate is None else f"{rate:,.0f}"),
         ("seconds", f"{found.seconds:.3f}"),
+        ("seconds until the simulator was there", f"{found.build_seconds:.1f}"),
         ("classes", _shortened(fields["classes"])),
     ]
     return Outcome(fields, [Sheet(str(build), rows)])

@@ -71,20 +71,8 @@ def verify(
     if junit is not None:
         write_report(junit, design.name, found)
     fields = {**found.to_json(), "data": source, "input": understood, "stall": stall, "seed": seed}
-    failure = failure_of(found)
+    failure = None if found.passed else found.verdict
     return Outcome(fields, [_sheet(build, found)], failure, FAILED if failure else 0)
-
-
-def failure_of(found: "Verification") -> str | None:
-    """What went wrong, in words; None if nothing did."""
-    if found.first is not None:
-        return f"{found.mismatches} mismatches; first: {found.first}"
-    if not found.passed:
-        return (
-            "results came in other cycles than the cycle model predicts: "
-            f"{found.cycles_per_sample:g} cycles per sample, not {found.cycles_predicted:g}"
-        )
-    return None
 
 
 def _cycles(value: float | None) -> str:
@@ -101,6 +89,7 @@ def _sheet(build: Path, found: "Verification") -> Sheet:
         ("every cycle as predicted", exact[found.cycle_exact]),
         ("events", str(found.events)),
         ("seconds", f"{found.seconds:.1f}"),
+        ("seconds until the simulator was there", f"{found.build_seconds:.1f}"),
         ("simulator", found.simulator),
     ]
     return Sheet(str(build), rows)
