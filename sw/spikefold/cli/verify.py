@@ -25,6 +25,7 @@ Samples are taken from --input, else from the test data of the compiled model, e
 Examples:
   spikefold verify build/
   spikefold verify build/ --samples 1000 --stall 0.2 --seed 7 --junit verify.xml
+  spikefold verify build/ --record
   spikefold verify build/ --input x.npy --simulator icarus --json
   spikefold verify build/resnet18 --samples 1 --simulator native
 """
@@ -44,6 +45,7 @@ Examples:
 @click.option("--input", "path", type=click.Path(path_type=Path), help="Samples, a .npy file.")
 @levels_option
 @click.option("--junit", type=click.Path(path_type=Path), help="JUnit XML report to write.")
+@click.option("--record", is_flag=True, help="Keep the result in the build, and show it in its report.html.")
 @framed
 def verify(
     screen: Screen,
@@ -55,12 +57,14 @@ def verify(
     path: Path | None,
     levels: bool | None,
     junit: Path | None,
+    record: bool,
 ) -> Outcome:
     """Verify a build."""
     with screen.status("checking the build"):
         from spikefold.cli.junit import check_report, write_report
         from spikefold.cli.samples import choose_samples
         from spikefold.design import load
+        from spikefold.record import record as keep
 
         check_report(junit)
         design = load(build)
@@ -70,6 +74,8 @@ def verify(
         found = design.verify(x, stall=stall, seed=seed, simulator=simulator, progress=progress)
     if junit is not None:
         write_report(junit, design.name, found)
+    if record:
+        keep(design, found)
     fields = {**found.to_json(), "data": source, "input": understood, "stall": stall, "seed": seed}
     failure = None if found.passed else found.verdict
     return Outcome(fields, [_sheet(build, found)], failure, FAILED if failure else 0)
