@@ -22,10 +22,13 @@ from spikefold_sim.wrapper import TOP, wrapper_header, wrapper_verilog
 
 logger = logging.getLogger(__name__)
 
+TOLD = {"told": True}
+"""Marks a log record that the command line shows without `-v`, too."""
+
 ICARUS_IMAGE = "sim.vvp"
 
 _ICARUS_FLAGS = ("-g2012", "-s", TOP, "-o", ICARUS_IMAGE)
-_TRACES = {None: (), "fst": ("--trace-fst",), "vcd": ("--trace-vcd",)}
+_TRACES = {"fst": ("--trace-fst",), "vcd": ("--trace-vcd",)}
 
 
 def simulator_cache(folder: Path | None) -> Cache:
@@ -33,27 +36,37 @@ def simulator_cache(folder: Path | None) -> Cache:
     return Cache("simulators", folder)
 
 
-def build_native(tool: Tool, artefact: Artefact, cache: Cache, trace: str | None = None) -> Path:
-    """Folder with the executable `sim_top` that carries its own traffic (`native.cpp`)."""
-    main = resources.files("spikefold_sim").joinpath("native.cpp").read_text()
+def build_verilator(tool: Tool, artefact: Artefact, cache: Cache) -> Path:
+    """Folder with the executable `sim_top`, which cocotb drives, or which carries its own traffic.
+
+    One build serves both, see `main.cpp`.
+    """
+    libraries = cocotb_tools.config.libs_dir
+    main = Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
+    texts = _texts(artefact, f'#include "{main}"\n#define DRIVEN_BY_COCOTB\n')
+    link = f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"
+    flags = ("--vpi", "--timescale", "1ns/1ps", "-LDFLAGS", link)
+    return _VerilatorBuild(tool, artefact, texts, flags).find(cache)
+
+
+def build_traced(tool: Tool, artefact: Artefact, cache: Cache, trace: str) -> Path:
+    """Folder with an executable that carries its own traffic and writes a waveform, "fst" or "vcd"."""
     extra, variables = fst_support(tool) if trace == "fst" else ({}, {})
-    texts = {"harness.h": wrapper_header(artefact.streams), "native.cpp": main, **extra}
+    texts = _texts(artefact, "") | dict(extra)
     return _VerilatorBuild(tool, artefact, texts, (), _TRACES[trace], extra, variables).find(cache)
 
 
-def build_cocotb(tool: Tool, artefact: Artefact, cache: Cache) -> Path:
-    """Folder with the executable `sim_top` that cocotb drives."""
-    libraries = cocotb_tools.config.libs_dir
-    main = Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
-    link = f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"
-    flags = ("--vpi", "--timescale", "1ns/1ps", "-LDFLAGS", link, str(main))
-    return _VerilatorBuild(tool, artefact, {}, flags).find(cache)
+def _texts(artefact: Artefact, cocotb_main: str) -> dict[str, str]:
+    package = resources.files("spikefold_sim")
+    sources = {name: package.joinpath(name).read_text() for name in ("main.cpp", "native.cpp")}
+    return {"harness.h": wrapper_header(artefact.streams), "cocotb_main.h": cocotb_main, **sources}
 
 
 def build_icarus(tool: Tool, artefact: Artefact, cache: Cache) -> Path:
     """Folder with the compiled image `ICARUS_IMAGE`."""
 
     def build(folder: Path) -> None:
+        _announce(tool, artefact)
         files = _write_sources(artefact, folder, {})
         run(tool, (*_ICARUS_FLAGS, *files), folder, timeout=TIMEOUT)
 
@@ -89,7 +102,7 @@ class _VerilatorBuild:
         return cache.get(key, lambda folder: self._build(folder, cache))
 
     def _build(self, folder: Path, cache: Cache) -> None:
-        logger.info("Compiling %s with Verilator %s", self.artefact.top, self.tool.version)
+        _announce(self.tool, self.artefact)
         files = _write_sources(self.artefact, folder, self.texts)
         mains = [str(folder / name) for name in self.texts if name.endswith(".cpp")]
         runtime = find_runtime(self.tool, cache, self.runtime_flags, self.runtime_texts)
@@ -98,6 +111,12 @@ class _VerilatorBuild:
         logger.debug("%s", make(self.tool, folder, "Vtop.mk", variables))
         os.rename(folder / OBJECTS / TOP, folder / TOP)
         shutil.rmtree(folder / OBJECTS)
+
+
+def _announce(tool: Tool, artefact: Artefact) -> None:
+    """Tell that a build begins: it may take minutes, in which nothing else is heard."""
+    with_what = f"{tool.name} {tool.version}"
+    logger.info("Building %s with %s; it is kept for later runs", artefact.top, with_what, extra=TOLD)
 
 
 def _key(tool: Tool, artefact: Artefact, texts: Mapping[str, str], flags: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from spikefold.flow.ports import Ports
 from spikefold.flow.run import failure, run
 from spikefold.flow.tools import Tool, find_tool
 from spikefold.flow.work import work_folder
-from spikefold_sim.build import build_cocotb, build_icarus, simulator_cache
+from spikefold_sim.build import build_icarus, build_verilator, simulator_cache
 from spikefold_sim.observation import TAIL, WATCHDOG, Observation, UnknownValueError, make_plan, observe
 from spikefold_sim.runlog import Plan, RunLog
 from spikefold_sim.simulator_output import check_output
@@ -80,7 +80,7 @@ class CocotbEngine:
         ToolError
             The Verilog does not compile.
         """
-        compile_design = build_cocotb if self._tool.name == "verilator" else build_icarus
+        compile_design = build_verilator if self._tool.name == "verilator" else build_icarus
         return compile_design(self._tool, self._artefact, self._cache)
 
     def run(

@@ -1,6 +1,6 @@
 // Native run: the driver, sink and monitor of traffic.py, cycle by cycle the same, without Python.
 //
-// usage: sim_top STIMULUS LOAD LOG SEED INPUT_THRESHOLD OUTPUT_THRESHOLD WATCHDOG TAIL COUNTERS [TRACE]
+// usage: sim_top native STIMULUS LOAD LOG SEED INPUT_THRESHOLD OUTPUT_THRESHOLD WATCHDOG TAIL COUNTERS [TRACE]
 //
 // STIMULUS and LOG hold little-endian 64-bit words: packed input beats, and what runlog.py describes; LOAD
 // holds the bytes of the load stream. Thresholds are stall probabilities in units of 2^-32. Progress lines
@@ -320,9 +320,9 @@ private:
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int native_main(int argc, char** argv) {
     if (argc < 10) {
-        std::fprintf(stderr, "usage: sim_top STIMULUS LOAD LOG SEED IN OUT WATCHDOG TAIL COUNTERS [TRACE]\n");
+        std::fprintf(stderr, "usage: sim_top native STIMULUS LOAD LOG SEED IN OUT WATCHDOG TAIL COUNTERS [TRACE]\n");
         return 2;
     }
     const auto number = [argv](int k) { return std::strtoull(argv[k], nullptr, 10); };

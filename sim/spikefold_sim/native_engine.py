@@ -14,7 +14,7 @@ from spikefold.flow.artefact import Artefact
 from spikefold.flow.run import run
 from spikefold.flow.tools import Tool, find_tool
 from spikefold.flow.work import work_folder
-from spikefold_sim.build import build_native, simulator_cache
+from spikefold_sim.build import build_traced, build_verilator, simulator_cache
 from spikefold_sim.cocotb_engine import Progress
 from spikefold_sim.observation import TAIL, WATCHDOG, Observation, make_plan, observe
 from spikefold_sim.runlog import Plan, RunLog
@@ -69,7 +69,9 @@ class NativeEngine:
         ToolError
             The Verilog does not compile.
         """
-        return build_native(self._tool, self._artefact, self._cache, trace)
+        if trace is None:
+            return build_verilator(self._tool, self._artefact, self._cache)
+        return build_traced(self._tool, self._artefact, self._cache, trace)
 
     def run(
         self,
@@ -100,7 +102,7 @@ class NativeEngine:
         """
         ports = self._artefact.streams
         plan = make_plan(ports, beats, stalls or Stalls(), watchdog, tail, load)
-        executable = self.build(_trace_kind(trace)) / TOP
+        executable = self.build(trace_kind(trace)) / TOP
         with work_folder() as job, _whole(trace) as wave:
             plan.words.astype("<u8").tofile(job / "stimulus")
             plan.load.tofile(job / "load")
@@ -133,10 +135,11 @@ class NativeEngine:
 def _arguments(job: Path, plan: Plan) -> list[str]:
     source, sink, _ = plan.stalls.thresholds
     numbers = (plan.stalls.seed, source, sink, plan.watchdog, plan.tail, plan.counters)
-    return [*(str(job / name) for name in ("stimulus", "load", "log")), *map(str, numbers)]
+    return ["native", *(str(job / name) for name in ("stimulus", "load", "log")), *map(str, numbers)]
 
 
-def _trace_kind(trace: Path | None) -> str | None:
+def trace_kind(trace: Path | None) -> str | None:
+    """The kind of a waveform by its file name; None for none. Raises InputError on any other."""
     if trace is None:
         return None
     kind = trace.suffix.removeprefix(".")

@@ -10,14 +10,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spikefold.compiler import compile  # noqa: A004 - the verb of the trade
     from spikefold.design import Design, load
+    from spikefold.results import Simulation, Verification
 
 __version__ = "0.1.0"
-__all__ = ["Design", "compile", "load"]
+__all__ = ["Design", "Simulation", "Verification", "compile", "load"]
 
-_HOMES = {"compile": "spikefold.compiler", "Design": "spikefold.design", "load": "spikefold.design"}
+_HOMES = {
+    "Design": "spikefold.design",
+    "Simulation": "spikefold.results",
+    "Verification": "spikefold.results",
+    "compile": "spikefold.compiler",
+    "load": "spikefold.design",
+}
+_PACKAGES = ("analysis", "golden", "ir", "nn", "train")
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"spikefold.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_PACKAGES, "__version__"])

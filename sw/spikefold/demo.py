@@ -13,6 +13,7 @@ from spikefold import nn
 from spikefold.build import check_target
 from spikefold.compiler import compile as compile_design
 from spikefold.design import Design
+from spikefold.record import record
 from spikefold.results import Verification
 from spikefold.train import DataOptions, Dataset, ModelOptions, Recipe, TrainingOptions, load_data, train
 
@@ -88,7 +89,9 @@ def run(folder: Path, steps: Steps, recipe: Recipe = RECIPE, device: str = DEVIC
         design.write(folder)
     stalled, plain = _verify(design, data, steps)
     with steps.status(f"synthesizing for {device}") as progress:
-        synthesis = design.synth(device, progress=progress).to_json()
+        synthesized = design.synth(device, progress=progress)
+    record(design, plain, synthesized)
+    synthesis = synthesized.to_json()
     fields = {
         "path": str(folder),
         "model": str(model),

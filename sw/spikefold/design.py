@@ -24,8 +24,9 @@ from spikefold.ir.stages import INPUT
 from spikefold.origin import check_origin, is_known, remember
 from spikefold.protocol import ProtocolCheck, check_protocol
 from spikefold.report import report_html
-from spikefold.results import Simulation, Verification
+from spikefold.results import Simulation, Verification, interval, same_cycles
 from spikefold.runs import Gateware, Progress, Runs
+from spikefold.shown import design_html, design_line
 from spikefold_boards.result import SynthResult
 from spikefold_boards.synth import synthesize
 from spikefold_hw.architecture import AnyPlan, Architecture
@@ -37,7 +38,6 @@ from spikefold_hw.parts.images import Image
 from spikefold_sim.beats import encode_beats
 from spikefold_sim.dut import ports_of, shapes_of
 from spikefold_sim.faults import damaged_loads, with_faults
-from spikefold_sim.observation import Observation
 from spikefold_sim.scoreboard import compare
 from spikefold_sim.stalls import Stalls
 
@@ -47,7 +47,7 @@ _TAG_STRIDE = 0x9E3779B1
 """Odd and large, so that tags of simulated samples differ and use all their bits."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Design:
     """An integer network on its hardware; `spikefold.compile` and `spikefold.load` make one.
 
@@ -95,7 +95,31 @@ class Design:
             **self.architecture.summary(self.plan),
             "calibration": self.info.get("calibration"),
             "quantization": self.info.get("quantization"),
+            "graph": self._graph,
+            "verification": self.info.get("verification"),
+            "synthesis": self.info.get("synthesis"),
         }
+
+    @property
+    def _graph(self) -> list[dict[str, Any]]:
+        """Every stage, the input first: what it is, the shape of what it sends, and whom it reads."""
+        maps, stages = self.network.maps, self.network.stages
+        first = {"name": INPUT, "kind": INPUT, "shape": list(self.network.input.shape), "sources": []}
+        return [first] + [
+            {
+                "name": stage.name,
+                "kind": type(stage).__name__.lower(),
+                "shape": list(maps[stage.name])[: 3 if maps[stage.name].positions > 1 else 1],
+                "sources": list(dict.fromkeys(stage.sources)),
+            }
+            for stage in stages
+        ]
+
+    def __repr__(self) -> str:
+        return design_line(self.name, self.summary)
+
+    def _repr_html_(self) -> str:
+        return design_html(self.summary)
 
     @cached_property
     def interface(self) -> Interface:
@@ -150,7 +174,7 @@ class Design:
         """
         beats, stalls = self._beats(_some(self.encode(x))), Stalls(stall, stall, seed)
         wave = None if trace is None else as_path("Trace file", trace)
-        seen = self._runs.native(beats, stalls, progress, wave).seen
+        seen, _, build_seconds = self._runs.native(beats, stalls, progress, wave)
         first = seen.start_cycles[0]
         return Simulation(
             logits=seen.logits,
@@ -160,6 +184,7 @@ class Design:
             results=seen.result_cycles - first,
             seconds=seen.seconds,
             counters=dict(seen.counters),
+            build_seconds=build_seconds,
         )
 
     def verify(
@@ -192,19 +217,20 @@ class Design:
         golden = self._golden.run(levels, record=True)
         predicted = None if stall else self._predict(levels, golden)
         beats, stalls = self._beats(levels), Stalls(stall, stall, seed)
-        seen, seconds = self._runs.run(simulator, beats, stalls, progress)
+        seen, seconds, build_seconds = self._runs.run(simulator, beats, stalls, progress)
         began = time.perf_counter()
         comparison = compare(seen, golden.levels, golden.logits, shapes_of(self.interface))
         return Verification(
             samples=len(levels),
             mismatches=comparison.mismatches,
             first=comparison.first,
-            cycles_per_sample=_interval(seen),
+            cycles_per_sample=interval(seen),
             cycles_predicted=None if predicted is None else predicted.interval,
-            cycle_exact=None if predicted is None else _same_cycles(seen, predicted),
+            cycle_exact=None if predicted is None else same_cycles(seen, predicted),
             events=sum(int((log.beats["level"] > 0).sum()) for log in seen.events.values()),
             seconds=seconds + time.perf_counter() - began,
             simulator=seen.simulator,
+            build_seconds=build_seconds,
         )
 
     def fuzz(
@@ -369,17 +395,3 @@ def _some(levels: NDArray[np.int64]) -> NDArray[np.int64]:
     if not len(levels):
         raise InputError("Samples must be at least one, not 0")
     return levels
-
-
-def _interval(seen: Observation) -> float:
-    results = seen.result_cycles
-    if len(results) < 2:
-        return float(results[-1] - seen.start_cycles[0] + 1) if len(results) else 0.0
-    return float(results[-1] - results[0]) / (len(results) - 1)
-
-
-def _same_cycles(seen: Observation, predicted: Cycles) -> bool:
-    first = seen.start_cycles[0]
-    return np.array_equal(seen.result_cycles - first, predicted.results) and np.array_equal(
-        seen.start_cycles - first, predicted.starts
-    )

@@ -15,6 +15,14 @@ def as_path(what: str, value: object) -> Path:
     return Path(value)
 
 
+def no_file(path: Path, what: str, kind: str = "file") -> str:
+    """Say why the path of `what` is none of a file of this kind: nothing is there, or something else."""
+    if path.exists():
+        return f"{what} must be a {kind}, but is {'a directory' if path.is_dir() else 'no file'}"
+    looked = "" if path.is_absolute() else f" in {str(Path.cwd())!r}"
+    return f"{what} was not found{looked}; it must be a {kind}"
+
+
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Write a file under a temporary name beside `path`, then rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -47,6 +47,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         type, or names a file outside the directory.
     """
     file = path / MANIFEST
+    if not path.exists():
+        raise BuildError(f"Build directory {str(path)!r} was not found; compile one first")
     if not file.is_file():
         raise BuildError(
             f"Build directory must hold {MANIFEST}, but {str(path)!r} does not; compile one first"

@@ -5,6 +5,11 @@ from functools import cache
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
+
+from spikefold.numbers import number
+from spikefold.picture import notes_of, pipeline_svg
+from spikefold.shown import percent
 
 Summary = Mapping[str, Any]
 
@@ -17,8 +22,8 @@ def report_html(summary: Summary) -> str:
     Parameters
     ----------
     summary
-        `spikefold.Design.summary`. Accuracies (percent), `calibration` and `quantization` may be None:
-        the page then says that they were not measured.
+        `spikefold.Design.summary`. Accuracies (percent), `calibration`, `quantization`, `verification` and
+        `synthesis` may be None: the page then says that they were not measured.
 
     Returns
     -------
@@ -38,6 +43,9 @@ def report_html(summary: Summary) -> str:
         if calibration
         else {},
         quantization=quantization["layers"] if quantization else [],
+        picture=Markup(pipeline_svg(summary["graph"], notes_of(summary))),
+        verification=summary["verification"],
+        synthesis=summary["synthesis"] or {},
     )
 
 
@@ -50,6 +58,7 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"number": number, "percent": percent}
     return environment.get_template(_TEMPLATE)
 
 

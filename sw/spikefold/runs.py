@@ -16,7 +16,7 @@ from spikefold_hw.interface import Interface
 from spikefold_sim.amaranth_engine import AmaranthEngine
 from spikefold_sim.cocotb_engine import CocotbEngine
 from spikefold_sim.dut import ports_of
-from spikefold_sim.native_engine import NativeEngine
+from spikefold_sim.native_engine import NativeEngine, trace_kind
 from spikefold_sim.observation import TAIL, WATCHDOG, Observation
 from spikefold_sim.stalls import Stalls
 
@@ -34,10 +34,11 @@ class Gateware:
 
 
 class Ran(NamedTuple):
-    """What a run saw, and the seconds it took without the build."""
+    """What a run saw, the seconds it took without the build, and those until the simulator was there."""
 
     seen: Observation
     seconds: float
+    build_seconds: float
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,12 @@ class Runs:
             return self._amaranth(beats, stalls, progress)
         if simulator == "native":
             return self.native(beats, stalls, progress)
+        began = time.perf_counter()
         with self.artefact() as artefact:
             engine = CocotbEngine(artefact, simulator, progress=progress)
             engine.build()
-            began = time.perf_counter()
-            return _ran(engine.run(beats, stalls, **self._limits(stalls)), began)
+            built = time.perf_counter()
+            return _ran(engine.run(beats, stalls, **self._limits(stalls)), began, built)
 
     def native(
         self,
@@ -98,17 +100,18 @@ class Runs:
         trace: Path | None = None,
     ) -> Ran:
         """Send beats through the design in Verilator without Python; `trace` is a waveform to write."""
+        began = time.perf_counter()
         with self.artefact() as artefact:
             engine = NativeEngine(artefact, progress=progress)
-            if trace is None:
-                engine.build()
-            began = time.perf_counter()
-            return _ran(engine.run(beats, stalls, **self._limits(stalls), trace=trace), began)
+            engine.build(trace_kind(trace))
+            built = time.perf_counter()
+            return _ran(engine.run(beats, stalls, **self._limits(stalls), trace=trace), began, built)
 
     def _amaranth(self, beats: NDArray[np.void], stalls: Stalls, progress: Progress | None) -> Ran:
-        gateware, began = self.gateware(), time.perf_counter()
+        began = time.perf_counter()
+        gateware, built = self.gateware(), time.perf_counter()
         engine = AmaranthEngine(gateware.top, gateware.probes, ports_of(self.interface), progress)
-        return _ran(engine.run(beats, stalls, **self._limits(stalls)), began)
+        return _ran(engine.run(beats, stalls, **self._limits(stalls)), began, built)
 
     def _limits(self, stalls: Stalls) -> dict[str, Any]:
         """Arguments of every engine: silence after which a run hangs or has ended, and what to load."""
@@ -120,5 +123,5 @@ class Runs:
         }
 
 
-def _ran(seen: Observation, began: float) -> Ran:
-    return Ran(seen, time.perf_counter() - began)
+def _ran(seen: Observation, began: float, built: float) -> Ran:
+    return Ran(seen, time.perf_counter() - built, built - began)

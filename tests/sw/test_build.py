@@ -139,7 +139,7 @@ def test_plan_that_the_network_does_not_fit(copy):
 
 def test_no_build(tmp_path):
     refuses(tmp_path, r"^Build directory must hold manifest\.json, but '.*' does not; compile one first$")
-    refuses(tmp_path / "gone", r"^Build directory must hold manifest\.json")
+    refuses(tmp_path / "gone", r"^Build directory '.*gone' was not found; compile one first$")
 
 
 def test_every_run_checks_again(copy):

@@ -73,7 +73,7 @@ def analyze(
         network = nn.load(model)
         earlier = None if first is None else nn.load(first)
         hardware = None if build is None else read_build(build)
-        source = data_source(data, nn.read_meta(model).get("recipe"))
+        source = data_source(data, nn.read_meta(model))
         if source is None:
             raise InputError("Data must be named with --data, as the model file names none")
         chosen = choose(load_source(source, screen.quiet), samples)

@@ -81,8 +81,8 @@ def compile_(
     began = time.perf_counter()
     options: dict[str, Any] = {"device": device, **_chosen(architecture, choices)}
     with screen.status("loading the model and its data"):
-        network, recipe = _load(model)
-        dataset, source = _data(data, recipe, screen)
+        network, meta = _load(model)
+        dataset, source = _data(data, meta, screen)
         if fit is None:
             options |= {"architecture": architecture, "name": design_name(model) if name is None else name}
         else:
@@ -154,18 +154,18 @@ def design_name(model: Path) -> str:
     return name[:MAX_NAME] or "network"
 
 
-def _load(model: Path) -> tuple[Any, dict[str, Any] | None]:
+def _load(model: Path) -> tuple[Any, dict[str, Any]]:
     from spikefold import nn
 
-    return nn.load(model), nn.read_meta(model).get("recipe")
+    return nn.load(model), nn.read_meta(model)
 
 
 def _data(
-    name: str | None, recipe: dict[str, Any] | None, screen: Screen
+    name: str | None, meta: dict[str, Any], screen: Screen
 ) -> tuple["Dataset | None", dict[str, Any] | None]:
     """The data set and where it is from; without --data one that cannot be had is only noted."""
     try:
-        source = data_source(name, recipe)
+        source = data_source(name, meta)
         if source is None:
             screen.note("The model names no data: no accuracies, calibrated on random levels; see --data")
             return None, None

@@ -1,27 +1,45 @@
-"""The data of a model or a build."""
+"""The data of a model or a build, and what the numbers of sample files are."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 if TYPE_CHECKING:
     from spikefold.train import Dataset
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-def data_source(name: str | None, recipe: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What `spikefold.train.load_data` takes: the recipe's data, or the named one with the recipe's options.
 
-    None if neither names any.
+def data_source(name: str | None, meta: dict[str, Any]) -> dict[str, Any] | None:
+    """What `spikefold.train.load_data` takes: a model's data, or the named one with the model's options.
+
+    None if neither names any. A path in `name` is relative to the current folder.
+
+    Parameters
+    ----------
+    meta
+        What `nn.read_meta` gave: data are named under "data", or in the recipe.
 
     Raises
     ------
     InputError
-        If the recipe is bad.
+        If what the model names is bad.
     """
-    from spikefold.train import Recipe
+    from spikefold.codec import decode
+    from spikefold.train import DataOptions, Recipe
 
-    if recipe is None:
-        return None if name is None else {"name": name, "seed": 0}
-    options = Recipe.from_dict(recipe).data
-    return {"name": options.name if name is None else name, **options.keywords()}
+    if "data" in meta:
+        options = decode(DataOptions, meta["data"], "Data of the model", defaults=True)
+    elif meta.get("recipe") is not None:
+        options = Recipe.from_dict(meta["recipe"]).data
+    elif name is None:
+        return None
+    else:
+        options = DataOptions(name)
+    chosen = options if name is None else DataOptions(name).located(Path.cwd())
+    return {"name": chosen.name, **options.keywords()}
 
 
 def load_source(source: dict[str, Any], quiet: bool = True) -> "Dataset":
@@ -35,3 +53,9 @@ def load_source(source: dict[str, Any], quiet: bool = True) -> "Dataset":
     from spikefold.train import load_data
 
     return load_data(**source, progress=not quiet)
+
+
+def levels_option(command: F) -> F:
+    """Add `--levels/--features` to a command."""
+    text = "What the numbers of --input are; default: integers are input levels, others features."
+    return click.option("--levels/--features", "levels", default=None, help=text)(command)

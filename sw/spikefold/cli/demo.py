@@ -8,7 +8,7 @@ import click
 from spikefold.cli.compile import UNROUNDED
 from spikefold.cli.frame import Outcome, Sheet, framed
 from spikefold.cli.screen import Screen
-from spikefold.cli.verify import FAILED, failure_of
+from spikefold.cli.verify import FAILED
 
 _HELP = """Train, compile, verify and synthesize a network for real handwritten digits, from nothing.
 
@@ -46,6 +46,6 @@ def demo(screen: Screen, output: Path) -> Outcome:
         ("Fmax", "not known" if fmax is None else f"{fmax:.1f} MHz"),
         ("multipliers", str(found.fields["multipliers"])),
     ]
-    failure = next(filter(None, map(failure_of, found.verifications)), None)
+    failure = next((each.verdict for each in found.verifications if not each.passed), None)
     sheet = Sheet(f"{output}, {found.fields['device']}", rows)
     return Outcome(found.fields, [sheet], failure, FAILED if failure else 0)

@@ -100,17 +100,24 @@ def _print(sheets: list[Sheet]) -> None:
         console.print(table)
 
 
+class _Formatter(logging.Formatter):
+    """What is told to everyone is told without where it is from."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return record.getMessage() if hasattr(record, "told") else super().format(record)
+
+
 @contextmanager
 def _logging(verbose: int, quiet: bool) -> Iterator[None]:
     """Log to stderr while a command runs; the root logger is left as it was found."""
     level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    handler.setLevel(level)
+    handler.setFormatter(_Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(lambda record: record.levelno >= level or (hasattr(record, "told") and not quiet))
     root = logging.getLogger()
     before = root.level
     root.addHandler(handler)
-    root.setLevel(level)
+    root.setLevel(min(level, logging.INFO))
     try:
         yield
     finally:

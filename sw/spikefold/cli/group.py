@@ -13,6 +13,7 @@ from spikefold.cli.cache import cache
 from spikefold.cli.compile import compile_
 from spikefold.cli.demo import demo
 from spikefold.cli.export import export
+from spikefold.cli.examples import examples
 from spikefold.cli.failure import check_stdout, fail, flush_stdout
 from spikefold.cli.import_ import import_
 from spikefold.cli.simulate import simulate
@@ -27,6 +28,7 @@ Results are printed on stdout, everything else on stderr.
 \b
 Examples:
   spikefold demo
+  spikefold examples
   spikefold train examples/digits.toml -o digits.safetensors
   spikefold compile digits.safetensors -o build/
   spikefold verify build/ --samples 1000 --stall 0.2
@@ -44,6 +46,9 @@ Exit codes:
   5  an external tool failed, or the simulated design hung
   6  verification failed: a value or a cycle differs
 """
+
+_FLAGS = frozenset({"--json", "-v", "-vv", "--verbose", "-q", "--quiet", "--debug"})
+_VALUED = "--memory-limit"
 
 
 class _Group(click.Group):
@@ -63,7 +68,7 @@ class _Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta["spikefold.json"] = "--json" in args
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, _with_shared_last(args))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -74,11 +79,19 @@ class _Group(click.Group):
             raise
 
 
+def _with_shared_last(args: list[str]) -> list[str]:
+    """Move options that every command has from before the command's name to just after it."""
+    end = 0
+    while end < len(args) and (args[end] in _FLAGS or args[end].startswith(_VALUED)):
+        end += 2 if args[end] == _VALUED else 1
+    return [*args[end : end + 1], *args[:end], *args[end + 1 :]] if end < len(args) else args
+
+
 @click.group(cls=_Group, help=_HELP, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="spikefold %(version)s")
 def main() -> None:  # noqa: D103 - the help is above
     pass
 
 
-for _command in (train, import_, compile_, verify, simulate, synth, analyze, demo, cache, export):
+for _command in (train, import_, compile_, verify, simulate, synth, analyze, demo, examples, export, cache):
     main.add_command(_command)

@@ -31,11 +31,43 @@ def read_samples(path: Path) -> Samples:
     return read_npy(path, f"Sample file {str(path)!r}")
 
 
-def choose_samples(design: "Design", count: int | None, path: Path | None, seed: int) -> tuple[Samples, str]:
-    """Samples to verify with, and in words where they are from.
+def read_understood(path: Path, levels: bool | None, network: "Network") -> tuple[Samples, str]:
+    """Read a `.npy` file as `Design.encode` takes it; in words, what its numbers were taken as.
+
+    Parameters
+    ----------
+    levels
+        True for input levels, False for features, None for what the type says: integers are levels.
+
+    Raises
+    ------
+    InputError
+        As `read_samples`, or if levels are asked for and a number is no whole one.
+    """
+    x = read_samples(path)
+    if x.dtype.kind not in "iuf":
+        return x, f"{x.dtype}"
+    if levels is None:
+        levels = x.dtype.kind != "f"
+    if not levels:
+        low, high = network.input.minimum, network.input.maximum
+        return x.astype(np.float64) if x.dtype.kind != "f" else x, (
+            f"{x.dtype} as features, {low:g}..{high:g} become levels 0..{network.input.levels}"
+        )
+    if x.dtype.kind == "f":
+        if not (np.isfinite(x).all() and (x == np.floor(x)).all()):
+            raise InputError(f"Sample file {str(path)!r} must hold whole numbers to be levels, not others")
+        x = np.clip(x, -1, 256).astype(np.int64)
+    return x, f"{x.dtype} as input levels 0..{network.input.levels}"
+
+
+def choose_samples(
+    design: "Design", count: int | None, path: Path | None, seed: int, levels: bool | None = None
+) -> tuple[Samples, str, str | None]:
+    """Samples to verify with, in words where they are from, and what the numbers of a file were taken as.
 
     From the file, all of them unless counted; else from the test part of the build's data; else random.
-    A smaller set is repeated. Files are as `Design.encode` takes them.
+    A smaller set is repeated. `levels` as for `read_understood`.
 
     Raises
     ------
@@ -47,19 +79,20 @@ def choose_samples(design: "Design", count: int | None, path: Path | None, seed:
     if count is not None and count < 1:
         raise InputError(f"Number of samples must be a positive integer, not {count!r}")
     if path is not None:
-        x = read_samples(path)
+        x, understood = read_understood(path, levels, design.network)
         if x.ndim == 0 or not len(x):
             raise InputError(f"Sample file {str(path)!r} must hold at least one sample, not none")
-        return _repeated(x, len(x) if count is None else count), str(path)
+        return _repeated(x, len(x) if count is None else count), str(path), understood
     count = DEFAULT_COUNT if count is None else count
     source = design.info.get("data")
     why = "the build names no data"
     if source is not None:
         try:
-            return _test_data(design, options := _data_options(source), count), f"test data of {options.name}"
+            options = _data_options(source)
+            return _test_data(design, options, count), f"test data of {options.name}", None
         except SpikefoldError as error:
             why = f"the build's data fails: {error}"
-    return random_levels(design.network, count, seed), f"random levels, as {why}"
+    return random_levels(design.network, count, seed), f"random levels, as {why}", None
 
 
 def random_levels(network: "Network", count: int, seed: int) -> Samples:

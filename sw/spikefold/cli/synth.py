@@ -36,13 +36,22 @@ Examples:
     "--timeout", type=float, default=TIMEOUT, show_default=True, help="Seconds that a run of a tool may take."
 )
 @click.option("--cache/--no-cache", default=True, help="Use earlier results (default), or not.")
+@click.option("--record", is_flag=True, help="Keep the result in the build, and show it in its report.html.")
 @framed
 def synth(
-    screen: Screen, build: Path, device: str, speed: int | None, seeds: int, timeout: float, cache: bool
+    screen: Screen,
+    build: Path,
+    device: str,
+    speed: int | None,
+    seeds: int,
+    timeout: float,
+    cache: bool,
+    record: bool,
 ) -> Outcome:
     """Synthesize a build."""
     with screen.status("checking the build"):
         from spikefold.design import load
+        from spikefold.record import record as keep
         from spikefold_boards.devices import find_device
 
         find_device(device).at_speed(speed)
@@ -51,6 +60,8 @@ def synth(
         found = design.synth(
             device, speed=speed, seeds=seeds, use_cache=cache, timeout=timeout, progress=progress
         )
+    if record:
+        keep(design, found)
     return Outcome(found.to_json(), [_sheet(found)])
 
 

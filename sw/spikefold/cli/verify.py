@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spikefold.cli.data import levels_option
 from spikefold.cli.frame import Outcome, Sheet, framed
 from spikefold.cli.screen import Screen
 
@@ -24,6 +25,7 @@ Samples are taken from --input, else from the test data of the compiled model, e
 Examples:
   spikefold verify build/
   spikefold verify build/ --samples 1000 --stall 0.2 --seed 7 --junit verify.xml
+  spikefold verify build/ --record
   spikefold verify build/ --input x.npy --simulator icarus --json
   spikefold verify build/resnet18 --samples 1 --simulator native
 """
@@ -41,7 +43,9 @@ Examples:
     help="verilator, icarus, amaranth, or native: Verilator without Python in the loop.",
 )
 @click.option("--input", "path", type=click.Path(path_type=Path), help="Samples, a .npy file.")
+@levels_option
 @click.option("--junit", type=click.Path(path_type=Path), help="JUnit XML report to write.")
+@click.option("--record", is_flag=True, help="Keep the result in the build, and show it in its report.html.")
 @framed
 def verify(
     screen: Screen,
@@ -51,37 +55,30 @@ def verify(
     seed: int,
     simulator: str,
     path: Path | None,
+    levels: bool | None,
     junit: Path | None,
+    record: bool,
 ) -> Outcome:
     """Verify a build."""
     with screen.status("checking the build"):
         from spikefold.cli.junit import check_report, write_report
         from spikefold.cli.samples import choose_samples
         from spikefold.design import load
+        from spikefold.record import record as keep
 
         check_report(junit)
         design = load(build)
-        x, source = choose_samples(design, samples, path, seed)
-    screen.note(f"Samples: {len(x)}, {source}")
+        x, source, understood = choose_samples(design, samples, path, seed, levels)
+    screen.note(f"Samples: {len(x)}, {source}" + (f": {understood}" if understood else ""))
     with screen.samples("verifying") as progress:
         found = design.verify(x, stall=stall, seed=seed, simulator=simulator, progress=progress)
     if junit is not None:
         write_report(junit, design.name, found)
-    fields = {**found.to_json(), "data": source, "stall": stall, "seed": seed}
-    failure = failure_of(found)
+    if record:
+        keep(design, found)
+    fields = {**found.to_json(), "data": source, "input": understood, "stall": stall, "seed": seed}
+    failure = None if found.passed else found.verdict
     return Outcome(fields, [_sheet(build, found)], failure, FAILED if failure else 0)
-
-
-def failure_of(found: "Verification") -> str | None:
-    """What went wrong, in words; None if nothing did."""
-    if found.first is not None:
-        return f"{found.mismatches} mismatches; first: {found.first}"
-    if not found.passed:
-        return (
-            "results came in other cycles than the cycle model predicts: "
-            f"{found.cycles_per_sample:g} cycles per sample, not {found.cycles_predicted:g}"
-        )
-    return None
 
 
 def _cycles(value: float | None) -> str:
@@ -98,6 +95,7 @@ def _sheet(build: Path, found: "Verification") -> Sheet:
         ("every cycle as predicted", exact[found.cycle_exact]),
         ("events", str(found.events)),
         ("seconds", f"{found.seconds:.1f}"),
+        ("seconds until the simulator was there", f"{found.build_seconds:.1f}"),
         ("simulator", found.simulator),
     ]
     return Sheet(str(build), rows)

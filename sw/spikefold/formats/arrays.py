@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikefold.errors import InputError, shown
+from spikefold.files import no_file
 from spikefold.limits import TEXT, claim, occupied, readable
 
 Array = NDArray[Any]
@@ -67,7 +68,7 @@ def read_npy(path: Path, what: str) -> Array:
         If it is missing, no whole `.npy` file of plain numbers, or above the memory limit.
     """
     if not path.is_file():
-        raise InputError(f"{what} must exist and be a .npy file")
+        raise InputError(no_file(path, what, ".npy file"))
     try:
         with path.open("rb") as file:
             paid = occupied(path)
@@ -136,7 +137,7 @@ def opened(path: Path, what: str) -> Iterator[Archive]:
         If it is missing or no whole archive, or a member is broken or above the memory limit.
     """
     if not path.is_file():
-        raise InputError(f"{what} must exist and be a .npz file")
+        raise InputError(no_file(path, what, ".npz file"))
     try:
         with path.open("rb") as raw:
             _check_directory(raw)

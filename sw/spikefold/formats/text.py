@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from spikefold.errors import InputError
+from spikefold.files import no_file
 from spikefold.limits import TEXT, VERILOG, readable
 
 
@@ -38,7 +39,7 @@ def read_bytes(path: Path, what: str, *, most: int, error: type[InputError] = In
     """Return the bytes of a file of at most `most`; raises as `read_text`."""
     try:
         if not path.is_file():
-            raise error(f"{what} must exist and be a file")
+            raise error(no_file(path, what))
         with path.open("rb") as file:
             data = file.read(most + 1)
     except (OSError, ValueError) as fault:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spikefold import limits
 from spikefold.errors import InputError, ModelError, shown
-from spikefold.files import write_atomic
+from spikefold.files import no_file, write_atomic
 from spikefold.formats.tensors import check_numbers, pack_tensors, read_tensors
 from spikefold.nn.containers import Sequential
 from spikefold.nn.dag import Graph, assemble
@@ -26,14 +26,23 @@ from spikefold.nn.neurons import PIT, SpikingNeuron, tie_scales
 from spikefold.nn.rounding import from_meta, remember_rounding, to_meta
 
 _KEY = "spikefold"
+_DATA = "_spikefold_data"  # attribute of a loaded model: what its file names as its data
 _PICKLES = (b"PK\x03\x04", b"\x80")  # torch.save writes a zip of pickles, older ones start the pickle itself
 
 
-def save(model: torch.nn.Module, path: str | os.PathLike[str], meta: dict[str, Any] | None = None) -> None:
+def save(
+    model: torch.nn.Module,
+    path: str | os.PathLike[str],
+    meta: dict[str, Any] | None = None,
+    *,
+    data: str | None = None,
+) -> None:
     """Write ``model`` to ``path``; ``meta`` is kept with it and must be JSON-able.
 
-    How weights were rounded in training (``train.fake_quantized``) is kept too, under the key "rounding".
-    The file is written under a temporary name and renamed. The same model gives the same bytes.
+    ``data`` names the model's data as in recipes ("npz:mine.npz"), so that ``compile``, ``verify`` and
+    ``analyze`` find them; a model that ``load`` gave keeps those of its file. Neither counts where ``meta``
+    names data. How weights were rounded in training (``train.fake_quantized``) is kept too, under the key
+    "rounding". The file is written under a temporary name and renamed. The same model gives the same bytes.
 
     Raises
     ------
@@ -59,7 +68,8 @@ def save(model: torch.nn.Module, path: str | os.PathLike[str], meta: dict[str, A
         tensors |= {
             f"{node.name}.{key}": value.detach().cpu().contiguous().clone() for key, value in state.items()
         }
-    text = Description(layers, _ties(nodes), (meta or {}) | to_meta(model)).to_json()
+    known = _with_data(model, meta or {}, data) | to_meta(model)
+    text = Description(layers, _ties(nodes), known).to_json()
     if Path(path).is_dir():
         raise InputError(f"Model file '{path}' must be a file, not a directory; add a file name")
     write_atomic(Path(path), pack_tensors(tensors, {_KEY: text}))
@@ -102,7 +112,25 @@ def _assembled(path: Path, description: Description, tensors: dict[str, Tensor])
     for names in description.ties:
         _tie(names, modules)
     check_weights(model)
+    for data in _data_of(description.meta):
+        setattr(model, _DATA, data)
     return model.eval()
+
+
+def _data_of(meta: dict[str, Any]) -> list[Any]:
+    """What a file's ``meta`` names as the model's data, if anything."""
+    recipe = meta.get("recipe")
+    places = (meta, recipe if isinstance(recipe, dict) else {})
+    return [place["data"] for place in places if "data" in place][:1]
+
+
+def _with_data(model: torch.nn.Module, meta: dict[str, Any], data: str | None) -> dict[str, Any]:
+    if _data_of(meta) or (data is None and not hasattr(model, _DATA)):
+        return meta
+    if data is None:
+        return {**meta, "data": getattr(model, _DATA)}
+    kind, _, path = data.partition(":")
+    return {**meta, "data": {"name": f"{kind}:{Path(path).absolute()}" if path else kind}}
 
 
 def read_meta(path: str | os.PathLike[str], *, unsigned: bool = False) -> dict[str, Any]:
@@ -173,7 +201,7 @@ def _read(path: Path, unsigned: bool) -> tuple[Description, dict[str, Tensor]]:
     """Return the description and the tensors of a model file."""
     what = f"Model file '{path}'"
     if not path.is_file():
-        raise ModelError(f"{what} must exist and be a file; write one with spikefold.nn.save")
+        raise ModelError(no_file(path, what) + ", written with spikefold.nn.save")
     with path.open("rb") as file:
         head = file.read(8)
     try:

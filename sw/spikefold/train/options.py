@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from spikefold.errors import InputError
@@ -38,6 +40,11 @@ class DataOptions:
                 checks.integer(f"Recipe data.{key}", getattr(self, key), 1, most)
         if self.split is not None:
             checks.choice("Recipe data.split", self.split, ("number", "time"))
+
+    def located(self, folder: Path) -> "DataOptions":
+        """Return the same with a path in ``name`` made absolute; relative ones begin at ``folder``."""
+        kind, _, path = self.name.partition(":")
+        return replace(self, name=f"{kind}:{Path(os.path.abspath(folder / path))}") if path else self
 
     def keywords(self) -> dict[str, Any]:
         """Return the keyword arguments of ``load_data``; those left at None are left to it."""

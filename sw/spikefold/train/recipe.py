@@ -1,7 +1,7 @@
 """Training recipes: TOML files that become checked dataclasses."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,12 @@ class Recipe:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Recipe":
-        """Read a TOML file; raise InputError naming the file and what is wrong in it."""
-        return cls.from_dict(read_toml(Path(path), f"Recipe '{path}'"))
+        """Read a TOML file; raise InputError naming the file and what is wrong in it.
+
+        A relative path of data begins at the recipe's folder, and becomes absolute.
+        """
+        recipe = cls.from_dict(read_toml(Path(path), f"Recipe '{path}'"))
+        return replace(recipe, data=recipe.data.located(Path(path).parent))
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> "Recipe":

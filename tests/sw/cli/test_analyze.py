@@ -79,8 +79,8 @@ def test_missing_matplotlib(model, tmp_path, monkeypatch):
         (("--samples", 0), r"Number of samples must be a positive integer, not 0$"),
         (("--landscape", 4), r"Landscape points must be odd, 3\.\.201, .*, not 4$"),
         (("--data", "none"), r"Data set must be one of "),
-        (("--first", "none"), r"Model file 'none' must exist"),
-        (("--build", "none"), r"Build directory must hold manifest\.json, but 'none' does not"),
+        (("--first", "none"), r"Model file 'none' was not found"),
+        (("--build", "none"), r"Build directory 'none' was not found; compile one first"),
         (("--weight-bits", 0), r"Weight bits must be a positive integer, not 0$"),
     ],
 )

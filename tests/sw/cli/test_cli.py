@@ -12,7 +12,7 @@ from cli_case import data_file, fields, invoke, model_file, recipe_meta, refused
 from spikefold import __version__
 from spikefold.errors import BuildError, InputError, MissingToolError, SpikefoldError, ToolError
 
-COMMANDS = ("train", "compile", "verify", "simulate", "synth", "analyze", "demo", "cache")
+COMMANDS = ("train", "compile", "verify", "simulate", "synth", "analyze", "demo", "examples", "cache")
 
 
 def test_version():
@@ -63,7 +63,7 @@ def test_json_error(tmp_path):
     result = invoke("compile", tmp_path / "none.safetensors", "-o", tmp_path / "b", "--json")
     found = fields(result, code=3)
     assert found["kind"] == "ModelError"
-    refused(result, 3, r"Model file '.*' must exist")
+    refused(result, 3, r"Model file '.*' was not found")
     assert result.stderr.endswith(f"error: {found['error']}\n")
 
 
@@ -114,3 +114,33 @@ def test_subprocess_stdout_is_one_json_object(tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["accuracy_integer"] >= 0
     assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize("before", [["-q"], ["--json", "-q"], ["--memory-limit", "900M", "-q"], ["--quiet"]])
+def test_shared_options_may_come_first(tmp_path, before):
+    result = invoke(*before, "compile", model_file(tmp_path), "-o", tmp_path / "b")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == ""
+    assert result.stdout.startswith("{") is ("--json" in before)
+
+
+def test_options_of_no_command_are_refused():
+    assert "No such option" in invoke("-q").stderr
+    assert "No such option" in invoke("--samples", "3", "verify", "b").stderr
+
+
+def test_what_is_told_to_everyone(tmp_path, monkeypatch):
+    """As that a simulator is being built, which takes minutes."""
+    from spikefold import build
+    from spikefold_sim.build import TOLD
+
+    def check(path):
+        logging.getLogger("spikefold.x").info("Building %s", "it", extra=TOLD)
+        logging.getLogger("spikefold.x").info("a detail")
+
+    monkeypatch.setattr(build, "check_target", check)
+    model = model_file(tmp_path)
+    for options, told, detailed in (((), True, False), (("-q",), False, False), (("-v",), True, True)):
+        result = invoke("compile", model, "-o", tmp_path / "b", *options)
+        assert ("\nBuilding it\n" in "\n" + result.stderr) is told
+        assert ("a detail" in result.stderr) is detailed

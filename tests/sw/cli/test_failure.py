@@ -142,5 +142,5 @@ def test_letters_that_no_terminal_shows(tmp_path):
     name = os.fsdecode(b"m\xff.safetensors")
     code, errors, output = run("", "compile", tmp_path / name, "-o", tmp_path / "b", "--json")
     assert code == 3
-    assert "must exist and be a file" in json.loads(output)["error"]
+    assert "was not found" in json.loads(output)["error"]
     assert "Traceback" not in errors

@@ -178,7 +178,10 @@ BAD = {
     ),
     "seed": (["--seed", "-1", "--samples", "2"], r"Seed must be a non-negative integer, not -1$"),
     "simulator": (["--simulator", "vcs"], r"Simulator must be one of .*, not 'vcs'$"),
-    "no file": (["--input", "gone.npy"], r"Sample file 'gone\.npy' must exist and be a \.npy file$"),
+    "no file": (
+        ["--input", "gone.npy"],
+        r"Sample file 'gone\.npy' was not found in '",
+    ),
     "junit": (["--junit", "."], r"Report must be a file, not the directory '\.'; add a file name$"),
 }
 
@@ -220,9 +223,7 @@ def test_damaged_build(build, tmp_path, command):
     options = {"verify": (), "simulate": ("--input", tmp_path / "x.npy"), "synth": ("--device", "xc7")}[
         command
     ]
-    refused(
-        invoke(command, tmp_path / "none", *options), 3, r"Build directory must hold manifest\.json, but "
-    )
+    refused(invoke(command, tmp_path / "none", *options), 3, r"Build directory '.*none' was not found; ")
     copy = shutil.copytree(build, tmp_path / "build")
     (copy / "mem" / "layer0_weight0.mem").write_text("0\n")
     result = invoke(command, copy, *options, "--json")

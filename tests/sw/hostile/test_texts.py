@@ -143,5 +143,5 @@ def test_verilog_that_is_no_text(tmp_path: Path) -> None:
         read_verilog(path)
     with pytest.raises(InputError, match=r"^It must have at most 4 bytes, but has more$"):
         read_text(path, "It", most=4)
-    with pytest.raises(InputError, match=r"^It must exist and be a file$"):
+    with pytest.raises(InputError, match=r"^It (was not found|must be a file)"):
         read_text(tmp_path, "It")

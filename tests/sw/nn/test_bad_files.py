@@ -194,9 +194,9 @@ def test_truncated_files_are_refused(tmp_path: Path, keep: int) -> None:
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"^Model file '.*' must exist and be a file; "):
+    with pytest.raises(ModelError, match=r"^Model file '.*missing' was not found; it must be a file"):
         nn.load(tmp_path / "missing")
-    with pytest.raises(ModelError, match=r"^Model file '.*' must exist and be a file; "):
+    with pytest.raises(ModelError, match=r"^Model file '.*' must be a file, but is a directory, written"):
         nn.load(tmp_path)
     (tmp_path / "plain").write_bytes(safetensors.torch.save({"w": torch.zeros(2)}))
     with pytest.raises(ModelError, match=r"^Model file '.*' holds no architecture; "):

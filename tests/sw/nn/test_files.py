@@ -1,5 +1,6 @@
 """Model files: exact round trips."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -170,3 +171,17 @@ def test_a_broken_note_about_rounding_is_refused(tmp_path, rounding, message):
     nn.save(nn.Sequential(nn.Input(4), nn.Dense(4, 3), nn.Readout()), tmp_path / "m", {"rounding": rounding})
     with pytest.raises(ModelError, match=message):
         nn.load(tmp_path / "m")
+def test_a_model_keeps_the_name_of_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = nn.models.mlp(4, [5], 3)
+    nn.save(model, "named", data="npz:mine.npz")
+    assert nn.read_meta("named") == {"data": {"name": f"npz:{tmp_path / 'mine.npz'}"}}
+    nn.save(nn.load("named"), "again", {"note": 1})
+    assert nn.read_meta("again") == {"note": 1, **nn.read_meta("named")}
+    nn.save(copy.deepcopy(nn.load("again")), "copied")
+    assert nn.read_meta("copied") == nn.read_meta("named")
+    nn.save(model, "trained", {"recipe": {"data": {"name": "digits", "seed": 3}}, "accuracy": 1})
+    nn.save(nn.load("trained"), "tuned")
+    assert nn.read_meta("tuned") == {"data": {"name": "digits", "seed": 3}}
+    nn.save(nn.load("trained"), "other", data="fashion")
+    assert nn.read_meta("other") == {"data": {"name": "fashion"}}

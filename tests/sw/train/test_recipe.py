@@ -32,6 +32,20 @@ def test_dictionary_round_trip() -> None:
     assert Recipe.from_dict(recipe.to_dict()) == recipe
 
 
+def test_data_lie_beside_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "recipes").mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = Path("recipes") / "mine.toml"
+    for name, found in (
+        ("npz:x.npz", f"npz:{tmp_path / 'recipes' / 'x.npz'}"),
+        ("npz:../x.npz", f"npz:{tmp_path / 'x.npz'}"),
+        ("npz:/x.npz", "npz:/x.npz"),
+        ("digits", "digits"),
+    ):
+        path.write_text(f'[data]\nname = "{name}"\n[model]\nhidden = [3]\n')
+        assert Recipe.load(path).data.name == found
+
+
 def test_convolutional_round_trip() -> None:
     model = {
         "kind": "preact_resnet",
@@ -259,7 +273,7 @@ def test_the_default_leak_is_the_neurons() -> None:
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^Recipe '.*none\.toml' must exist and be a file$"):
+    with pytest.raises(InputError, match=r"^Recipe '.*none\.toml' was not found; it must be a file$"):
         Recipe.load(tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("[data\nname=3")
     with pytest.raises(InputError, match=r"^Recipe '.*bad\.toml' must be TOML: "):

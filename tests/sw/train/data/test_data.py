@@ -111,7 +111,7 @@ def test_unknown_and_broken_sets_are_named(tmp_path: Path) -> None:
     for name in ("", "cifar", "idx", "npz:", "cifar:10", "digits:", "digits:x", "cifar10"):
         with pytest.raises(InputError, match=message + f"'{name}'$"):
             load_data(name)
-    with pytest.raises(InputError, match=r"^Data file '.*none\.npz' must exist and be a \.npz file$"):
+    with pytest.raises(InputError, match=r"^Data file '.*none\.npz' was not found; it must be a \.npz file$"):
         load_data(f"npz:{tmp_path / 'none.npz'}")
     good = tmp_path / "d.npz"
     saved(good)
