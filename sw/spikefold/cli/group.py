@@ -12,8 +12,8 @@ from spikefold.cli.analyze import analyze
 from spikefold.cli.cache import cache
 from spikefold.cli.compile import compile_
 from spikefold.cli.demo import demo
-from spikefold.cli.export import export
 from spikefold.cli.examples import examples
+from spikefold.cli.export import export
 from spikefold.cli.failure import check_stdout, fail, flush_stdout
 from spikefold.cli.import_ import import_
 from spikefold.cli.simulate import simulate

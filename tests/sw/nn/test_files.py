@@ -171,6 +171,8 @@ def test_a_broken_note_about_rounding_is_refused(tmp_path, rounding, message):
     nn.save(nn.Sequential(nn.Input(4), nn.Dense(4, 3), nn.Readout()), tmp_path / "m", {"rounding": rounding})
     with pytest.raises(ModelError, match=message):
         nn.load(tmp_path / "m")
+
+
 def test_a_model_keeps_the_name_of_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     model = nn.models.mlp(4, [5], 3)
