@@ -1,4 +1,4 @@
-"""The command line: `spikefold train|import|compile|verify|simulate|synth|analyze|demo|examples|export|cache`.
+"""The command line: `spikefold train|import|compile|verify|simulate|synth|analyze|demo|examples|..`.
 
 Results go to stdout, everything else to stderr. Nothing heavy is imported before a command runs.
 """
