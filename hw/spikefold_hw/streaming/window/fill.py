@@ -99,7 +99,8 @@ class LineFill(Component):
         group = sum((event.index >= g * window.channels for g in range(1, window.groups)), Const(0))
         counts = [Signal(window.channels.bit_length(), name=f"count{g}") for g in range(window.groups)]
         for g, count in enumerate(counts):
-            more = count + ((event.level != 0) & (group == g))
+            # A choice, not a sum: whether an event fires comes late in a cycle.
+            more = Mux((event.level != 0) & (group == g), count + 1, count)
             m.d.comb += self.record.data.counts[g].eq(more)
             with m.If(taken):
                 m.d.sync += count.eq(Mux(event.end_position, 0, more))
