@@ -207,6 +207,17 @@ def test_a_changed_file_is_not_taken_for_what_it_was(tmp_path):
     assert float((now - was).detach().abs().max()) == 1
 
 
+def test_levels_are_not_dropped_with_the_description(tmp_path):
+    graph = to_nir(warmed("ilif")).graph
+    del graph.metadata[KEY]
+    grid = Grid((2, 6, 6), 7, 0.0, 1.0, 3)
+    with pytest.raises(ImportRefusal, match=r"'3' .*metadata tell of 3 levels, which a LIF has not"):
+        load(graph, grid, dt=1, reset="subtract")
+    graph.nodes["3"].metadata.clear()
+    imported = load(graph, grid, dt=1, reset="subtract")
+    assert compare(imported, reference(graph, dt=1, reset="subtract"), grid).levels_differ == 0
+
+
 def test_another_input_than_the_file_s_is_refused(tmp_path):
     write(warmed("lif"), tmp_path / "net.nir")
     with pytest.raises(ImportRefusal, match=r"its input is Input\(.*accepted: the input grid of the file"):
