@@ -72,6 +72,7 @@ NEURONS = {
     "ilif": lambda c, t: nn.ILIF(c, 4, t, leak=0.25, threshold=0.4),
     "lif": lambda c, t: nn.LIF(c, 0.3, t, leak=0.9),
     "lif_none": lambda c, t: nn.LIF(c, 0.3, t, leak=0.6, reset="none", input_decay=True),
+    "leaky": lambda c, t: nn.Leaky(c, 0.3, t, leak=0.8),
     "qblif": lambda c, t: nn.QBLIF(c, 20, t, leak=0.7, reset_factor=0.4, init=0.13),
     "qblif_one": lambda c, t: nn.QBLIF(c, 3, t, reset_factor=1.0, init=0.3, per_channel=True),
     "reverb": lambda c, t: nn.ReverB(c, 3, t, threshold=0.0),

@@ -1,7 +1,9 @@
 """The source's own network beside ours, layer by layer: are they the same?"""
 
 import copy
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -15,6 +17,7 @@ from spikefold.nn import Input, Readout, SpikingNeuron
 
 RANDOM_SAMPLES = 32
 EXACT, APPROXIMATED = 0.0, 0.05
+_PIECE = 1 << 20  # numbers of the input that go through both networks at once
 
 
 @dataclass(frozen=True)
@@ -147,16 +150,53 @@ def compare(
         If the source gives no value for a layer, or one of another shape.
     """
     x = grid.samples(grid.random(samples, seed) if data is None else spread(data, samples))
+    piece = max(1, _PIECE // (grid.steps * math.prod(grid.shape)))
+    ours = replace(imported, model=copy.deepcopy(imported.model).double())
+    parts = [_part(ours, reference, grid, part) for part in x.split(piece, dim=0 if grid.static else 1)]
+    layers = tuple(map(_joined, zip(*(part.layers for part in parts), strict=True)))
+    return Comparison(
+        samples=sum(part.samples for part in parts),
+        random=data is None,
+        exact=imported.exact,
+        layers=layers,
+        off_grid=max(part.off_grid for part in parts),
+        classes_off_grid=sum(part.classes_off_grid for part in parts),
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A comparison on some of the samples; fields as those of `Comparison`."""
+
+    samples: int
+    layers: tuple[LayerComparison, ...]
+    off_grid: float
+    classes_off_grid: int
+
+
+def _part(imported: Imported, reference: Reference, grid: Grid, x: Tensor) -> _Part:
+    """Compare on samples that fit into memory together; `imported` is in float64."""
     entrance = grid.layer().double()
-    on_grid = entrance(x)
-    theirs = dict(reference(on_grid))
+    theirs = dict(reference(entrance(x)))
     as_given = reference(grid.real(x))
     ours = _recorded(imported, x)
     layers = tuple(_layer(imported, name, source, ours, theirs) for name, source in _ordered(imported))
     result = imported.taps[layers[-1].name]
     changed = _classes(as_given[result]) != _classes(theirs[result])
-    return Comparison(
-        len(changed), data is None, imported.exact, layers, _distance(entrance, x), int(changed.sum())
+    return _Part(len(changed), layers, _distance(entrance, x), int(changed.sum()))
+
+
+def _joined(parts: Sequence[LayerComparison]) -> LayerComparison:
+    """One layer on all samples."""
+    values = sum(part.values for part in parts)
+    return replace(
+        parts[0],
+        difference=max(part.difference for part in parts),
+        values=values,
+        differing=sum(part.differing for part in parts),
+        active=sum(part.active * part.values for part in parts) / values,
+        ties=sum(part.ties for part in parts),
+        ties_apart=sum(part.ties_apart for part in parts),
     )
 
 
@@ -176,8 +216,8 @@ class _Record:
 
 
 def _recorded(imported: Imported, x: Tensor) -> dict[str, _Record]:
-    """What our tapped layers give, in float64."""
-    model, found = copy.deepcopy(imported.model).double(), {}
+    """What our tapped layers give."""
+    model, found = imported.model, {}
 
     def keep(name: str) -> Any:
         def hook(layer: torch.nn.Module, given: tuple[Tensor, ...], value: Tensor) -> None:

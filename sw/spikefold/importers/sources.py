@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,7 @@ import torch
 from torch import Tensor
 
 from spikefold.errors import InputError, shown
-from spikefold.formats.tensors import read_tensors
-from spikefold.limits import claim
+from spikefold.formats.checkpoints import as_state, read_checkpoint
 
 _NESTED = ("state_dict", "model_state_dict", "model", "net")
 
@@ -49,22 +47,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises InputError if the file is missing, broken, or holds no state dict.
     """
     what = f"Weights {str(path)!r}"
-    if not path.is_file():
-        raise InputError(f"{what} must exist and be a file; write it with torch.save(net.state_dict(), path)")
-    claim(what, path.stat().st_size)
-    if path.suffix == ".safetensors":
-        return dict(read_tensors(path, what).tensors)
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged file raises
-        raise InputError(
-            f"{what} must be a state dict that torch.load(weights_only=True) reads: {error}"
-        ) from error
-    tables = [content, *(content[key] for key in _NESTED if isinstance(content, Mapping) and key in content)]
-    for table in reversed(tables):
-        if isinstance(table, Mapping) and table and all(isinstance(one, Tensor) for one in table.values()):
-            return {str(key): value for key, value in table.items()}
-    raise InputError(f"{what} must hold a state dict, names to tensors, not {shown(content)}")
+    found = read_checkpoint(path, what)
+    nested = [found[key] for key in _NESTED if isinstance(found.get(key), dict)]
+    return as_state(nested[0] if nested else found, what)
 
 
 def _run(file: Path) -> Any:

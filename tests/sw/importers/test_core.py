@@ -1,12 +1,23 @@
 """What all importers share: the input grid, leaks, ties, and a comparison that does fail."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from spikefold import nn
 from spikefold.errors import ImportRefusal, InputError, MissingToolError, ModelError
-from spikefold.importers import Grid, Imported, Note, Precision, compare, default_tolerance, importer
+from spikefold.importers import (
+    Grid,
+    Imported,
+    Note,
+    Precision,
+    compare,
+    comparison,
+    default_tolerance,
+    importer,
+)
 from spikefold.importers import frameworks as frameworks_module
 from spikefold.importers.rules import leak
 from spikefold.importers.ties import count_ties
@@ -89,9 +100,10 @@ def test_ties_are_counted():
     assert count_ties(lif, torch.tensor([[[0.5, 0.25, 0.4, 1.0]]] * 2), strict=True) == (3, 3)
 
 
-def _pair(weight, threshold=1.0):
+def _pair(weight, threshold=1.0, static=True):
     """A network of one neuron layer, and a reference that has other numbers in it."""
-    model = nn.Sequential(nn.Input((3,), 4, 0.0, 1.0), nn.Dense(3, 3, bias=False), nn.LIF(3), nn.Readout())
+    entrance = nn.Input((3,), 4, 0.0, 1.0, static=static)
+    model = nn.Sequential(entrance, nn.Dense(3, 3, bias=False), nn.LIF(3), nn.Readout())
     with torch.no_grad():
         model[1].weight.copy_(torch.eye(3))
     taps = {"2": "spikes", "3": "(output)"}
@@ -119,6 +131,21 @@ def test_a_difference_is_found_and_refused():
     )
     with pytest.raises(ModelError, match=message):
         other.check(0.0)
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_many_samples_go_through_in_pieces(monkeypatch, static):
+    grid = Grid((3,), 4, 0.0, 1.0, 1, static)
+    data = np.random.default_rng(0).random((25, 3) if static else (25, 1, 3))
+    whole = compare(*_pair(1.5, static=static), grid, data, samples=25)
+    assert whole.levels_differ > 0
+    assert whole.samples == 25
+    monkeypatch.setattr(comparison, "_PIECE", 12)
+    pieces = compare(*_pair(1.5, static=static), grid, data, samples=25)
+    for one, other in zip(pieces.layers, whole.layers, strict=True):
+        assert one.active == pytest.approx(other.active)
+        assert replace(one, active=0) == replace(other, active=0)
+    assert replace(pieces, layers=()) == replace(whole, layers=())
 
 
 def test_the_price_of_the_grid_is_told():
