@@ -70,6 +70,17 @@ MODELS |= {
     "binary": lambda: conv_network("reverb", binary=True),
     "normalised": lambda: conv_network("lif", binary=True, mean=[0.4, 0.2], std=[0.2, 0.3]),
     "sew": SEW,
+    "preact": lambda: nn.models.preact_resnet(
+        (3, 16, 16),
+        4,
+        (1, 1),
+        width=4,
+        neuron="lif",
+        steps=3,
+        leak=0.5,
+        input_levels=7,
+        neuron_options={"reset": "zero", "threshold": 0.3},
+    ),
 }
 
 
@@ -148,11 +159,13 @@ def test_the_file_passes_nir_s_own_checks_and_tells_the_parameters(tmp_path):
     assert notes[1].startswith("Layer '3' emits integer levels")
 
 
-def test_without_the_metadata_a_binary_network_is_the_same_network(tmp_path):
+@pytest.mark.parametrize("name", ["if", "preact"])
+def test_without_the_metadata_a_binary_network_is_the_same_network(name):
     """Another reader's view: NIR's own semantics, the reset told."""
-    model = warmed("if")
-    for neuron in (model.get_submodule("3"), model.get_submodule("9")):
-        neuron.reset_mode = "zero"
+    model = warmed(name)
+    for neuron in model.modules():
+        if isinstance(neuron, nn.LIF):
+            neuron.reset_mode = "zero"
     graph = to_nir(model).graph
     for node in graph.nodes.values():
         node.metadata.clear()
