@@ -217,7 +217,9 @@ def _sheets(output: Path, imported: "Imported", comparison: "Comparison") -> lis
             f"{layer.active:.1%}",
             f"{layer.differing} of {layer.values}",
             f"{layer.difference:.3g}",
-            f"{layer.ties} ({layer.ties_apart} round otherwise)" if layer.name in imported.half_even else "-",
+            f"{layer.ties} ({layer.ties_apart} round otherwise)"
+            if layer.name in imported.half_even | imported.strict
+            else "-",
         )
         for layer in comparison.layers
     ]

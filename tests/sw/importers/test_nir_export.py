@@ -70,6 +70,17 @@ MODELS |= {
     "binary": lambda: conv_network("reverb", binary=True),
     "normalised": lambda: conv_network("lif", binary=True, mean=[0.4, 0.2], std=[0.2, 0.3]),
     "sew": SEW,
+    "preact": lambda: nn.models.preact_resnet(
+        (3, 16, 16),
+        4,
+        (1, 1),
+        width=4,
+        neuron="lif",
+        steps=3,
+        leak=0.5,
+        input_levels=7,
+        neuron_options={"reset": "zero", "threshold": 0.3},
+    ),
 }
 
 
@@ -148,11 +159,13 @@ def test_the_file_passes_nir_s_own_checks_and_tells_the_parameters(tmp_path):
     assert notes[1].startswith("Layer '3' emits integer levels")
 
 
-def test_without_the_metadata_a_binary_network_is_the_same_network(tmp_path):
+@pytest.mark.parametrize("name", ["if", "preact"])
+def test_without_the_metadata_a_binary_network_is_the_same_network(name):
     """Another reader's view: NIR's own semantics, the reset told."""
-    model = warmed("if")
-    for neuron in (model.get_submodule("3"), model.get_submodule("9")):
-        neuron.reset_mode = "zero"
+    model = warmed(name)
+    for neuron in model.modules():
+        if isinstance(neuron, nn.LIF):
+            neuron.reset_mode = "zero"
     graph = to_nir(model).graph
     for node in graph.nodes.values():
         node.metadata.clear()
@@ -205,6 +218,17 @@ def test_a_changed_file_is_not_taken_for_what_it_was(tmp_path):
     # a weight is read from its node, so a changed one is another network, which is written the same way
     was, now = (load(file, None).model.get_submodule("1").weight for file in (path, changed(weight)))
     assert float((now - was).detach().abs().max()) == 1
+
+
+def test_levels_are_not_dropped_with_the_description(tmp_path):
+    graph = to_nir(warmed("ilif")).graph
+    del graph.metadata[KEY]
+    grid = Grid((2, 6, 6), 7, 0.0, 1.0, 3)
+    with pytest.raises(ImportRefusal, match=r"'3' .*metadata tell of 3 levels, which a LIF has not"):
+        load(graph, grid, dt=1, reset="subtract")
+    graph.nodes["3"].metadata.clear()
+    imported = load(graph, grid, dt=1, reset="subtract")
+    assert compare(imported, reference(graph, dt=1, reset="subtract"), grid).levels_differ == 0
 
 
 def test_another_input_than_the_file_s_is_refused(tmp_path):

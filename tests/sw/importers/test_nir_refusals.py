@@ -1,5 +1,7 @@
 """What a NIR graph may not hold, node by node: an error that names it, the reason and what is accepted."""
 
+import random
+
 import h5py
 import nir
 import numpy as np
@@ -15,8 +17,9 @@ from nir_networks import (
 )
 from nir_refused import FLAT, MAPS, ONE, REFUSED, TOLD, cases, lif, mlp
 
-from spikefold import limits
-from spikefold.errors import ImportRefusal, InputError, ModelError
+from spikefold import limits, nn
+from spikefold.errors import ImportRefusal, InputError, ModelError, SpikefoldError
+from spikefold.exporters.nir import write
 from spikefold.importers import Grid
 from spikefold.importers.nir import load
 
@@ -115,6 +118,50 @@ def test_files_that_are_no_graphs(tmp_path):
     nir.write(path, fire_if((3,)))
     with pytest.raises(ModelError, match=r"cannot be read by nir .*type_check"):
         load(path, FLAT)
+
+
+VALUES = (0, -1, 3.5, "x", np.nan, [], np.zeros((2, 2)), np.arange(3), b"\xff", 1 << 40, True)
+
+
+def damaged(data, path, rng):
+    """Some bytes changed, or entries deleted, copied, or with other values."""
+    if rng.random() < 0.4:
+        data = bytearray(data)
+        for place in rng.choices(range(len(data)), k=rng.randrange(1, 8)):
+            data[place] = rng.randrange(256)
+        path.write_bytes(data)
+        return
+    path.write_bytes(data)
+    with h5py.File(path, "a") as file:
+        names: list[str] = []
+        file.visit(names.append)
+        name = rng.choice(names)
+        if rng.random() < 0.3:
+            file.copy(rng.choice(names), f"{name}_copy" if isinstance(file[name], h5py.Group) else "copy")
+            return
+        del file[name]
+        if rng.random() < 0.6:
+            file.create_dataset(name, data=rng.choice(VALUES))
+
+
+def test_damaged_files_are_refused_or_whole(tmp_path):
+    """Whatever is in a file, it is refused by one of our errors, or it is a network."""
+    nir.write(tmp_path / "theirs.nir", snntorch_mlp())
+    write(nn.Sequential(*own_layers()).eval(), tmp_path / "own.nir")
+    grid, path, rng = Grid((12,), 7, 0.0, 1.0, 6), tmp_path / "damaged.nir", random.Random(7)
+    refused = 0
+    for i in range(120):
+        own = i % 2
+        damaged((tmp_path / ("own.nir" if own else "theirs.nir")).read_bytes(), path, rng)
+        try:
+            load(path, None if own else grid, **({} if own else TOLD))
+        except SpikefoldError:
+            refused += 1
+    assert 60 < refused < 120
+
+
+def own_layers():
+    return nn.Input((4,), 3, steps=2), nn.Dense(4, 3), nn.PIT(3, 2, 2), nn.Dense(3, 2), nn.Readout()
 
 
 def test_files_that_ask_for_too_much_or_reach_elsewhere(tmp_path):

@@ -1,14 +1,17 @@
 """PIT's published checkpoints become the same networks: against a forward pass of the tests' own."""
 
+import json
 import pickle
 
 import pytest
 import safetensors.torch
 import torch
+from click.testing import CliRunner
 from pit_networks import CIFAR, SHAPE, cases, checkpoint, logits
 
 import spikefold
 from spikefold import limits, nn
+from spikefold.cli import main
 from spikefold.errors import ImportRefusal, InputError, ModelError
 from spikefold.importers import Grid, import_network
 from spikefold.importers.pit import load, reference
@@ -81,6 +84,22 @@ def test_files(form, tmp_path):
     x = ONE.samples(ONE.random(5))
     with torch.no_grad():
         assert torch.equal(load(path, ONE, **TOLD).model(x), load(state, ONE, **TOLD).model(x))
+
+
+def test_the_command(tmp_path):
+    torch.save({"net": small(), "epoch": 299}, tmp_path / "checkpoint_max.pth")
+    grid = ["--shape", "3,8,8", "--input-levels", "15", "--minimum", "0", "--maximum", "1", "--steps", "1"]
+    given = ["import", str(tmp_path / "checkpoint_max.pth"), "--from", "pit", *grid, "--json"]
+    out = ["-o", str(tmp_path / "pit.safetensors")]
+    result = CliRunner().invoke(main, [*given, *out, "--tau", "0.5", "--decay-input", "yes"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["comparison"]["samples"] == 64
+    x = ONE.samples(ONE.random(4))
+    with torch.no_grad():
+        assert torch.equal(nn.load(tmp_path / "pit.safetensors")(x), load(small(), ONE, **TOLD).model(x))
+    refused = CliRunner().invoke(main, [*given, *out])
+    assert refused.exit_code == 3
+    assert "the options tau" in json.loads(refused.stdout)["error"]
 
 
 class Evil:

@@ -14,7 +14,7 @@ from spikefold.importers import rules
 from spikefold.importers.grid import Grid
 from spikefold.importers.imported import Imported, Reference
 from spikefold.importers.nir.builder import Builder
-from spikefold.importers.nir.graph import FlatGraph, flat, read_graph
+from spikefold.importers.nir.graph import FlatGraph, flat, metadata_of, read_graph
 from spikefold.importers.nir.layers import add_linear
 from spikefold.importers.nir.neurons import difference
 from spikefold.importers.nir.options import Options
@@ -116,6 +116,7 @@ def _add_neuron(
 ) -> str:
     """Add a population that fires; thresholds that differ between channels go into their currents."""
     shape = builder.shapes[source]
+    _check_binary(name, node)
     motion = difference(name, node, builder.native(shape), options)
     assert motion.threshold is not None  # it fires
     leak, note = rules.leak(name, motion.leak, options.precision)
@@ -131,6 +132,17 @@ def _add_neuron(
     added = builder.append(name, layer, [source], shape)
     builder.taps[added] = name
     return added
+
+
+def _check_binary(name: str, node: Any) -> None:
+    """Refuse a neuron that was written as one of several levels, where the graph no longer says so."""
+    levels = np.asarray(metadata_of(node).get("levels", 1))
+    if levels.shape != () or levels != 1:
+        raise ImportRefusal(
+            name,
+            f"its metadata tell of {levels} levels, which a {type(node).__name__} has not",
+            "a file as spikefold wrote it, whose graph describes the layers; or a node without 'levels'",
+        )
 
 
 def _readers(graph: FlatGraph) -> dict[str, int]:

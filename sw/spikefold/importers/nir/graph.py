@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import nir
+import numpy as np
 
 from spikefold.errors import ImportRefusal, InputError, ModelError
 from spikefold.formats.hdf5 import check_hdf5
@@ -95,7 +96,12 @@ def flat(graph: Any) -> FlatGraph:
     inner = {name: nodes[name] for name in order if name not in (entrance, exit_)}
     shape = _shape(entrance, nodes[entrance].input_type, "input")
     result = _shape(exit_, nodes[exit_].output_type, "output")
-    return FlatGraph(inner, reads, entrance, exit_, shape, result, dict(graph.metadata or {}))
+    return FlatGraph(inner, reads, entrance, exit_, shape, result, metadata_of(graph))
+
+
+def metadata_of(node: Any) -> dict[str, Any]:
+    """The metadata of a node or graph; none if they are no table."""
+    return dict(node.metadata) if isinstance(node.metadata, dict) else {}
 
 
 def _expanded(graph: Any, prefix: str, depth: int) -> tuple[dict[str, Any], set[Edge]]:
@@ -195,9 +201,11 @@ def _check_connected(order: list[str], edges: set[Edge], entrance: str, exit_: s
 
 def _shape(name: str, kind: Any, key: str) -> tuple[int, ...]:
     """The shape an Input or Output gives."""
-    value = kind.get(key) if isinstance(kind, dict) else None
-    if value is None or len(shape := tuple(int(size) for size in value)) not in (1, 2, 3) or min(shape) < 1:
+    sizes = np.asarray(kind.get(key) if isinstance(kind, dict) else None)
+    if sizes.dtype.kind not in "iu" or sizes.ndim != 1 or len(sizes) not in (1, 2, 3) or sizes.min() < 1:
         raise ImportRefusal(
-            name, f"its shape is {value}", "(features,), (channels, length) or (channels, rows, columns)"
+            name,
+            f"its shape is {sizes.tolist()!r}",
+            "(features,), (channels, length) or (channels, rows, columns)",
         )
-    return shape
+    return tuple(int(size) for size in sizes)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spikefold.errors import ImportRefusal
+from spikefold.importers.nir.graph import metadata_of
 from spikefold.importers.rules import Precision
 from spikefold.nn import checks
 
@@ -71,7 +72,7 @@ class Options:
 
     def reset_of(self, name: str, node: Any, graph: dict[str, Any]) -> str:
         """How a neuron is reset; raises ImportRefusal if nobody says it, or metadata and option differ."""
-        told = (node.metadata or {}).get("reset", graph.get("reset"))
+        told = metadata_of(node).get("reset", graph.get("reset"))
         if isinstance(told, bytes):
             told = told.decode("utf-8", "replace")
         if told is not None and told not in RESETS:

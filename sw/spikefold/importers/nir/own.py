@@ -15,8 +15,9 @@ from spikefold.exporters.nir import KEY, to_nir
 from spikefold.formats.tensors import pack_tensors
 from spikefold.importers.grid import Grid
 from spikefold.importers.imported import OUTPUT, Imported
-from spikefold.importers.nir.graph import flat
+from spikefold.importers.nir.graph import flat, metadata_of
 from spikefold.importers.nir.options import Options
+from spikefold.importers.nir.parameters import one, reals
 from spikefold.importers.nir.reference import Interpreter
 from spikefold.nn.description import Layer, parse
 
@@ -26,7 +27,7 @@ _WEIGHTS = ("dense", "conv", "binary_dense", "binary_conv")
 
 def is_own(graph: Any) -> bool:
     """Whether a graph's metadata describe a model of this package."""
-    return KEY in (graph.metadata or {})
+    return KEY in metadata_of(graph)
 
 
 def load_own(graph: Any, grid: Grid | None, options: Options) -> Imported:
@@ -47,7 +48,8 @@ def load_own(graph: Any, grid: Grid | None, options: Options) -> Imported:
         If the metadata describe no model.
     """
     model = _model(graph)
-    _check_unchanged(graph, to_nir(model, float(np.asarray(graph.metadata.get("dt", 1.0)))).graph)
+    dt = one("(graph)", "dt", reals("(graph)", "dt", graph.metadata.get("dt", ()), 0).reshape(1))
+    _check_unchanged(graph, to_nir(model, dt).graph)
     nodes = nn.graph(model)
     entrance = cast(nn.Input, nodes[0].module)
     if grid is not None and grid_of(entrance) != grid:
@@ -102,7 +104,10 @@ def _model(graph: Any) -> torch.nn.Module:
     found: dict[str, Tensor] = {}
     for layer in parse(Path("(NIR graph)"), text).layers:
         for key, value in _tensors(layer, graph.nodes.get(layer.name)).items():
-            found[f"{layer.name}.{key}"] = torch.from_numpy(np.array(value))
+            array = np.array(value)
+            if array.dtype.kind not in "biuf":
+                raise ImportRefusal(layer.name, f"its {key} holds no numbers", _ACCEPTED)
+            found[f"{layer.name}.{key}"] = torch.from_numpy(array)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.safetensors"
         file.write_bytes(pack_tensors(found, {KEY: text}))
@@ -113,7 +118,9 @@ def _tensors(layer: Layer, node: Any) -> dict[str, Any]:
     """The tensors of a layer, from the fields of its node and from its metadata."""
     if node is None:
         return {}
-    held = dict((node.metadata or {}).get("tensors", {}))
+    held = metadata_of(node).get("tensors", {})
+    if not isinstance(held, dict):
+        raise ImportRefusal(layer.name, "its tensors are no table", _ACCEPTED)
     if layer.kind not in _WEIGHTS:
         return held
     fields = ("weight", "bias") if layer.config.get("bias") else ("weight",)
@@ -135,7 +142,7 @@ def _check_unchanged(graph: Any, written: Any) -> None:
 
 def _fields(node: Any) -> dict[str, Any]:
     kept = {key: value for key, value in node.to_dict().items() if key not in ("input_shape", "input_type")}
-    return kept | {"metadata": node.metadata or {}}
+    return kept | {"metadata": metadata_of(node)}
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from spikefold.exporters.nir import KEY
 from spikefold.importers.imported import OUTPUT
-from spikefold.importers.nir.graph import FlatGraph
+from spikefold.importers.nir.graph import FlatGraph, metadata_of
 from spikefold.importers.nir.integer import integer_spikes, per_step
 from spikefold.importers.nir.options import Options
 
@@ -20,7 +21,7 @@ class Interpreter:
     """Runs a graph: real-valued input [T, B, ...] to what every node gives, [T, B, ...], by name."""
 
     def __init__(self, graph: FlatGraph, options: Options) -> None:
-        self._graph, self._options = graph, options
+        self._graph, self._options, self._own = graph, options, KEY in graph.metadata
 
     def __call__(self, x: Tensor) -> Mapping[str, Tensor]:
         """Return the values of all nodes, and under `OUTPUT` the result, [B, classes] of a membrane."""
@@ -38,10 +39,11 @@ class Interpreter:
     def _node(self, name: str, node: Any, x: Tensor) -> Tensor:
         if isinstance(node, nir.Threshold):
             return self._fires(x, _reals(node.threshold))
-        if "levels" in (node.metadata or {}):
-            return integer_spikes(node.metadata, x)
-        if "scale" in (node.metadata or {}):
-            return x * per_step(node.metadata["scale"], x)
+        told = metadata_of(node) if self._own else {}
+        if "levels" in told:
+            return integer_spikes(told, x)
+        if "scale" in told:
+            return x * per_step(told["scale"], x)
         if isinstance(node, nir.IF | nir.LIF | nir.I | nir.LI):
             return self._integrate(name, node, x)
         steps = x.flatten(0, 1)
