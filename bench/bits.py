@@ -1,4 +1,4 @@
-"""Few bits: integer accuracy on 360 real digits after plain training and after quantization-aware training.
+"""Few bits: integer accuracy on 360 real digits after plain and after quantization-aware training.
 
     python bench/bits.py [--seeds 3] [--json]
 
@@ -10,6 +10,7 @@ import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from rich.console import Console
@@ -20,16 +21,25 @@ from spikefold import nn
 from spikefold.fold import fold
 from spikefold.golden import accuracy
 from spikefold.quantize import quantize
+from spikefold.quantize.scales import Method
 from spikefold.train import Recipe, load_data, train
 
 RECIPE = Path(__file__).parents[1] / "examples" / "digits.toml"
 BITS = (2, 3, 4)
 
 
-def integer_accuracy(model: nn.Sequential, bits: int) -> float:
-    """Percent of the test images that the integer network gets right."""
-    data = load_data("digits", seed=0)
-    network, _ = quantize(fold(model), weight_bits=bits)
+def integer_accuracy(model: nn.Sequential, bits: int, fitted: bool = False) -> float:
+    """Percent of the test images that the integer network gets right.
+
+    Weights are rounded as in training, else to the nearest or, `fitted`, to what layers compute.
+    """
+    data, folded, trained = load_data("digits", seed=0), fold(model), nn.rounding_of(model)
+    network, _ = quantize(
+        folded,
+        weight_bits=bits,
+        method="max" if trained is None else cast(Method, trained.method),
+        samples=folded.input.encode(data.train_x[:], folded.steps) if fitted else None,
+    )
     return 100 * accuracy(network, data.test_x, data.test_y)
 
 
@@ -42,6 +52,7 @@ def run(seed: int, folder: Path) -> dict[str, float]:
         if trained is None:
             figures["float"] = 100 * result.accuracy
             figures |= {f"plain_{bits}": integer_accuracy(result.model, bits) for bits in BITS}
+            figures |= {f"fitted_{bits}": integer_accuracy(result.model, bits, fitted=True) for bits in BITS}
         else:
             figures[f"aware_{trained}"] = integer_accuracy(result.model, trained)
     return figures
@@ -59,9 +70,10 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(found))
         return
-    table = Table("", "plain training", "quantization-aware", title="Integer accuracy, mean over seeds")
+    columns = ("plain training", "fitted", "quantization-aware")
+    table = Table("", *columns, title="Integer accuracy, mean over seeds")
     for bits in BITS:
-        means = [f"{np.mean(found[f'{kind}_{bits}']):.2f} %" for kind in ("plain", "aware")]
+        means = [f"{np.mean(found[f'{kind}_{bits}']):.2f} %" for kind in ("plain", "fitted", "aware")]
         table.add_row(f"{bits} bits", *means)
     Console().print(table, f"float, plain training: {np.mean(found['float']):.2f} %")
 

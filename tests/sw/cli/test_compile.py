@@ -73,6 +73,30 @@ def test_table(tmp_path, model):
     assert "Order of time: position-major. With one time step there is no order to choose." in words
 
 
+def test_bits_are_chosen_on_the_training_part(tmp_path, model):
+    found = fields(compiled(tmp_path, model, "--weight-bits", "auto", "--max-loss", "100"))
+    assert found["rounding"] == {
+        "method": "fit",
+        "weight_bits": {"layer0": 2, "readout": 2},
+        "trained": False,
+    }
+    assert load(tmp_path / "build").network.by_name["layer0"].projections[0].bits == 2
+    refused(
+        compiled(tmp_path, model, "--max-loss", "1"),
+        3,
+        r"Max loss must go with weight bits 'auto', not None$",
+    )
+
+
+def test_a_loss_is_told(tmp_path, model):
+    result = compiled(tmp_path, model, "--weight-bits", "1")
+    loss = fields(result)["loss"]
+    assert loss["wanted"] - loss["reached"] > 1
+    assert [layer["name"] for layer in loss["layers"]] in (["layer0", "readout"], ["readout", "layer0"])
+    assert f"Integer accuracy of {loss['reached']:.2f} % is " in result.stderr
+    assert "Integer accuracy" not in compiled(tmp_path, model, "--weight-bits", "1", "-q").stderr
+
+
 def test_pipeline_fields(tmp_path, model):
     found = fields(compiled(tmp_path, model, "--device", "ice40-up5k"))
     rows = {row["stage"]: row for row in found["pipeline"]}
