@@ -5,11 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8
 
-.PHONY: demo test slow bench lint clean
+.PHONY: demo test slow bench lint docs wheel clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[sim,synth,mnist,plots,tensorboard,images,augment,dev]"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[sim,synth,mnist,plots,tensorboard,images,augment,docs,dev]"
 	touch $@
 
 demo: $(STAMP)
@@ -32,5 +32,18 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The site, in site/: warnings are errors, nothing is fetched.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# A wheel in dist/, tried in an environment that holds nothing else and far from the clone.
+wheel: $(STAMP)
+	rm -rf dist build/wheel
+	$(BIN)/pip wheel --quiet --no-deps -w dist .
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/pip install --quiet --disable-pip-version-check -c constraints.txt "$$(echo dist/*.whl)[sim]"
+	cd build/wheel && bin/spikefold examples && bin/spikefold compile examples/fashion.safetensors -o built --lanes 8 && \
+		bin/spikefold verify built --samples 1 --simulator native
+
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) build dist site

@@ -11,6 +11,7 @@ from spikefold.analysis.results import Analysis
 from spikefold.errors import InputError
 from spikefold.files import write_atomic
 from spikefold.flow.replace import replaced_folder
+from spikefold.numbers import number
 
 NUMBERS, PAGE = "analysis.json", "analysis.html"
 _TEMPLATE = "analysis.html.j2"
@@ -86,4 +87,5 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["number"] = number
     return environment.get_template(_TEMPLATE)

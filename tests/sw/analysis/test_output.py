@@ -78,7 +78,7 @@ def test_stale_figures_go(plain, written, tmp_path):
     assert names == sorted(tree(tmp_path / "a"))
     assert {name.split(".")[0] for name in tree(written[0])} - {
         name.split(".")[0] for name in names
-    } == LANDSCAPE
+    } == LANDSCAPE | {"membrane_surface"}  # which the plain one, of one step, has not
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
 
 

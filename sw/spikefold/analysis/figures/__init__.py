@@ -49,10 +49,11 @@ def draw(analysis: "Analysis") -> dict[str, bytes]:
         "levels": partial(histograms.levels, analysis),
         "information": partial(along.information, analysis),
         "membranes": partial(histograms.membranes, analysis),
-        "membrane_surface": partial(surfaces.membrane, analysis),
         "scales": partial(along.scales, analysis),
         "operations": partial(along.operations, analysis),
     }
+    if analysis.neurons[-1].steps > 1:  # with one step there is no time to show
+        drawers["membrane_surface"] = partial(surfaces.membrane, analysis)
     if analysis.landscape is not None:
         drawers["landscape"] = partial(surfaces.contours, analysis.landscape)
         drawers["landscape_surface"] = partial(surfaces.loss, analysis.landscape)

@@ -13,14 +13,12 @@ _SMOOTH = 1.5  # bins
 
 
 def membrane(analysis: Analysis) -> Figure:
-    """Density of the last layer's membrane before firing over time, smoothed by a Gaussian (PIT Fig. 4)."""
+    """Density of the last layer's membrane before firing over several steps, smoothed (PIT Fig. 4)."""
     layer = analysis.neurons[-1]
     density, centres = smooth(layer.membranes.density), layer.membranes.centres
     figure = Figure(figsize=(6.4, 5.0))
     axes = figure.add_subplot(projection="3d")
     steps = np.arange(1, layer.steps + 1)
-    if layer.steps == 1:  # a surface needs two lines; one step is shown as a band
-        steps, density = np.array([0.75, 1.25]), np.repeat(density, 2, axis=0)
     x, y = np.meshgrid(centres, steps)
     axes.plot_surface(x, y, density, cmap=MAP, rcount=len(steps), ccount=len(centres), linewidth=0)
     axes.set(xlabel="membrane (levels)", ylabel="time step", zlabel="density")
