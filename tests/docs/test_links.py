@@ -40,4 +40,5 @@ def test_links_lead_somewhere(page: str) -> None:
 def test_broken_ones_are_found(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("# One thing\n")
     text = "# Here\n[a](a.md) [b](a.md#one-thing) [c](#here) [d](b.md) [e](a.md#two) [f](#there) `[g](g)`\n"
+    (tmp_path / "page.md").write_text(text)
     assert broken(tmp_path / "page.md", text) == ["b.md", "a.md#two", "#there"]
