@@ -12,7 +12,7 @@ PAGES = {
     path.name: path for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
 }
 _PROGRAMS = ("spikefold", "pip", "python", "make", "torchrun", "apt-get", "cat", "mkdocs")
-_NUMBER = r"\d[\d  ]*\d(?:\.\d+)?|\d+(?:\.\d+)?"  # with thousands apart, as tables print them
+_NUMBER = r"\d{1,3}(?: \d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?"  # with thousands apart, as tables print them
 _TOKEN = re.compile(rf"(?P<number>{_NUMBER})|(?P<word>[^\W\d_]+|[^\w\s])")
 _FREE = {"seconds", "icarus", "verilator", "seed", "sha"}  # words whose number is another in every run
 _TOLERANCE = {"%": 2.5, "MHz": 40.0}  # after the number: absolute
@@ -108,7 +108,7 @@ def _split(line: str) -> tuple[list[str], list[float]]:
     words, numbers = [], []
     for match in _TOKEN.finditer(line):
         if match["number"]:
-            numbers.append(float(re.sub(r"[  ]", "", match["number"])))
+            numbers.append(float(match["number"].replace(" ", "")))
             words.append("#")
         elif match["word"] not in "─━╶╴":
             words.append(match["word"])
