@@ -39,8 +39,8 @@ def limit_text(chosen: Chosen, name: str, remedy: Remedy | None, interval: float
 
 def _layer_reason(blocks: Blocks, pace: Pace) -> str:
     if pace.bound == "lanes":
-        lanes = f"{blocks.lanes} lanes add" if blocks.lanes > 1 else "lane adds"
-        return f"its {lanes} in {100 * pace.parts['lanes'] / pace.cycles:.0f} % of them"
+        lanes = f"{blocks.lanes} lanes" if blocks.lanes > 1 else "one lane"
+        return f"adding in its {lanes} takes that long"
     if pace.bound == "drain":
         return f"draining its sums takes that long, {blocks.units} a cycle and block after block"
     return _SLOW[pace.bound]

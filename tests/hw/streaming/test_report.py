@@ -32,7 +32,7 @@ def test_what_twice_the_lanes_would_do(case):
     second = max(o.pace.cycles for name, o in found.items() if name != "layer1")
     text = text_of(plan, found, levels)
     assert text.startswith(f"layer1 sets the pace with {number(work.pace(2).cycles)} cycles a sample: ")
-    assert "its 2 lanes add in 100 % of them" in text
+    assert "adding in its 2 lanes takes that long" in text
     twice = work.pace(4).cycles
     assert f"twice the lanes would make it {number(twice)}" in text
     assert (f"the slowest with {number(second)}" in text) == (second > twice)
