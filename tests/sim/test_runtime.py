@@ -36,6 +36,7 @@ def test_the_runtime_is_compiled_once_for_all_designs_and_engines(toy, own, capl
     with caplog.at_level(logging.DEBUG):
         runs = [engine.run(BEATS) for engine in engines]
     assert contents(runs[0]) == contents(runs[1])
+    assert caplog.text.count("Building toy_top with verilator 5") == 1  # both take one executable
     found = compiled(caplog.text)
     assert {"Vtop__ALL", "native", "main"} <= found
     assert not {name for name in found if name.startswith("verilated")}

@@ -127,3 +127,20 @@ def test_shared_options_may_come_first(tmp_path, before):
 def test_options_of_no_command_are_refused():
     assert "No such option" in invoke("-q").stderr
     assert "No such option" in invoke("--samples", "3", "verify", "b").stderr
+
+
+def test_what_is_told_to_everyone(tmp_path, monkeypatch):
+    """As that a simulator is being built, which takes minutes."""
+    from spikefold import build
+    from spikefold_sim.build import TOLD
+
+    def check(path):
+        logging.getLogger("spikefold.x").info("Building %s", "it", extra=TOLD)
+        logging.getLogger("spikefold.x").info("a detail")
+
+    monkeypatch.setattr(build, "check_target", check)
+    model = model_file(tmp_path)
+    for options, told, detailed in (((), True, False), (("-q",), False, False), (("-v",), True, True)):
+        result = invoke("compile", model, "-o", tmp_path / "b", *options)
+        assert ("\nBuilding it\n" in "\n" + result.stderr) is told
+        assert ("a detail" in result.stderr) is detailed

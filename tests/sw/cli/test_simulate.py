@@ -86,7 +86,9 @@ def test_end_to_end(folder, build, monkeypatch):
     refused(result, 6, r"\d+ mismatches; first: sample 0, layer logits, channel 0: expected ")
 
     options = ("--input", "x.npy", "--output", "y.npy", "--stall", 0.1, "--json")
-    found = fields(invoke("simulate", "build", *options))
+    result = invoke("simulate", "build", *options)
+    assert "Building" not in result.stderr  # verify has built it
+    found = fields(result)
     golden = spikefold.load(build).golden(np.load(folder / "x.npy"))
     logits = np.load(folder / "y.npy")
     assert logits.dtype == np.int64
