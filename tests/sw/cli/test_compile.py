@@ -181,6 +181,21 @@ def test_other_data(tmp_path):
     assert found["accuracy_integer"] is not None
 
 
+def test_relative_data_are_found_from_elsewhere(tmp_path, monkeypatch):
+    path = data_file(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    fields(compiled(tmp_path, model_file(tmp_path), "--data", f"npz:{path.name}"))
+    assert load(tmp_path / "build").info["data"]["name"] == f"npz:{path}"
+
+
+def test_a_model_saved_with_the_name_of_its_data(tmp_path):
+    model = tmp_path / "named.safetensors"
+    nn.save(tiny_model(), model, data=f"npz:{data_file(tmp_path)}")
+    assert fields(compiled(tmp_path, model))["accuracy_integer"] is not None
+    nn.save(nn.load(model), model)  # as after tuning
+    assert fields(compiled(tmp_path, model))["accuracy_integer"] is not None
+
+
 def test_same_bytes_twice(tmp_path, model):
     for name in ("a", "b"):
         assert invoke("compile", model, "-o", tmp_path / name, "-q").exit_code == 0
