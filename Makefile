@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8
 
-.PHONY: demo test slow bench lint docs wheel clean
+.PHONY: demo test slow bench lint docs pages wheel clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,10 @@ test: $(STAMP)
 # New random designs in every run; `make slow SEED=123` tests one of them again.
 slow: $(STAMP)
 	$(TEST) -m slow $(if $(SEED),--seed $(SEED))
+
+# Every block of README and docs, and the site; `make test` has the quick ones.
+pages: $(STAMP)
+	$(TEST) tests/docs -m slow
 
 bench: $(STAMP)
 	$(BIN)/python bench/mnist.py
