@@ -51,4 +51,4 @@ wheel: $(STAMP)
 		bin/spikefold verify built --samples 1 --simulator native
 
 clean:
-	rm -rf $(VENV) build dist site
+	rm -rf $(VENV) .cache build dist site

@@ -1,5 +1,6 @@
 """The tutorial runs from top to bottom and shows what its text says."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -24,6 +25,10 @@ def shown(notebook):
     ]
 
 
+def begins(text):
+    return re.sub(r"[\d.]+", "#", text).split()[:2]
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Jupyter's own parts
 def test_tutorial(tmp_path):
     notebook = run(nbformat.read(TUTORIAL, as_version=4), tmp_path)
@@ -39,7 +44,7 @@ def test_tutorial(tmp_path):
     assert any("<svg" in output.get("data", {}).get("text/html", "") for output in outputs)
     assert (tmp_path / "build" / "tutorial" / "report.html").is_file()
     stored = shown(nbformat.read(TUTORIAL, as_version=4))
-    assert [text.split()[:2] for text in stored] == [text.split()[:2] for text in texts]  # what readers see
+    assert list(map(begins, stored)) == list(map(begins, texts))  # what readers see
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
