@@ -22,6 +22,7 @@ from spikefold.importers.calls import (
     Zeros,
     resolve,
 )
+from spikefold.importers.framing import framed
 from spikefold.importers.grid import Grid
 from spikefold.importers.imported import OUTPUT, Imported, Note
 from spikefold.importers.table import Converter, Place, Table, plain_class
@@ -67,7 +68,7 @@ class _Walk:
     """What is known so far: nodes, and what each gives on the probe, [T, B, ...]."""
 
     def __init__(self, module: torch.nn.Module, table: Table, grid: Grid, probe: Tensor, lead: int) -> None:
-        self._module, self._table, self._lead, self._steps = module, table, lead, grid.steps
+        self._module, self._table, self._lead, self._grid = module, table, lead, grid
         self._paths = {name for name, _ in module.named_modules()}
         self._probe, self._dtype = probe, _dtype(module)
         self._nodes: list[Node] = []
@@ -89,9 +90,10 @@ class _Walk:
             last = self._append("readout", Readout(), (last,))
         self._taps[last.node] = OUTPUT
         self._check_visits()
-        model = assemble(self._nodes).eval()
+        nodes, padding = framed(self._nodes, self._grid)
+        model = assemble(nodes).eval()
         ties = frozenset(self._half_even), frozenset(self._strict)
-        return Imported(model, self._taps, tuple(self._notes), *ties)
+        return Imported(model, self._taps, (*self._notes, *padding), *ties)
 
     def _run(self, path: str, module: torch.nn.Module, inputs: Sequence[Value]) -> Value:
         """Convert `module` as it is called; returns what it gives."""
@@ -195,7 +197,7 @@ class _Walk:
         if node.target in _ADDITIONS:
             return self._add(where, [*arguments, *options.values()])
         function = self._table.functions.get(node.target)
-        call = Call(tuple(arguments), options, self._lead, self._steps)
+        call = Call(tuple(arguments), options, self._lead, self._grid.steps)
         found = None if function is None else function(call)
         if found is None:
             name = getattr(node.target, "__name__", str(node.target))
@@ -228,11 +230,11 @@ class _Walk:
     def _check_visits(self) -> None:
         """A forward that loops must do so for all time steps."""
         for path, visits in self._visits.items():
-            if visits not in (1, self._steps):
+            if visits not in (1, self._grid.steps):
                 raise ImportRefusal(
                     path,
                     f"it is called {visits} times",
-                    f"one call, or one for each of {self._steps} time steps",
+                    f"one call, or one for each of {self._grid.steps} time steps",
                 )
 
     def _only(self, path: str, inputs: Sequence[Value]) -> Value:

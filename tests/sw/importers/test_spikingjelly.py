@@ -8,6 +8,7 @@ from spikingjelly.activation_based import functional, layer, neuron
 from spikefold import nn
 from spikefold.errors import ImportRefusal, InputError, ModelError
 from spikefold.importers import Grid, import_network
+from spikefold.importers.spikingjelly import reference
 
 CASES = {case.name: case for case in cases()}
 
@@ -102,6 +103,41 @@ def test_step_modes_must_be_one():
 def test_frames_cannot_be_repeated():
     with pytest.raises(InputError, match=r"^Input must be static where the network itself repeats a sample"):
         import_network("spikingjelly", CSNN(neuron.IFNode), Grid(MAPS, 15, 0.0, 1.0, STEPS, static=False))
+
+
+def test_zeros_beside_a_normalised_input():
+    """Zero is level 8 of 16 and stays exact; of 15 levels it is none, and the nearest frames the input."""
+    net = CASES["cnn if"].source
+    exact, comparison = import_network(
+        "spikingjelly", net, Grid(MAPS, 16, 0.0, 1.0, STEPS, mean=0.5, std=0.25)
+    )
+    assert exact.notes == ()
+    assert comparison.levels_differ == 0
+    imported, comparison = import_network(
+        "spikingjelly", net, Grid(MAPS, 15, 0.0, 1.0, STEPS, mean=(0.5, 0.4), std=(0.25, 0.5)), tolerance=0.2
+    )
+    (note,) = imported.notes
+    assert note.error == pytest.approx(0.5 / 15 / 0.25)
+    assert str(note).startswith("Layer 'conv_fc.0': its padding of zeros became that of the nearest levels")
+    assert comparison.levels_differ > 0
+    inner = compare_inside(imported, net)
+    assert inner == 0
+
+
+def compare_inside(imported, net):
+    """Levels that differ in the first layer away from the border, where no padding reaches."""
+    grid = Grid(MAPS, 15, 0.0, 1.0, STEPS, mean=(0.5, 0.4), std=(0.25, 0.5))
+    x = grid.samples(grid.random(16))
+    found = {}
+    imported.model.double().get_submodule("conv_fc.2").register_forward_hook(
+        lambda layer, given, value: found.update(ours=value)
+    )
+    with torch.no_grad():
+        imported.model(x)
+    theirs = reference(net)(grid.layer().double()(x))["conv_fc.2"]
+    apart = found["ours"] != theirs
+    assert apart.any()
+    return int(apart[..., 1:-1, 1:-1].sum())
 
 
 def test_other_steps_than_the_network_repeats():
