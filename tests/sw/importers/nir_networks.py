@@ -158,7 +158,7 @@ def nested(seed=8):
         "type": one.affine(16, 10),
         "fires": nir.Threshold(np.linspace(0.2, 0.8, 16)),
         "block": block,
-        "head": one.affine(3, 12),
+        "readout": one.affine(3, 12),
         "output": nir.Output(np.array([3])),
     }
     return nir.NIRGraph(nodes, list(pairwise(nodes)), type_check=False)

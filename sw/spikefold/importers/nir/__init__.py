@@ -12,14 +12,14 @@ import numpy as np
 from spikefold.errors import ImportRefusal, InputError
 from spikefold.importers import rules
 from spikefold.importers.grid import Grid
-from spikefold.importers.imported import Imported, Reference
+from spikefold.importers.imported import OUTPUT, Imported, Reference
 from spikefold.importers.nir.builder import Builder
 from spikefold.importers.nir.graph import FlatGraph, flat, metadata_of, read_graph
 from spikefold.importers.nir.layers import add_linear
 from spikefold.importers.nir.neurons import difference
 from spikefold.importers.nir.options import Options
 from spikefold.importers.nir.own import grid_of_own, is_own, load_own
-from spikefold.importers.nir.readout import NAME, add_readout
+from spikefold.importers.nir.readout import add_readout
 from spikefold.importers.nir.reference import Interpreter
 from spikefold.nn import LIF
 from spikefold.nn.dag import assemble
@@ -67,12 +67,12 @@ def load(
         raise InputError("Input grid must be given, as a NIR file has none")
     graph = flat(whole)
     builder = _built(graph, grid, chosen)
-    strict = builder.taps.keys() - {NAME} if chosen.fires == "above" else ()
+    neurons = {name for name, given in builder.taps.items() if given != OUTPUT}
     return Imported(
         assemble(builder.nodes).eval(),
         builder.taps,
         tuple(builder.notes),
-        strict=frozenset(strict),
+        strict=frozenset(neurons if chosen.fires == "above" else ()),
         reference=Interpreter(graph, chosen),
     )
 

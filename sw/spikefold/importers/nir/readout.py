@@ -17,8 +17,6 @@ from spikefold.importers.nir.neurons import difference
 from spikefold.importers.nir.options import Options
 from spikefold.nn import LIF, PIT, Dense, Flatten, Readout
 
-NAME = "readout"
-
 
 def add_readout(builder: Builder, graph: FlatGraph, options: Options) -> None:
     """Add the layers from what the Output reads to the readout.
@@ -45,7 +43,7 @@ def add_readout(builder: Builder, graph: FlatGraph, options: Options) -> None:
         )
     if len(shape) > 1:
         source = builder.append(f"{graph.exit}_flat", Flatten(), [source], shape[:1])
-    builder.taps[builder.append(NAME, Readout(), [source], shape[:1])] = OUTPUT
+    builder.taps[builder.append("readout", Readout(), [source], shape[:1])] = OUTPUT
 
 
 def step_weights(leak: float, steps: int, readout: str) -> NDArray[np.float64]:
