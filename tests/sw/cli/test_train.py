@@ -99,7 +99,10 @@ def test_images(tmp_path):
             "[data]\nname='digits'\n[model]\nkind='cnn'",
             r"Recipe model\.kind must be 'mlp' for 'digits', whose samples have the shape \(64,\), not 'cnn'",
         ),
-        ("[data]\nname='idx:none'\n[model]\nhidden=[3]", r"Data folder '.*/none' must hold the file 'train-im"),
+        (
+            "[data]\nname='idx:none'\n[model]\nhidden=[3]",
+            r"Data folder '.*/none' must hold the file 'train-im",
+        ),
         ("no toml", r"Recipe '.*' must be TOML: "),
     ],
 )
