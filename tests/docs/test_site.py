@@ -49,12 +49,17 @@ def test_the_site_is_whole(tmp_path):
         assert not fetched.findall(page.read_text()), page
 
 
+def added(source, text):
+    page = source / "docs" / "neurons.md"
+    page.write_text(page.read_text("utf-8") + text, "utf-8")
+
+
 def broken_link(source):
-    (source / "docs" / "neurons.md").open("a").write("\n[gone](nowhere.md)\n")
+    added(source, "\n[gone](nowhere.md)\n")
 
 
 def broken_anchor(source):
-    (source / "docs" / "neurons.md").open("a").write("\n[gone](cli.md#nowhere)\n")
+    added(source, "\n[gone](cli.md#nowhere)\n")
 
 
 def forgotten_page(source):
