@@ -13,6 +13,7 @@ REPOSITORY = "for those who work on spikefold itself, in a clone"
 NOT_RUN = {
     r"pip install .*": "tests/packaging and `make wheel` install it",
     r"make .*|\.venv/bin/.*|mkdocs .*": REPOSITORY,
+    r"spikefold import checkpoint_max\.pth .*": "wants a checkpoint of PIT's authors; test_pit.py makes one",
     r"torchrun .*": "needs CIFAR-10 and GPUs; tests/sw/train/test_distributed.py runs two processes",
     r"spikefold train examples/fashion.*": "takes hours; tests/sw/train/test_examples.py has results",
     r"spikefold train recipe\.toml .*--memory-limit.*": "stands for any recipe",
