@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ PAGES = {
     path.name: path for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
 }
 _PROGRAMS = ("spikefold", "pip", "python", "make", "torchrun", "apt-get", "cat", "mkdocs")
+_PROGRAM_FOLDER = Path(sys.executable).parent  # spikefold is there, also where no environment is active
 _NUMBER = r"\d{1,3}(?: \d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?"  # with thousands apart, as tables print them
 _TOKEN = re.compile(rf"(?P<number>{_NUMBER})|(?P<word>[^\W\d_]+|[^\w\s])")
 _FREE = {"seconds", "icarus", "verilator", "seed", "sha"}  # words whose number is another in every run
@@ -75,7 +77,7 @@ def run_shell(command: str, folder: Path) -> str:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=folder,
-        env={**os.environ, "COLUMNS": "80"},
+        env={**os.environ, "COLUMNS": "80", "PATH": f"{_PROGRAM_FOLDER}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,
