@@ -10,8 +10,8 @@ from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.stage import Features, Sizes
 from spikefold_hw.streaming.window.core import projection_latency
 from spikefold_hw.streaming.window.cost import line_memories, ring_bits, walk_cycles
-from spikefold_hw.streaming.window.event_buffer import StoredEvent, event_rows
 from spikefold_hw.streaming.window.shape import ProjectionShape
+from spikefold_hw.streaming.window.slots import StoredEvent, event_rows
 
 _DEEPEST_ROM = 1 << 14
 

@@ -11,9 +11,10 @@ from spikefold.ir.neuron import Integers
 from spikefold_hw.order import Time
 from spikefold_hw.parts.moves import NEVER, Moves
 from spikefold_hw.streaming.window.digit_issuer import DigitIssuer
-from spikefold_hw.streaming.window.event_buffer import BANKS, FREE_AFTER, EventBuffer
+from spikefold_hw.streaming.window.event_buffer import FREE_AFTER, EventBuffer
 from spikefold_hw.streaming.window.gather import LineGather
 from spikefold_hw.streaming.window.shape import ProjectionShape, WindowShape
+from spikefold_hw.streaming.window.slots import BANKS
 from spikefold_hw.streaming.window.walk import WindowWalk
 
 

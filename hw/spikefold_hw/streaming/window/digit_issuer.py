@@ -8,7 +8,7 @@ from spikefold_hw.order import Time
 from spikefold_hw.parts.cell_counter import CellCounter
 from spikefold_hw.parts.digits import is_single, lowest, without_lowest
 from spikefold_hw.parts.shapes import WeightsShape
-from spikefold_hw.streaming.window.event_buffer import Slot
+from spikefold_hw.streaming.window.slots import Slot
 from spikefold_hw.streams import Digit
 from spikefold_hw.typed import Component, view_signal
 
