@@ -88,3 +88,13 @@ def tree(folder):
     """Every file's bytes by relative name."""
     folder = Path(folder)
     return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
+
+
+def recipe_model(folder):
+    """A model whose file names its data."""
+    return model_file(folder, "Tiny-Net 2.safetensors", meta=recipe_meta(data_file(folder)))
+
+
+def compiled(folder, *arguments):
+    """What `spikefold compile` says of a build in `folder`."""
+    return invoke("compile", *arguments, "-o", folder / "build", "--json")
