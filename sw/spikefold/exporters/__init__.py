@@ -1,10 +1,10 @@
 """Networks of this package in the formats of others, each loaded, with its package, on first use."""
 
-import importlib.util
 from importlib import import_module
 from typing import Any
 
-from spikefold.errors import InputError, MissingToolError, shown
+from spikefold.errors import InputError, shown
+from spikefold.packages import check_installed
 
 FORMATS = {"nir": "nir"}
 """The formats by name, and the Python package that each needs; it is the extra of this project too."""
@@ -22,9 +22,5 @@ def exporter(name: str) -> Any:
     """
     if name not in FORMATS:
         raise InputError(f"Format must be one of {', '.join(FORMATS)}, not {shown(name)}")
-    if importlib.util.find_spec(FORMATS[name]) is None:
-        raise MissingToolError(
-            f"Exporting to {name} needs the package {FORMATS[name]!r}, which is not installed; install it "
-            f"with: pip install 'spikefold[{name}]'"
-        )
+    check_installed(FORMATS[name], f"Exporting to {name}", f"pip install 'spikefold[{name}]'")
     return import_module(f"spikefold.exporters.{name}")

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from spikefold import nn
-from spikefold.errors import ImportRefusal, InputError, shown
+from spikefold.errors import ImportRefusal, InputError
 from spikefold.importers import rules
 from spikefold.importers.calls import FUNCTIONAL, SHAPES, Call, Function, Meaning
 from spikefold.importers.grid import Grid, spread
-from spikefold.importers.hooks import in_double, outputs, whole
+from spikefold.importers.hooks import check_module, in_double, outputs, whole
 from spikefold.importers.imported import Imported, Note, Reference
 from spikefold.importers.scales import best_scales
 from spikefold.importers.table import Converter, Place, Table
@@ -65,7 +65,7 @@ def load(
     InputError
         If the source is no module, there are no calibration samples, or several time steps.
     """
-    _check(source)
+    check_module(source)
     if grid.steps != 1 or not grid.static:
         raise InputError(f"Input of a network without time must have 1 static step, not {grid.steps}")
     convert = partial(_levels, levels=rules.levels("activations", levels), per_channel=per_channel)
@@ -77,18 +77,13 @@ def load(
 
 def reference(source: torch.nn.Module) -> Reference:
     """The network itself, in float64."""
-    _check(source)
+    check_module(source)
     module = in_double(source)
 
     def run(x: Tensor) -> dict[str, Tensor]:
         return whole(outputs(module, lambda: module(x[0])))
 
     return run
-
-
-def _check(source: object) -> None:
-    if not isinstance(source, torch.nn.Module):
-        raise InputError(f"Source must be a torch module with its weights loaded, not {shown(source)}")
 
 
 def _table(convert: Converter) -> Table:

@@ -7,8 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spikefold.errors import InputError, shown
 from spikefold.importers.imported import OUTPUT
 from spikefold.importers.walk import tap
+
+
+def check_module(source: object) -> None:
+    """Raise InputError unless a source is a live module."""
+    if not isinstance(source, torch.nn.Module):
+        raise InputError(f"Source must be a torch module with its weights loaded, not {shown(source)}")
 
 
 def in_double(module: torch.nn.Module) -> torch.nn.Module:
@@ -35,9 +42,11 @@ def outputs(module: torch.nn.Module, run: Callable[[], Any]) -> dict[str, list[T
 
 
 def per_step(found: dict[str, list[Tensor]], steps: int) -> dict[str, Tensor]:
-    """Calls of single steps as [T, B, ...], by the name of the call within a step."""
-    result = {}
+    """Calls of single steps as [T, B, ...], by the name of the call within a step; `OUTPUT` as it is."""
+    result = {OUTPUT: found[OUTPUT][0]} if OUTPUT in found else {}
     for name, values in found.items():
+        if name == OUTPUT:
+            continue
         calls = len(values) // steps
         for call in range(calls):
             result[tap(name, call + 1)] = torch.stack(values[call::calls])

@@ -1,15 +1,15 @@
 """The way from another framework's network to a checked model."""
 
-import importlib.util
 from importlib import import_module
 from typing import Any, Protocol, cast
 
-from spikefold.errors import InputError, MissingToolError, shown
+from spikefold.errors import InputError, shown
 from spikefold.fold import fold
 from spikefold.importers.comparison import RANDOM_SAMPLES, Comparison, compare, default_tolerance
 from spikefold.importers.frameworks import FRAMEWORKS
 from spikefold.importers.grid import Grid
 from spikefold.importers.imported import Imported, Reference
+from spikefold.packages import check_installed
 
 
 class Importer(Protocol):
@@ -37,11 +37,8 @@ def importer(name: str) -> Importer:
     framework = FRAMEWORKS.get(name) if isinstance(name, str) else None
     if framework is None:
         raise InputError(f"Framework must be one of {', '.join(FRAMEWORKS)}, not {shown(name)}")
-    if framework.package is not None and importlib.util.find_spec(framework.package) is None:
-        raise MissingToolError(
-            f"Importing from {framework.title} needs the package {framework.package!r}, which is not "
-            f"installed; install it with: {framework.install}"
-        )
+    if framework.package is not None:
+        check_installed(framework.package, f"Importing from {framework.title}", framework.install)
     return cast(Importer, import_module(f"spikefold.importers.{name}"))
 
 

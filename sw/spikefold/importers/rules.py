@@ -1,7 +1,11 @@
 """What all importers ask of a neuron's parameters."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import torch
+from torch import Tensor
 
 from spikefold.errors import ImportRefusal
 from spikefold.importers.imported import Note
@@ -65,6 +69,18 @@ def threshold(node: str, value: float) -> float:
     if not (math.isfinite(value) and value > 0):
         raise ImportRefusal(node, f"its threshold is {value!r}", "a finite threshold above 0")
     return float(value)
+
+
+def step(node: str, name: str, fires: Callable[[Tensor], Tensor], at_zero: int, accepted: str) -> None:
+    """Refuse firing that is no step at the threshold.
+
+    `fires` gives spikes for membranes less the threshold, `at_zero` of them exactly there.
+    """
+    membranes = torch.tensor([-1.0, -1e-3, 0.0, 0.5, 3.0])
+    with torch.no_grad():
+        fired = fires(membranes).tolist()
+    if fired != [0, 0, at_zero, 1, 1]:
+        raise ImportRefusal(node, f"its {name} gives {fired} at {membranes.tolist()}", accepted)
 
 
 def zero(node: str, name: str, value: float) -> None:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from spikefold import nn
-from spikefold.errors import ImportRefusal, InputError, shown
+from spikefold.errors import ImportRefusal, InputError
 from spikefold.importers import rules
 from spikefold.importers.calls import FUNCTIONAL, SHAPES, stack, step_item
 from spikefold.importers.grid import Grid
-from spikefold.importers.hooks import in_double, outputs, per_step
-from spikefold.importers.imported import OUTPUT, Imported, Note, Reference
+from spikefold.importers.hooks import check_module, in_double, outputs, per_step
+from spikefold.importers.imported import Imported, Note, Reference
 from spikefold.importers.rules import Precision
 from spikefold.importers.table import Place, Table
 from spikefold.importers.torch_layers import RECURRENT, STATELESS, TORCH, refused
@@ -49,7 +49,7 @@ def load(source: torch.nn.Module, grid: Grid, *, leak_terms: int = 3, leak_error
     InputError
         If the source is no module.
     """
-    _check(source)
+    check_module(source)
     probe = grid.samples(grid.random(2))
     if loops(source) and reads_frames(source) == grid.static:
         raise InputError(
@@ -61,7 +61,7 @@ def load(source: torch.nn.Module, grid: Grid, *, leak_terms: int = 3, leak_error
 
 def reference(source: torch.nn.Module) -> Reference:
     """The network itself, in float64; its membranes are reset before every run."""
-    _check(source)
+    check_module(source)
     module = in_double(source)
     for layer in module.modules():
         layer.register_forward_pre_hook(_doubled)
@@ -74,15 +74,9 @@ def reference(source: torch.nn.Module) -> Reference:
             found = outputs(module, lambda: module(x if reads_frames(module) else x[0]))
         else:
             found = outputs(module, lambda: torch.stack([_spikes(module(one)) for one in x]))
-        (result,) = found.pop(OUTPUT)
-        return per_step(found, len(x)) | {OUTPUT: result}
+        return per_step(found, len(x))
 
     return run
-
-
-def _check(source: object) -> None:
-    if not isinstance(source, torch.nn.Module):
-        raise InputError(f"Source must be a torch module with its weights loaded, not {shown(source)}")
 
 
 def _doubled(layer: torch.nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -184,14 +178,8 @@ def _check_options(node: Any, place: Place) -> None:
             f"its spikes are worth {node.graded_spikes_factor.tolist()}",
             "graded_spikes_factor=1, and the factor in the next weights",
         )
-    membranes = torch.tensor([-1.0, -1e-3, 0.0, 0.5, 3.0])
-    with torch.no_grad():
-        fired = node.spike_grad(membranes).tolist()
-    if fired != [0, 0, 0, 1, 1]:
-        grad = getattr(node.spike_grad, "__name__", "surrogate")
-        raise ImportRefusal(
-            place.name, f"its {grad} gives {fired} at {membranes.tolist()}", "spikes of 0 or 1"
-        )
+    grad = getattr(node.spike_grad, "__name__", "surrogate")
+    rules.step(place.name, grad, node.spike_grad, 0, "spikes of 0 or 1")
 
 
 def _gain(values: Tensor) -> torch.nn.Module:

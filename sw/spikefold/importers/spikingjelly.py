@@ -10,12 +10,12 @@ from spikingjelly.activation_based.base import StepModule
 from torch import Tensor
 
 from spikefold import nn
-from spikefold.errors import ImportRefusal, InputError, shown
+from spikefold.errors import InputError
 from spikefold.importers import rules
 from spikefold.importers.calls import FUNCTIONAL, SHAPES
 from spikefold.importers.grid import Grid
-from spikefold.importers.hooks import in_double, outputs, per_step, whole
-from spikefold.importers.imported import OUTPUT, Imported, Reference
+from spikefold.importers.hooks import check_module, in_double, outputs, per_step, whole
+from spikefold.importers.imported import Imported, Reference
 from spikefold.importers.rules import Precision
 from spikefold.importers.slots import Slots
 from spikefold.importers.table import Converter, Place, Table
@@ -124,7 +124,7 @@ def load(source: torch.nn.Module, grid: Grid, *, leak_terms: int = 3, leak_error
     InputError
         If the source is no module, or its layers are in different step modes.
     """
-    _check(source)
+    check_module(source)
     lead = 2 if _multi_step(source) else 1
     if repeats(source) and not grid.static:
         raise InputError(
@@ -136,7 +136,7 @@ def load(source: torch.nn.Module, grid: Grid, *, leak_terms: int = 3, leak_error
 
 def reference(source: torch.nn.Module) -> Reference:
     """The network itself, in float64; its state is reset before every run."""
-    _check(source)
+    check_module(source)
     module = in_double(source)
     inner = tuple(
         f"{name}." for name, one in module.named_modules() if type(one) is layer.MultiStepContainer and name
@@ -150,15 +150,9 @@ def reference(source: torch.nn.Module) -> Reference:
             rest = {name: values for name, values in found.items() if name not in steps}
             return whole(rest) | per_step(steps, len(x))
         found = outputs(module, lambda: torch.stack([module(one) for one in x]))
-        (result,) = found.pop(OUTPUT)
-        return per_step(found, len(x)) | {OUTPUT: result}
+        return per_step(found, len(x))
 
     return run
-
-
-def _check(source: object) -> None:
-    if not isinstance(source, torch.nn.Module):
-        raise InputError(f"Source must be a torch module with its weights loaded, not {shown(source)}")
 
 
 def _multi_step(module: torch.nn.Module) -> bool:
@@ -223,7 +217,8 @@ def _table(precision: Precision) -> Table:
 def _lif(node: Any, place: Place, precision: Precision) -> torch.nn.Module:
     """IF, LIF and parametric LIF: one spike at most."""
     leak, gain = _charge(node)
-    _check_surrogate(node, place)
+    surrogate = node.surrogate_function
+    rules.step(place.name, type(surrogate).__name__, surrogate, 1, "a spiking surrogate: 0 or 1")
     if node.v_reset is not None:
         rules.zero(place.name, "v_reset", node.v_reset)
     near = place.noted(*rules.leak(place.name, leak, precision))
@@ -253,20 +248,6 @@ def _charge(node: Any) -> tuple[float, bool]:
     if isinstance(node, neuron.ParametricLIFNode):
         return 1 - float(node.w.detach().double().sigmoid()), bool(node.decay_input)
     return 1 - 1 / node.tau, bool(node.decay_input)
-
-
-def _check_surrogate(node: Any, place: Place) -> None:
-    """Refuse firing that is no step at the threshold."""
-    membranes = torch.tensor([-1.0, -1e-3, 0.0, 0.5, 3.0])
-    with torch.no_grad():
-        fired = node.surrogate_function(membranes)
-    if fired.tolist() != [0, 0, 1, 1, 1]:
-        name = type(node.surrogate_function).__name__
-        raise ImportRefusal(
-            place.name,
-            f"its {name} gives {fired.tolist()} at {membranes.tolist()}",
-            "a spiking surrogate: 0 or 1",
-        )
 
 
 def _flatten(node: Any, place: Place) -> torch.nn.Module | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from spikefold.importers import Comparison, Grid, Imported, import_network
+from spikefold.importers import OUTPUT, Comparison, Grid, Imported, import_network
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,16 @@ class Case:
             samples=samples,
             **self.options,
         )
+
+
+def assert_same(case: Case, within: float) -> None:
+    """The imported network gives the same levels and classes, and every layer shows both 0 and more."""
+    imported, comparison = case.run()
+    assert comparison.levels_differ == comparison.classes_differ == 0
+    assert len(comparison.layers) == len(imported.taps)
+    for layer in comparison.layers:
+        assert layer.difference < within
+        assert 0 < layer.active < 1 or layer.source == OUTPUT, layer
 
 
 def liven(net: torch.nn.Module, run, seed: int = 0) -> torch.nn.Module:
