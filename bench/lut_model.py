@@ -27,7 +27,7 @@ from spikefold.flow.tools import find_tool
 from spikefold.ir import Add, Conv, Dense, Identity, Input, Network, Neuron, Pool, Population, ShiftSum
 from spikefold.ir.projections import Projection
 from spikefold.ir.stages import Stage
-from spikefold_boards.devices import find_device
+from spikefold_boards.fpgas import find_fpga
 from spikefold_boards.place_and_route import parse_utilization
 from spikefold_boards.yosys import copy_files, elaborate, map_to_device
 from spikefold_hw.emit import top_name
@@ -35,7 +35,7 @@ from spikefold_hw.streaming.choose.cost import LUT_COEFFICIENTS, TOP_FEATURES
 from spikefold_hw.streaming.plan import Plan
 from spikefold_hw.streaming.planning import plan_of
 
-DEVICE = find_device("ecp5-85k")
+DEVICE = find_fpga("ecp5-85k")
 
 
 class RandomDesign:

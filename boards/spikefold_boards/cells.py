@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from spikefold_boards.devices import Device
+from spikefold_boards.fpgas import Fpga
 from spikefold_boards.netlist import DSP_BLOCKS, count_of
 
 # LUTs that a cell of the 7 series takes (a six-input LUT each; UG474 tables 2-3 to 2-5).
@@ -22,7 +22,7 @@ _XC7_LUTS = {
 }
 
 
-def resources_from_netlist(counts: Counter[str], device: Device) -> dict[str, int]:
+def resources_from_netlist(counts: Counter[str], device: Fpga) -> dict[str, int]:
     """``lut``, ``ff``, ``bram`` and ``dsp`` of a netlist with these cell ``counts``.
 
     On ECP5 and iCE40 a LUT or RAM figure from the netlist is only a first count: packing turns carry chains

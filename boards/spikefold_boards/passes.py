@@ -1,7 +1,7 @@
 """The scripts for yosys: elaborating a design, and mapping it to the cells of a device."""
 
 from spikefold.flow.artefact import MEMORY_FOLDER, Artefact
-from spikefold_boards.devices import Device
+from spikefold_boards.fpgas import Fpga
 
 ELABORATED, MAPPED, HARNESS = "elaborated.json", "netlist.json", "harness.v"
 """Files that the scripts write, and the one that the second reads."""
@@ -61,7 +61,7 @@ def elaboration(artefact: Artefact) -> list[str]:
     ]
 
 
-def mapping(top: str, device: Device, harness: bool) -> list[str]:
+def mapping(top: str, device: Fpga, harness: bool) -> list[str]:
     """The script that maps `design.il` to a device's cells, the module ``top`` of `HARNESS` around it."""
     around = ["setattr -mod -unset top *", f"read_verilog {HARNESS}"] if harness else []
     cells = [line.format(top=top, variant=device.variant) for line in _MAPPING[device.family]]

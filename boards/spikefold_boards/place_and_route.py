@@ -11,7 +11,7 @@ from typing import Any
 
 from spikefold.flow.run import Leash, ToolTimeoutError, failure, run
 from spikefold.flow.tools import Tool
-from spikefold_boards.devices import Device
+from spikefold_boards.fpgas import Fpga
 from spikefold_boards.passes import MAPPED
 
 _logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Placement:
 
 def place_and_route(
     tool: Tool,
-    device: Device,
+    device: Fpga,
     seeds: range,
     directory: Path,
     mhz: float | None = None,
@@ -77,7 +77,7 @@ class _Nextpnr:
     """nextpnr on one netlist."""
 
     tool: Tool
-    device: Device
+    device: Fpga
     directory: Path
     mhz: float
     timeout: float | None
@@ -168,7 +168,7 @@ def shortage(utilization: Utilization, log: str) -> str | None:
     return _exceeded(utilization) or (None if message is None else message.group(1))
 
 
-def compare_capacity(figures: Mapping[str, int], device: Device) -> Placement:
+def compare_capacity(figures: Mapping[str, int], device: Fpga) -> Placement:
     """The verdict on a device that nothing here can place: its counted ``figures`` against its capacity."""
     utilization = {name: {"used": figures[name], "available": n} for name, n in device.capacity.items()}
     return Placement(utilization, _exceeded(utilization), None, (), None)

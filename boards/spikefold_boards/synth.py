@@ -14,7 +14,7 @@ from spikefold.flow.run import TIMEOUT
 from spikefold.flow.tools import Tool, find_tool
 from spikefold.flow.work import work_folder
 from spikefold_boards.cells import resources_from_netlist
-from spikefold_boards.devices import Device, find_device
+from spikefold_boards.fpgas import Fpga, find_fpga
 from spikefold_boards.harness import port_bits, serial_harness
 from spikefold_boards.netlist import DSP_BLOCKS, Netlist, count_of
 from spikefold_boards.place_and_route import Placement, compare_capacity, place_and_route
@@ -75,7 +75,7 @@ def synthesize(
     """
     if timeout is not None and not timeout > 0:
         raise InputError(f"Limit of time must be a positive number of seconds, not {timeout!r}")
-    flow = _Flow(artefact, find_device(device).at_speed(speed), _check_seeds(seed, seeds), timeout, progress)
+    flow = _Flow(artefact, find_fpga(device).at_speed(speed), _check_seeds(seed, seeds), timeout, progress)
     results, key = Cache("results", cache), flow.key()
     if use_cache and (entry := results.find(key)) is not None:
         return replace(SynthResult.from_json(json.loads((entry / _RESULT).read_text("utf-8"))), cached=True)
@@ -115,7 +115,7 @@ class _Flow:
     """One design, one device, and the steps from the one to figures on the other."""
 
     artefact: Artefact
-    device: Device
+    device: Fpga
     seeds: range
     timeout: float | None
     progress: Progress

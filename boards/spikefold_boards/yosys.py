@@ -13,7 +13,7 @@ from spikefold.flow.tools import Tool
 from spikefold.formats.text import read_verilog
 from spikefold_boards.block_ram import absorb_output_registers
 from spikefold_boards.carry_chain import fold_addends
-from spikefold_boards.devices import Device
+from spikefold_boards.fpgas import Fpga
 from spikefold_boards.netlist import MULTIPLIERS, Netlist, count_of
 from spikefold_boards.passes import ELABORATED, HARNESS, MAPPED, elaboration, mapping
 
@@ -52,7 +52,7 @@ def elaborate(tool: Tool, artefact: Artefact, directory: Path, timeout: float | 
 
 
 def map_to_device(
-    tool: Tool, top: str, harness: str | None, device: Device, directory: Path, timeout: float | None = None
+    tool: Tool, top: str, harness: str | None, device: Fpga, directory: Path, timeout: float | None = None
 ) -> Netlist:
     """Map ``design.il`` in ``directory`` to cells of ``device``, inside ``harness`` (Verilog) if given.
 

@@ -23,7 +23,7 @@ from spikefold.ir.stages import check_name
 from spikefold.nn import Input
 from spikefold.train import accuracy as float_accuracy
 from spikefold.train.data import LazyArray
-from spikefold_boards.devices import find_device
+from spikefold_boards.fpgas import find_fpga
 from spikefold_hw.architectures import DEFAULT, find_architecture
 
 _logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def compile(  # noqa: A001 - the verb of the trade
     architecture
         A name in `spikefold_hw.architectures`.
     device
-        Device whose block RAM is compared with the memory, see `spikefold_boards.devices`.
+        Device whose block RAM is compared with the memory, see `spikefold_boards.fpgas`.
     data
         Test samples and labels: accuracies are reported where given. A loss of more than a point is logged
         as a warning that names the layer that loses it and what would mend it.
@@ -90,7 +90,7 @@ def compile(  # noqa: A001 - the verb of the trade
     evidence = _evidence(calibration)
     say = progress or (lambda text: None)
     if device is not None:
-        find_device(device)
+        find_fpga(device)
     hardware = find_architecture(architecture) if fit_to is None else fit_to.architecture
     of_model, of_hardware = sort_choices(choices, ModelChoices, hardware.config)
     config = hardware.config(**of_hardware)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from spikefold.numbers import number
-from spikefold_boards.devices import DEVICES, find_device
+from spikefold_boards.fpgas import FPGAS, find_fpga
 from spikefold_hw.cost import Cost
 
 
@@ -21,7 +21,7 @@ def memory_fit(cost: Cost, device: str) -> dict[str, Any]:
     InputError
         If the device is unknown.
     """
-    room, bits, weights = find_device(device).block_ram_bits, cost.memory_bits, cost.weight_bits()
+    room, bits, weights = find_fpga(device).block_ram_bits, cost.memory_bits, cost.weight_bits()
     reason = None
     if bits > room:
         reason = (
@@ -42,7 +42,7 @@ def _help(cost: Cost, room: int) -> str:
     """Fewer weight bits, or a larger device."""
     rest = cost.memory_bits - cost.weight_bits()
     fewer = [most for most in range(1, max(cost.weights)) if rest + cost.weight_bits(most) <= room]
-    larger = [device.name for device in DEVICES.values() if device.block_ram_bits >= cost.memory_bits]
+    larger = [device.name for device in FPGAS.values() if device.block_ram_bits >= cost.memory_bits]
     ways = []
     if fewer:
         ways.append(f"weights of at most {fewer[-1]} bit{'s' if fewer[-1] > 1 else ''} would fit")

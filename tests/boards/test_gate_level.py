@@ -21,7 +21,7 @@ from spikefold.flow.tools import Tool, find_tool
 from spikefold.flow.work import work_folder
 from spikefold.train import load_data
 from spikefold_boards import block_ram
-from spikefold_boards.devices import find_device
+from spikefold_boards.fpgas import find_fpga
 from spikefold_boards.netlist import Netlist
 from spikefold_boards.passes import MAPPED
 from spikefold_boards.yosys import copy_files, elaborate, map_to_device
@@ -42,7 +42,7 @@ opt_expr
 opt_clean
 write_verilog -noattr gates.v
 """
-DEVICE = find_device("ecp5-25k")
+DEVICE = find_fpga("ecp5-25k")
 
 
 @pytest.fixture(scope="module")

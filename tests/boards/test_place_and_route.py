@@ -12,7 +12,7 @@ from spikefold.flow.run import ToolTimeoutError
 from spikefold.flow.tools import Tool
 from spikefold_boards import place_and_route as module
 from spikefold_boards.cells import resources_from_netlist
-from spikefold_boards.devices import find_device
+from spikefold_boards.fpgas import find_fpga
 from spikefold_boards.place_and_route import (
     compare_capacity,
     parse_report,
@@ -21,7 +21,7 @@ from spikefold_boards.place_and_route import (
     shortage,
 )
 
-LOG = """Info: Device utilisation:
+LOG = """Info: Fpga utilisation:
 Info: 	         ICESTORM_LC:    6210/   5280   117%
 Info: 	        ICESTORM_RAM:       0/     30     0%
 Info: 	               SB_IO:       4/     39    10%
@@ -81,7 +81,7 @@ def test_report_without_a_clock_has_no_frequency() -> None:
 
 def test_xc7_figures_are_compared_with_the_device() -> None:
     cells = Counter(LUT6=20_000, SRL16E=800, RAM64M=1, FDRE=5, RAMB18E1=3, RAMB36E1=1, DSP48E1=1)
-    device = find_device("xc7")
+    device = find_fpga("xc7")
     figures = resources_from_netlist(cells, device)
     assert figures == {"lut": 20_804, "ff": 5, "bram": 3, "dsp": 1}
     assert compare_capacity(figures, device).reason == "lut: needs 20804, the device has 20800"
@@ -116,7 +116,7 @@ def test_a_router_that_does_not_end_gives_way_to_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "ROUTER_SECONDS", 0.5)
-    tool, device = nextpnr(tmp_path, 60, 0), find_device("ice40-hx8k")
+    tool, device = nextpnr(tmp_path, 60, 0), find_fpga("ice40-hx8k")
     with caplog.at_level(logging.WARNING):
         placement = place_and_route(tool, device, range(3, 4), tmp_path)
     assert (placement.fmax_mhz, placement.seed, placement.router) == (85.0, 3, "router2")
@@ -125,7 +125,7 @@ def test_a_router_that_does_not_end_gives_way_to_the_next(
 
 
 def test_a_router_that_ends_is_the_only_one(tmp_path: Path) -> None:
-    placement = place_and_route(nextpnr(tmp_path, 0, 60), find_device("ice40-hx8k"), range(1, 2), tmp_path)
+    placement = place_and_route(nextpnr(tmp_path, 0, 60), find_fpga("ice40-hx8k"), range(1, 2), tmp_path)
     assert placement.router == "router1"
     assert len(calls(tmp_path)) == 1
 
@@ -138,15 +138,15 @@ def test_routers_that_do_not_end_are_named_with_the_limit(tmp_path: Path) -> Non
     )
     with pytest.raises(ToolTimeoutError, match=message):
         place_and_route(
-            nextpnr(tmp_path, 60, 60), find_device("ice40-hx8k"), range(1, 3), tmp_path, timeout=0.5
+            nextpnr(tmp_path, 60, 60), find_fpga("ice40-hx8k"), range(1, 3), tmp_path, timeout=0.5
         )
 
 
 def test_elsewhere_nextpnr_chooses_its_router_and_aims_at_the_clock(tmp_path: Path) -> None:
     tool = nextpnr(tmp_path, 60, 0)
-    assert place_and_route(tool, find_device("ecp5-25k"), range(1, 2), tmp_path).router is None
-    place_and_route(tool, find_device("ecp5-25k"), range(1, 2), tmp_path, mhz=33.5)
+    assert place_and_route(tool, find_fpga("ecp5-25k"), range(1, 2), tmp_path).router is None
+    place_and_route(tool, find_fpga("ecp5-25k"), range(1, 2), tmp_path, mhz=33.5)
     assert not any("--router" in call for call in calls(tmp_path))
     assert [call.split("--freq ")[1].split()[0] for call in calls(tmp_path)] == ["150", "33.5"]
     with pytest.raises(ToolTimeoutError, match=r"routing\Z"):
-        place_and_route(nextpnr(tmp_path, 0, 60), find_device("ecp5-25k"), range(1, 2), tmp_path, timeout=0.3)
+        place_and_route(nextpnr(tmp_path, 0, 60), find_fpga("ecp5-25k"), range(1, 2), tmp_path, timeout=0.3)

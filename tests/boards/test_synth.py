@@ -10,7 +10,7 @@ from spikefold.flow.artefact import Artefact, Clock
 from spikefold.flow.run import ToolTimeoutError
 from spikefold.flow.tools import Tool
 from spikefold_boards import SynthResult, count_multipliers, synth, synthesize
-from spikefold_boards.devices import Device
+from spikefold_boards.fpgas import Fpga
 from spikefold_boards.place_and_route import Placement
 
 
@@ -163,7 +163,7 @@ def test_limit_and_clock_reach_place_and_route(product: Artefact, monkeypatch: p
     seen: list[object] = []
     genuine = synth.place_and_route
 
-    def noted(tool: Tool, device: Device, seeds: range, folder: Path, *rest: float) -> Placement:
+    def noted(tool: Tool, device: Fpga, seeds: range, folder: Path, *rest: float) -> Placement:
         seen.append(rest)
         return genuine(tool, device, seeds, folder, *rest)
 

@@ -8,7 +8,7 @@ from conv_case import conv_network
 import spikefold.device_fit
 from spikefold.device_fit import memory_fit
 from spikefold.numbers import number
-from spikefold_boards.devices import DEVICES
+from spikefold_boards.fpgas import FPGAS
 from spikefold_hw.streaming.architecture import ARCHITECTURE
 from spikefold_hw.streaming.planning import plan_of
 
@@ -40,8 +40,8 @@ def test_memory_that_does_not_fit(monkeypatch, cost):
     four, one = sum(min(width, 4) * count for width, count in rows), sum(count for _, count in rows)
 
     def reason(room):
-        small = replace(DEVICES["xc7"], block_ram_bits=room)
-        monkeypatch.setattr(spikefold.device_fit, "find_device", lambda name: small)
+        small = replace(FPGAS["xc7"], block_ram_bits=room)
+        monkeypatch.setattr(spikefold.device_fit, "find_fpga", lambda name: small)
         return memory_fit(cost, "xc7")["reason"]
 
     text = reason(bits - 1)
@@ -53,5 +53,5 @@ def test_memory_that_does_not_fit(monkeypatch, cost):
     assert "weights of at most 4 bits would fit" in reason(bits - weights + four)
     assert "weights of at most 1 bit would fit" in reason(bits - weights + one)
     assert "weights of" not in reason(bits - weights + one - 1)
-    monkeypatch.setattr(spikefold.device_fit, "DEVICES", {})
+    monkeypatch.setattr(spikefold.device_fit, "FPGAS", {})
     assert reason(1).endswith("neither one-bit weights nor any known device would do: use a smaller network")

@@ -52,9 +52,9 @@ def synth(
     with screen.status("checking the build"):
         from spikefold.design import load
         from spikefold.record import record as keep
-        from spikefold_boards.devices import find_device
+        from spikefold_boards.fpgas import find_fpga
 
-        find_device(device).at_speed(speed)
+        find_fpga(device).at_speed(speed)
         design = load(build)
     with screen.status(f"synthesizing for {device}") as progress:
         found = design.synth(

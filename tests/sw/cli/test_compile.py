@@ -20,7 +20,7 @@ from spikefold import load, nn
 from spikefold.choices import parse_weight_bits
 from spikefold.cli.compile import design_name
 from spikefold.errors import InputError
-from spikefold_boards import devices
+from spikefold_boards import fpgas
 
 
 @pytest.fixture
@@ -108,8 +108,8 @@ def test_pipeline_fields(tmp_path, model):
 
 
 def test_memory_that_does_not_fit_is_a_warning(tmp_path, model, monkeypatch):
-    small = replace(devices.DEVICES["ice40-up5k"], block_ram_bits=1500)
-    monkeypatch.setattr(devices, "DEVICES", {**devices.DEVICES, "ice40-up5k": small})
+    small = replace(fpgas.FPGAS["ice40-up5k"], block_ram_bits=1500)
+    monkeypatch.setattr(fpgas, "FPGAS", {**fpgas.FPGAS, "ice40-up5k": small})
     found = fields(compiled(tmp_path, model, "--device", "ice40-up5k"))
     assert found["fits"] is False
     result = invoke("compile", model, "-o", tmp_path / "build", "--device", "ice40-up5k")

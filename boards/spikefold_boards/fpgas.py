@@ -8,7 +8,7 @@ from spikefold.errors import InputError
 
 
 @dataclass(frozen=True)
-class Device:
+class Fpga:
     """One device: how the tools name it and which of their resource names are counted.
 
     ``resources`` maps each reported figure (``lut``, ``ff``, ``bram``, ``dsp``) to the name nextpnr gives
@@ -37,7 +37,7 @@ class Device:
     resources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     capacity: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
-    def at_speed(self, speed: int | None) -> "Device":
+    def at_speed(self, speed: int | None) -> "Fpga":
         """The same device in another speed grade; itself for None.
 
         Raises
@@ -62,11 +62,11 @@ _ECP5_SPEEDS = (6, 7, 8)
 # nextpnr's logic cell of iCE40 is a LUT with its flip-flop, so flip-flops come from the netlist.
 _ICE40_RESOURCES = MappingProxyType({"lut": "ICESTORM_LC", "bram": "ICESTORM_RAM", "dsp": "ICESTORM_DSP"})
 
-DEVICES: Mapping[str, Device] = MappingProxyType(
+FPGAS: Mapping[str, Fpga] = MappingProxyType(
     {
         device.name: device
         for device in (
-            Device(
+            Fpga(
                 name="ecp5-85k",
                 part="LFE5U-85F-6CABGA756",
                 family="ecp5",
@@ -77,7 +77,7 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
                 speeds=_ECP5_SPEEDS,
                 resources=_ECP5_RESOURCES,
             ),
-            Device(
+            Fpga(
                 name="ecp5-25k",
                 part="LFE5U-25F-6CABGA381",
                 family="ecp5",
@@ -88,7 +88,7 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
                 speeds=_ECP5_SPEEDS,
                 resources=_ECP5_RESOURCES,
             ),
-            Device(
+            Fpga(
                 name="ice40-up5k",
                 part="iCE40UP5K-SG48",
                 family="ice40",
@@ -100,7 +100,7 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
                 routers=("router1", "router2"),  # the first is better, but does not end with every seed
                 resources=_ICE40_RESOURCES,
             ),
-            Device(
+            Fpga(
                 name="ice40-hx8k",
                 part="iCE40HX8K-CT256",
                 family="ice40",
@@ -112,7 +112,7 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
                 routers=("router1", "router2"),  # the first does not end on networks
                 resources=_ICE40_RESOURCES,
             ),
-            Device(
+            Fpga(
                 name="xc7",
                 part="XC7A35T",
                 family="xc7",
@@ -125,10 +125,10 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
 )
 
 
-def find_device(name: str) -> Device:
+def find_fpga(name: str) -> Fpga:
     """The device called ``name``; raises `InputError` for any other name."""
     try:
-        return DEVICES[name]
+        return FPGAS[name]
     except KeyError:
-        known = ", ".join(DEVICES)
+        known = ", ".join(FPGAS)
         raise InputError(f"Device must be one of {known}, not {name!r}") from None
