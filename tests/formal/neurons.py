@@ -82,7 +82,7 @@ def any_parameters(proof, case, suffix=""):
 def stored_row(m, case, shape, parameters, suffix=""):
     """The parameters as they stand in the memory."""
     bias, threshold, floor = parameters
-    half = threshold >> 1 if case.rounding == "half_up" and shape.neuron.merged else Const(0)
+    half = threshold >> 1 if case.rounding != "floor" and shape.neuron.merged else Const(0)
     values = {"bias": bias + half, "threshold": threshold, "top": threshold * shape.neuron.top}
     if floor is not None:
         values["fire_floor"] = floor + half
@@ -107,7 +107,7 @@ def defined(m, case, sums, parameters):
 def defined_step(m, case, total, v, fired, parameters, name):
     """`(n, v, fired)` after one time step."""
     bias, threshold, floor = parameters
-    half = threshold >> 1 if case.rounding == "half_up" else Const(0)
+    half = threshold >> 1 if case.rounding != "floor" else Const(0)
     u = _named(m, _through(case.leak, v) + (total << case.fraction) + bias, f"u{name}")
     if case.factor is not None:
         u = _named(m, Mux(fired, _through(case.factor, u), u), f"scaled{name}")
@@ -116,6 +116,9 @@ def defined_step(m, case, total, v, fired, parameters, name):
         u = _named(m, Mux(u < low, low, Mux(u > high, high, u)), f"capped{name}")
     r = _named(m, u + half, f"r{name}")
     quotient = _named(m, r.as_unsigned() // threshold, f"quotient{name}")  # where r is not negative
+    if case.rounding == "half_even":
+        tie = (u + u).as_signed() == (2 * quotient - 1) * threshold  # u is (quotient - 1/2) times θ
+        quotient = _named(m, quotient - (tie & quotient[0]), f"even{name}")
     n = Mux(r < 0, 0, Mux(quotient > case.levels, case.levels, quotient))
     fires = n > 0 if floor is None else u >= floor
     n = _named(m, Mux(fires, n, 0), f"n{name}")

@@ -1,6 +1,7 @@
 """The neuron unit's levels and membranes are those of docs/numerics.md, by division, for all inputs."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from amaranth.hdl import Array, Const, Signal, Value, signed
@@ -9,7 +10,7 @@ from neurons import HALF, THREE, Case, any_parameters, defined, shape_of, stored
 from proof import Proof
 from prover import prove, refute
 
-from spikefold.ir.neuron import ladder_weights
+from spikefold.ir.neuron import Rounding, ladder_weights
 from spikefold_hw.parts.neuron import NeuronUnit, neuron_latency
 
 
@@ -43,6 +44,7 @@ def neuron_proof(case):
         if case.steps > 1:
             kept = state[: shape.widths.membrane].as_signed()
             proof.show(f"defined_membrane{k}", membranes[k])
+            kept = -kept if shape.neuron.mirrored else kept
             proof.check(f"membrane after step {k}", ~(writes & (stored == k)) | (kept == membranes[k]))
     proof.show("writes", writes)
     proof.show("state", state)
@@ -56,6 +58,7 @@ def neuron_proof(case):
     return proof, depth, platform
 
 
+ROUNDINGS = get_args(Rounding)
 LEVELS = (1, 2, 3, 4, 7, 15, 20)
 RESETS = ("subtract", "zero", "scale", "none")
 
@@ -65,7 +68,7 @@ def check(case):
     prove(proof, depth, platform=platform)
 
 
-@pytest.mark.parametrize("rounding", ["half_up", "floor"])
+@pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("levels", LEVELS)
 def test_level_of_one_step(levels, rounding):
     """Sums to ±(D + 3), bias to ±3, θ to 7: all levels, and the cap where there is one."""
@@ -73,16 +76,18 @@ def test_level_of_one_step(levels, rounding):
 
 
 KINDS = {
+    "I-LIF, half to even": Case(4, "half_even", leak=HALF, reach=5),
     "LIF": Case(1, "floor", leak=HALF),
     "I-LIF": Case(4, threshold=1),
     "PIT": Case(7, reach=7),
     "QB-LIF": Case(3, "floor", "scale", factor=HALF),
     "ReverB": Case(3, "floor", "zero", floor=7),
+    "floor, half to even": Case(2, "half_even", "zero", floor=3, threshold=3),
     "none": Case(2, reset="none", leak=THREE),
     "zero, capped": Case(2, reset="zero", cap=4),
     "scale, all": Case(3, reset="scale", leak=THREE, factor=THREE, floor=7, cap=4, fraction=1),
 }
-QUICK = ("LIF", "PIT", "QB-LIF", "ReverB")
+QUICK = ("I-LIF, half to even", "LIF", "PIT", "QB-LIF", "ReverB")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +101,7 @@ def test_two_steps_of_every_kind(kind):
 @pytest.mark.slow
 @pytest.mark.parametrize("cap", [None, 5])
 @pytest.mark.parametrize("reset", RESETS)
-@pytest.mark.parametrize("rounding", ["half_up", "floor"])
+@pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("levels", LEVELS)
 def test_two_steps_of_everything(levels, rounding, reset, cap):
     factor = THREE if reset == "scale" else None
@@ -110,7 +115,7 @@ def test_three_steps(kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rounding", ["half_up", "floor"])
+@pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("levels", LEVELS)
 def test_level_of_wide_numbers(levels, rounding):
     """Sums to ±255 and 4 bits of fraction, bias to ±255, θ to 1023."""
@@ -129,6 +134,20 @@ def _without_cap(self, p):
     return Const(0)
 
 
+def _ties_up(self, p):
+    """The last multiple is θ, as the others are its own."""
+    return p.threshold
+
+
+def _beyond_the_largest(self, level):
+    return Const(0)
+
+
+def _one_off(self, p):
+    """The membrane as if θ had been taken, where it was θ + 1."""
+    return (p.threshold >> 1) + p.r + 1
+
+
 def _wrong_after_level_two(self, p):
     _RESET(self, p)
     p.let(state=p.state + (p.level == 2))
@@ -140,6 +159,9 @@ def _wrong_after_level_two(self, p):
         ("_fire", _wrong_at_five, Case(3, steps=1), "level of step 0"),
         ("_saturate", _without_cap, Case(7, steps=1, reach=10, cap=4), "level of step 0"),
         ("_reset", _wrong_after_level_two, Case(2), "membrane after step 0"),
+        ("_strict", _ties_up, Case(3, "half_even", steps=1), "level of step 0"),
+        ("_full", _beyond_the_largest, Case(4, "half_even", steps=1, reach=7), "level of step 0"),
+        ("_mirrored", _one_off, Case(3, "half_even"), "membrane after step 0"),
     ],
 )
 def test_a_broken_neuron_is_found(monkeypatch, name, fault, case, text):
@@ -150,7 +172,7 @@ def test_a_broken_neuron_is_found(monkeypatch, name, fault, case, text):
 def test_a_wrong_ladder_is_found(monkeypatch):
     """It tries the multiples in another order."""
     monkeypatch.setattr(
-        "spikefold_hw.parts.neuron.ladder_weights", lambda levels: tuple(reversed(ladder_weights(levels)))
+        "spikefold_hw.parts.shapes.ladder_weights", lambda *kind: tuple(reversed(ladder_weights(*kind)))
     )
     _refute(Case(7, steps=1, reach=7), "level of step 0")
 

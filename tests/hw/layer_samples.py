@@ -1,6 +1,7 @@
 """Small networks, and from them the shapes and the memory contents that one component needs."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from amaranth.hdl import Array, Module, Shape, Signal, Value
@@ -9,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from stream_bench import pack
 
 from spikefold.ir import Conv, Dense, Identity, Input, Network, Neuron, Population, ShiftSum
+from spikefold.ir.neuron import Rounding
 from spikefold_hw.parts.shapes import DrainShape, LanesShape
 from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.planning import plan_of
@@ -139,7 +141,7 @@ def random_neuron(rng, channels, steps, reach):
     return Neuron(
         int(rng.choice([1, 2, 3, 4, 5, 15])),
         np.maximum(threshold.astype(np.int64), 1),
-        rounding=str(rng.choice(["half_up", "floor"])),
+        rounding=str(rng.choice(get_args(Rounding))),
         reset=reset,
         leak=random_shifts(rng),
         factor=random_shifts(rng) if reset == "scale" else None,

@@ -1,6 +1,7 @@
 """Random designs over everything that shapes hardware: graphs, sizes, T, D, neurons, lanes, codings."""
 
 from math import gcd
+from typing import get_args
 
 import numpy as np
 from random_networks import random_graph
@@ -8,6 +9,7 @@ from random_networks import random_graph
 from spikefold.design import Design
 from spikefold.ir import Dense, Input, Network, Neuron, Population, ShiftSum
 from spikefold.ir.coding import CODINGS
+from spikefold.ir.neuron import Rounding
 from spikefold_hw.order import ORDERS
 from spikefold_hw.streaming.layer.shape import LayerShape
 from spikefold_hw.streaming.planning import plan_of
@@ -27,7 +29,7 @@ def _neuron(rng, channels, steps):
     return Neuron(
         levels=int(rng.choice([1, 2, 3, 4, 5, 15])),
         threshold=rng.integers(1, 1 + int(rng.choice([5, 400, 4000])), (rows, channels)),
-        rounding=str(rng.choice(["half_up", "floor"])),
+        rounding=str(rng.choice(get_args(Rounding))),
         reset=reset,
         leak=_shifts(rng),
         factor=_shifts(rng) if reset == "scale" else None,

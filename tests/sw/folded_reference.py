@@ -107,7 +107,8 @@ def _population(p, emitted, steps):
         if p.neuron.reset == "scale":
             u = torch.where(torch.as_tensor(fired), p.neuron.factor * u, u)
         half = 0.5 if p.neuron.rounding == "half_up" else 0.0
-        n = torch.floor(u / a + half).clamp(0, p.neuron.levels)
+        n = torch.round(u / a) if p.neuron.rounding == "half_even" else torch.floor(u / a + half)
+        n = n.clamp(0, p.neuron.levels)
         fired = n > 0 if p.neuron.fire_floor is None else u >= p.neuron.fire_floor
         n = torch.where(fired, n, 0.0)
         v = {"subtract": u - n * a, "zero": torch.where(fired, 0.0, u)}.get(p.neuron.reset, u)

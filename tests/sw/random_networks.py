@@ -1,12 +1,14 @@
 """Random integer networks over the full range of every parameter."""
 
 from math import gcd
+from typing import get_args
 
 import numpy as np
 from scalar_reference import floor_div, scalar_run
 
 from spikefold.ir import Add, Conv, Dense, Identity, Input, Map, Network, Neuron, Pool, Population, ShiftSum
 from spikefold.ir.maps import Window
+from spikefold.ir.neuron import Rounding
 
 __all__ = [
     "LEAKS",
@@ -243,7 +245,7 @@ class _Graph:
         kind = {
             "levels": int(rng.choice(self.choices)),
             "reset": str(rng.choice(["subtract", "zero", "scale", "none"])),
-            "rounding": str(rng.choice(["half_up", "floor"])),
+            "rounding": str(rng.choice(get_args(Rounding))),
             "fire_floor": bool(rng.random() < 0.3),
             "leak": str(rng.choice(list(LEAKS))),
             "membrane_bits": int(rng.integers(8, 20)) if rng.random() < 0.3 else None,

@@ -3,6 +3,7 @@
 It shares no code with the package: plain loops, and sizes of maps by counting where a window fits.
 """
 
+from fractions import Fraction
 from math import floor
 
 from spikefold.ir import Add, Conv, Dense, Identity, Pool
@@ -186,8 +187,11 @@ def _update(neuron, t, c, current, v, fired):
         u = _shifts(neuron.factor.terms, u)
     free = u
     u = cap(u)
-    h = floor(theta / 2) if neuron.rounding == "half_up" else 0
-    n = _clip(floor_div(u + h, theta), 0, neuron.levels)
+    if neuron.rounding == "half_even":
+        n = round(Fraction(u, theta))  # Python rounds half to even
+    else:
+        n = floor_div(u + (floor(theta / 2) if neuron.rounding == "half_up" else 0), theta)
+    n = _clip(n, 0, neuron.levels)
     if neuron.fire_floor is None:
         fired = n > 0
     else:

@@ -8,7 +8,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.errors import ModelError
-from spikefold.ir.neuron import Integers, ShiftSum, ladder_weights
+from spikefold.ir.neuron import Integers, ShiftSum
 from spikefold.ir.stages import Population
 from spikefold_hw.parts.drain import DrainSequence, entry_latency, skip_streams, skips_of, with_skips
 from spikefold_hw.parts.lanes import sums_layout
@@ -28,9 +28,10 @@ def ladder_latency(shape: DrainShape) -> int:
     neuron, steps = _neuron_of(shape), shape.time.steps
     leak = 1 + (len(neuron.leak.terms) if steps > 1 else 0)
     factor = 1 + len(neuron.factor.terms) if neuron.factor is not None and steps > 1 else 0
-    half = not neuron.merged and neuron.rounding == "half_up"
-    ladder = len(ladder_weights(neuron.levels))
-    return entry_latency(shape) + leak + factor + (neuron.membrane_bits is not None) + half + ladder
+    half = not neuron.merged and neuron.rounding != "floor"
+    return (
+        entry_latency(shape) + leak + factor + (neuron.membrane_bits is not None) + half + len(neuron.ladder)
+    )
 
 
 def neuron_latency(shape: DrainShape) -> int:
@@ -60,6 +61,9 @@ class NeuronUnit(Component):
     (subtract a multiple of θ if the rest stays >= 0), then the reset. All of it stands still from the cycle
     after an event's first on the output until it is taken. With Q > 1 there are Q of these side by side, and
     they stand still too until all events of a word but one have left.
+
+    With "half_even" all multiples but the last are even, and the last one is taken only if the rest exceeds an
+    even θ. After "subtract" the membrane is then kept as `-v`: see `_mirrored`.
 
     Silent neurons send nothing. A cell's mark comes at the turn of its last neuron, or with Q > 1 with
     the last event of its last word.
@@ -185,18 +189,24 @@ class NeuronUnit(Component):
         return value[:bits].as_signed() if len(value) > bits else value
 
     def _charge(self, p: Pipeline) -> None:
-        """`u = leak(v) + (sum << F) + b`, where b holds h already if nothing acts in between."""
+        """`u = leak(v) + (sum << F) + b`, where b holds h already if nothing acts in between.
+
+        Of `-v` it is the current less the leak of that, whose ties go the other way.
+        """
         current = self._potential((p.sum << self._shape.fraction) + p.bias)
         if self._steps == 1:
             p.stage(u=current)
             return
         v = p.state[: self._shape.widths.membrane].as_signed()
         leaked = self._apply(p, self._neuron.leak, v, current=current)
-        p.stage(u=self._potential(leaked + p.current if self._neuron.leak.terms else current))
+        if not self._neuron.leak.terms:
+            p.stage(u=current)
+        else:
+            p.stage(u=self._potential(p.current - leaked if self._neuron.mirrored else leaked + p.current))
 
     def _apply(self, p: Pipeline, factor: ShiftSum, value: Value, **carried: Value) -> Value:
         """`factor(value)`, one stage per term; `carried` is registered with the first."""
-        total: Value = Const((1 << factor.precision) >> 1, signed(factor.precision + 1))
+        total: Value = Const(self._half(factor.precision), signed(factor.precision + 1))
         bits = self._shape.widths.leak
         for k, (sign, shift) in enumerate(factor.terms):
             term = value << (factor.precision - shift)
@@ -204,6 +214,11 @@ class NeuronUnit(Component):
             p.stage(total=total, operand=value, **(carried if k == 0 else {}))
             total, value = p.total, p.operand
         return total >> factor.precision
+
+    def _half(self, precision: int) -> int:
+        """What rounds a sum of shifted terms half up; of `-v` half down, and its negative is half up."""
+        half = (1 << precision) >> 1
+        return max(half - 1, 0) if self._neuron.mirrored else half
 
     def _scale(self, p: Pipeline) -> None:
         """`u = factor(u)` if the neuron fired in the step before."""
@@ -227,34 +242,55 @@ class NeuronUnit(Component):
     def _fire(self, p: Pipeline) -> None:
         """The ladder: level and rest of the division by θ, one stage per multiple."""
         neuron = self._neuron
-        if not neuron.merged and neuron.rounding == "half_up":
+        if not neuron.merged and neuron.rounding != "floor":
             p.stage(r=self._potential(p.u + (p.threshold >> 1)), u=p.u)
         else:
             p.let(r=p.u)
-        allowed = p.u >= p.fire_floor if neuron.fire_floor else Const(1)
+        allowed: Value = p.u >= p.fire_floor if neuron.fire_floor else Const(1)
         level: Value = Const(0)
         fires: Value = Const(0)
-        weights = ladder_weights(neuron.levels)
-        for k, weight in enumerate(weights):
+        for k, weight in enumerate(neuron.ladder):
             multiple = p.top if k == 0 and neuron.stores_top else p.threshold << (weight.bit_length() - 1)
+            may, last = allowed, neuron.rounding == "half_even" and k == len(neuron.ladder) - 1
+            if last:
+                multiple, may = self._strict(p), allowed & ~self._full(level)
             rest = self._potential(p.r - multiple)
-            taken = ~rest[-1] & allowed
+            taken = ~rest[-1] & may
+            left = Mux(taken, rest, p.r)
             p.stage(
-                r=Mux(taken, rest, p.r),
+                r=~left if last and neuron.mirrored else left,
                 level=Mux(taken, level + weight, level)[: neuron.levels.bit_length()],
                 fires=fires | taken,
                 allowed=allowed,
             )
             level, fires, allowed = p.level, p.fires, p.allowed
 
+    def _strict(self, p: Pipeline) -> Value:
+        """The last multiple with "half_even", which leads to an odd level: an even θ must be exceeded."""
+        return Cat(Const(1, 1), p.threshold[1:])
+
+    def _full(self, level: Value) -> Value:
+        """Whether the even multiples make D already, of an even D: nothing is taken after them."""
+        if self._neuron.levels % 2:
+            return Const(0)
+        return Cat(bit for k, bit in enumerate(level) if self._neuron.levels >> k & 1).all()
+
+    def _mirrored(self, p: Pipeline) -> Value:
+        """`-v` after "subtract", from the ladder's rest as `~r`: `h - r`, and `h - r - 1` after `θ + 1`.
+
+        Kept so, that 1 is a carry. With `v` it would have to be added by itself.
+        """
+        more = p.level[0] & ~p.threshold[0]
+        return (Cat(Const(1, 1), p.threshold >> 1) + Cat(~more, p.r).as_signed()) >> 1
+
     def _reset(self, p: Pipeline) -> None:
         """The membrane for the next step."""
         neuron, bits = self._neuron, self._shape.widths.membrane
         fired = p.allowed if neuron.fire_floor else p.fires
-        half = p.threshold >> 1 if neuron.rounding == "half_up" else Const(0)
+        half = p.threshold >> 1 if neuron.rounding != "floor" else Const(0)
         kept = p.u - half if neuron.merged else p.u
         if neuron.reset == "subtract":
-            kept = p.r - half
+            kept = self._mirrored(p) if neuron.mirrored else p.r - half
         elif neuron.reset == "zero":
             kept = Mux(fired, 0, kept)
         # Adding a zero of that width extends the sign where a membrane is capped wider than it gets.

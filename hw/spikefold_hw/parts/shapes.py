@@ -130,9 +130,19 @@ class NeuronShape:
         return self.membrane_bits is None and self.factor is None
 
     @property
+    def ladder(self) -> tuple[int, ...]:
+        """The multiples of θ that are tried in turn."""
+        return ladder_weights(self.levels, self.rounding)
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether the membrane is kept as `-v`; see `NeuronUnit`."""
+        return self.rounding == "half_even" and self.reset == "subtract"
+
+    @property
     def top(self) -> int:
         """`m`, the multiple of θ that the ladder tries first."""
-        return ladder_weights(self.levels)[0]
+        return self.ladder[0]
 
     @property
     def stores_top(self) -> bool:

@@ -63,14 +63,14 @@ def update_of(
 ) -> Update:
     """Return the operations of a neuron per time step; parameters as `spikefold.ir.Neuron`.
 
-    The bias is added, and half a threshold where levels are rounded half up. The ladder has one rung per bit
-    of D: a subtraction and a comparison each. ReverB's fire floor is one comparison. With several time steps
-    the leak is a sum of shifted membranes that is added to the current, with one addition more to round it;
-    QB-LIF's reset factor is such a sum too; reset by subtraction takes the half threshold off again; resets
-    to zero and "none" add nothing. With one time step there is no membrane to keep, hence neither leak nor
-    reset.
+    The bias is added, and half a threshold where levels are rounded to the nearest. The ladder has one rung
+    per bit of D: a subtraction and a comparison each. ReverB's fire floor is one comparison. With several
+    time steps the leak is a sum of shifted membranes that is added to the current, with one addition more to
+    round it; QB-LIF's reset factor is such a sum too; reset by subtraction takes the half threshold off
+    again; resets to zero and "none" add nothing. With one time step there is no membrane to keep, hence
+    neither leak nor reset.
     """
-    rungs, half = levels.bit_length(), int(rounding == "half_up")
+    rungs, half = levels.bit_length(), int(rounding != "floor")
     update = Update(0, 1 + half + rungs, rungs + int(fire_floor))
     if steps == 1:
         return update

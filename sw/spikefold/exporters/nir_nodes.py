@@ -89,14 +89,14 @@ def _neuron(layer: nn.Node, module: nn.SpikingNeuron, shape: Shape, dt: float) -
     """An IF or LIF that fires where the first level begins, and a Scale where a level is not worth 1."""
     distance, scale = (_array(values) for values in (module.threshold, module.scale))
     claim_tensor(f"Neurons of layer {layer.name!r}", shape, item=40)
-    first = distance[0] / 2 if module.rounding == "half_up" else distance[0]
+    first = distance[0] if module.rounding == "floor" else distance[0] / 2
     if module.fire_floor is not None:
         first = np.maximum(first, module.fire_floor)
     metadata = {
         "levels": module.levels,
         "rounding": module.rounding,
         "reset": module.reset_mode,
-        "fires": "at",
+        "fires": "above" if module.rounding == "half_even" else "at",
         "steps": module.steps,
         "distance": distance,
         "leak": module.leak,

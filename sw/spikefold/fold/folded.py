@@ -4,7 +4,8 @@ Its populations compute, per time step t ("The neuron" of docs/numerics.md witho
 
     u = leak · v + Σ_p W~_p,t · n_p + b
     u = factor · u                                only with reset "scale", in the step after a spike
-    n = min(D, max(0, floor(u / a_t + h)))        h = 1/2 for "half_up", 0 for "floor"
+    n = min(D, max(0, floor(u / a_t + h)))        h = 1/2 for "half_up", 0 for "floor"; "half_even" is
+                                                  "half_up", but gives the even level at a tie
 
 and the reset of the neuron, which fires where `n > 0`, or where `u >= fire_floor` if it has one, with
 `n = 0` elsewhere; the readout's logits are the mean of its currents over the time steps.

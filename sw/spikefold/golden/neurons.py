@@ -22,6 +22,7 @@ class Neurons:
         self._neuron, self._steps, self._dtype = neuron, steps, dtype
         self._theta = _by_channel(neuron.threshold, dtype)
         self._half = _by_channel(neuron.half, dtype)
+        self._even = _by_channel(1 - neuron.threshold % 2, dtype)
         floor = neuron.fire_floor
         self._floor = None if floor is None else _by_channel(floor, torch.float64)
 
@@ -62,11 +63,19 @@ class Neurons:
         """Fill in the levels; return who fired where a later line asks for it."""
         rest = u if self._neuron.rounding == "floor" else torch.add(u, self._row(self._half, step), out=level)
         floor_divide(rest, self._row(self._theta, step), out=level).clamp_(0, self._neuron.levels)
+        if self._neuron.rounding == "half_even":
+            self._ties_to_even(u, step, level)
         if self._floor is not None:
             fired = u >= self._floor
             level.mul_(fired)
             return fired
         return level > 0 if self._neuron.reset in ("zero", "scale") else None
+
+    def _ties_to_even(self, u: Tensor, step: int, level: Tensor) -> None:
+        """Lower the odd levels whose multiple of an even θ is `u + h`: whole numbers, so it is exact."""
+        over = torch.add(u, self._row(self._half, step))
+        over = torch.addcmul(over, level, self._row(self._theta, step), value=-1)
+        level.sub_((over == 0) * self._row(self._even, step) * level.remainder(2))
 
     def _reset(self, u: Tensor, level: Tensor, fired: Tensor | None, step: int) -> Tensor:
         """`v`, in memory of its own.

@@ -24,7 +24,7 @@ from spikefold.importers.pit_layout import Layout, layout
 from spikefold.importers.pit_reference import PreActResNet
 from spikefold.importers.rules import Precision
 from spikefold.nn import checks
-from spikefold.nn.functional import FLOOR
+from spikefold.nn.functional import FLOOR, NEAREST
 
 LEVELS = 4
 _SMALLEST = 1e-30  # stands for an alpha of 0: the scale is the floor with either
@@ -50,6 +50,8 @@ class Options:
         D.
     leak_terms, leak_error
         Most shifts that the leak is the sum of, and how far it may be off then.
+    rounding
+        Of ties: "half_even" as in the authors' program, or "half_up", and those that differ are counted.
     """
 
     tau: float | None = None
@@ -58,6 +60,7 @@ class Options:
     levels: int = LEVELS
     leak_terms: int = 3
     leak_error: float = 1 / 64
+    rounding: str = "half_even"
 
     def __post_init__(self) -> None:
         checks.choice("PIT reset", self.reset, tuple(_KINDS))
@@ -70,6 +73,7 @@ class Options:
             )
         checks.number("PIT tau", self.tau, 0, 1)
         checks.boolean("PIT decay_input", self.decay_input)
+        checks.choice("PIT rounding", self.rounding, NEAREST)
 
 
 def load(
@@ -82,6 +86,7 @@ def load(
     levels: int = LEVELS,
     leak_terms: int = 3,
     leak_error: float = 1 / 64,
+    rounding: str = "half_even",
 ) -> Imported:
     """Import a published checkpoint.
 
@@ -92,7 +97,7 @@ def load(
         a safetensors file; or the state dict.
     grid
         The input, (channels, height, width), with the normalisation that the network was trained with.
-    tau, decay_input, reset, levels, leak_terms, leak_error
+    tau, decay_input, reset, levels, leak_terms, leak_error, rounding
         See `Options`; the first two must be given.
 
     Raises
@@ -103,7 +108,7 @@ def load(
         If the file cannot be read.
     """
     found = layout(_state(source))
-    chosen = Options(tau, decay_input, reset, levels, leak_terms, leak_error)
+    chosen = Options(tau, decay_input, reset, levels, leak_terms, leak_error, rounding)
     _check_input(found, grid)
     leak, note = rules.leak("relu1", float(chosen.tau or 0), Precision(chosen.leak_terms, chosen.leak_error))
     model, framed = _build(found, grid, chosen, leak)
@@ -111,9 +116,8 @@ def load(
     model.double().load_state_dict(_renamed(found, model.state_dict()))
     taps = {_name(name): name for name, _ in found.neurons()}
     computed = _reference(found, chosen)
-    return Imported(
-        model.eval(), taps | {"readout": OUTPUT}, tuple(notes), frozenset(taps), reference=computed
-    )
+    apart = frozenset(taps if chosen.rounding != "half_even" else ())
+    return Imported(model.eval(), taps | {"readout": OUTPUT}, tuple(notes), apart, reference=computed)
 
 
 def reference(source: Any, **options: Any) -> Reference:
@@ -165,6 +169,7 @@ def _check_input(found: Layout, grid: Grid) -> None:
 def _build(found: Layout, grid: Grid, chosen: Options, leak: float) -> tuple[torch.nn.Module, Note | None]:
     """The network of these sizes, with fresh tensors, and a note where its input is framed by levels."""
     neuron = {"reset": _KINDS[chosen.reset], "learn": "factor", "input_decay": chosen.decay_input}
+    neuron |= {"rounding": chosen.rounding}
     shape = (grid.shape[0], grid.shape[1], grid.shape[2])
     model = nn.models.preact_resnet(
         shape,

@@ -35,6 +35,8 @@ from spikefold.importers.torch_layers import (
 )
 from spikefold.importers.tracing import repeats
 from spikefold.importers.walk import walk
+from spikefold.nn import checks
+from spikefold.nn.functional import NEAREST
 
 _ACCEPTED = (
     "IFNode, LIFNode, ParametricLIFNode, ILIFNode; layer.Conv2d, Linear, BatchNorm, AvgPool2d, MaxPool2d, "
@@ -103,7 +105,14 @@ _REFUSED: dict[type, Converter] = {
 }
 
 
-def load(source: torch.nn.Module, grid: Grid, *, leak_terms: int = 3, leak_error: float = 0.02) -> Imported:
+def load(
+    source: torch.nn.Module,
+    grid: Grid,
+    *,
+    leak_terms: int = 3,
+    leak_error: float = 0.02,
+    rounding: str = "half_even",
+) -> Imported:
     """Import a network of SpikingJelly.
 
     Parameters
@@ -116,6 +125,8 @@ def load(source: torch.nn.Module, grid: Grid, *, leak_terms: int = 3, leak_error
         The input.
     leak_terms, leak_error
         Most shifts that a leak is the sum of, and how far it may be off then.
+    rounding
+        Of I-LIF's ties: "half_even" as in the source, or "half_up", and those that differ are counted.
 
     Raises
     ------
@@ -131,7 +142,8 @@ def load(source: torch.nn.Module, grid: Grid, *, leak_terms: int = 3, leak_error
             "Input must be static where the network itself repeats a sample, not one array a step"
         )
     probe = grid.samples(grid.random(2))
-    return walk(source, _table(Precision(leak_terms, leak_error)), grid, probe, lead)
+    table = _table(Precision(leak_terms, leak_error), checks.choice("I-LIF rounding", rounding, NEAREST))
+    return walk(source, table, grid, probe, lead)
 
 
 def reference(source: torch.nn.Module) -> Reference:
@@ -177,7 +189,7 @@ def _modes(path: str, module: torch.nn.Module, modes: dict[str, str]) -> None:
         _modes(f"{path}.{name}" if path else name, child, modes)
 
 
-def _table(precision: Precision) -> Table:
+def _table(precision: Precision, rounding: str) -> Table:
     """What SpikingJelly's classes become; made anew for each network, as counts may be split into slots."""
     slots = Slots()
     guarded = slots.guard
@@ -200,7 +212,7 @@ def _table(precision: Precision) -> Table:
             neuron.IFNode: guarded(partial(_lif, precision=precision)),
             neuron.LIFNode: guarded(partial(_lif, precision=precision)),
             neuron.ParametricLIFNode: guarded(partial(_lif, precision=precision)),
-            neuron.ILIFNode: guarded(slots.counts(partial(_ilif, precision=precision))),
+            neuron.ILIFNode: guarded(slots.counts(partial(_ilif, precision=precision, rounding=rounding))),
             **_REFUSED,
         },
         chains={
@@ -232,13 +244,13 @@ def _lif(node: Any, place: Place, precision: Precision) -> torch.nn.Module:
     )
 
 
-def _ilif(node: Any, place: Place, precision: Precision) -> torch.nn.Module:
+def _ilif(node: Any, place: Place, precision: Precision, rounding: str) -> torch.nn.Module:
     """I-LIF: up to D spikes, rounded half to even."""
-    place.half_even = True
+    place.half_even = rounding != "half_even"
     levels = rules.levels(place.name, int(node.surrogate_function.max_spike_count))
     near = place.noted(*rules.leak(place.name, 1 - 1 / node.tau, precision))
     threshold = rules.threshold(place.name, node.v_threshold)
-    return nn.ILIF(place.channels, levels, place.steps, near, threshold=threshold)
+    return nn.ILIF(place.channels, levels, place.steps, near, threshold=threshold, rounding=rounding)
 
 
 def _charge(node: Any) -> tuple[float, bool]:

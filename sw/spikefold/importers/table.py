@@ -26,7 +26,8 @@ class Place:
     notes
         To which a converter adds what is not as in the source.
     half_even, strict
-        Set where the source's neuron rounds half to even, or fires above its threshold, not at it.
+        Set where the source's neuron rounds half to even and ours half up, or where the source's fires above
+        its threshold, not at it.
     """
 
     name: str

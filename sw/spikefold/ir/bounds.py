@@ -103,14 +103,16 @@ def _inside(factor: ShiftSum, v: _Interval) -> Range:
 def _kept(neuron: Neuron, u: _Interval, step: int) -> _Interval:
     """Range per channel of `v` after the reset."""
     theta, half = neuron.at(step)
-    silent_high = theta - half - 1 if neuron.fire_floor is None else neuron.fire_floor - 1
+    lowest = neuron.lowest[step if len(neuron.lowest) > 1 else 0]
+    silent_high = lowest - 1 if neuron.fire_floor is None else neuron.fire_floor - 1
     if neuron.reset == "subtract":
-        quiet = theta - half - 1
+        quiet = lowest - 1
         if neuron.fire_floor is not None:
             quiet = np.maximum(quiet, silent_high)
-        fires = u.high + half >= theta
+        least = lowest - theta if neuron.levels == 1 else -half
+        fires = u.high >= lowest
         return _Interval(
-            np.where(fires, np.minimum(u.low, -half), u.low),
+            np.where(fires, np.minimum(u.low, least), u.low),
             np.maximum(np.minimum(u.high, quiet), u.high - neuron.levels * theta),
         )
     if neuron.reset == "zero":
@@ -121,7 +123,9 @@ def _kept(neuron: Neuron, u: _Interval, step: int) -> _Interval:
 def _ladder(neuron: Neuron, u: _Interval, step: int) -> _Interval:
     """Range per channel of `u`, `u + h` and the differences of the ladder."""
     theta, half = neuron.at(step)
-    deepest = max(ladder_weights(neuron.levels)) * theta
+    deepest = max(ladder_weights(neuron.levels, neuron.rounding)) * theta
+    if neuron.rounding == "half_even":
+        deepest = np.maximum(deepest, theta | 1)
     low = np.minimum(u.low, np.minimum(u.low + half, 0) - deepest)
     return _Interval(low, u.high + half)
 

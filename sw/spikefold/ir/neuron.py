@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spikefold.errors import ModelError, shown
 
-Rounding = Literal["half_up", "floor"]
+Rounding = Literal["half_up", "half_even", "floor"]
 Reset = Literal["subtract", "zero", "scale", "none"]
 Integers = NDArray[np.int64]
 
@@ -99,7 +99,8 @@ class Neuron:
     threshold
         `θ >= 1`, shape (T or 1, channels).
     rounding
-        "half_up" adds `h = θ >> 1` before the division (PIT), "floor" adds nothing (QB-LIF).
+        "half_up" adds `h = θ >> 1` before the division (PIT), "floor" adds nothing (QB-LIF). "half_even" is
+        "half_up", but a tie gives the even level (I-LIF as SpikingJelly and PyTorch round).
     reset
         "subtract" (PIT, LIF), "zero" (ReverB), "scale" (QB-LIF) or "none".
     leak
@@ -145,12 +146,18 @@ class Neuron:
     @property
     def half(self) -> Integers:
         """`h`, shape of the threshold: what is added before the division."""
-        return self.threshold >> 1 if self.rounding == "half_up" else np.zeros_like(self.threshold)
+        return np.zeros_like(self.threshold) if self.rounding == "floor" else self.threshold >> 1
+
+    @property
+    def lowest(self) -> Integers:
+        """The smallest `u` with a level above 0, but for the fire floor; shape of the threshold."""
+        tie = 1 - self.threshold % 2 if self.rounding == "half_even" else 0
+        return self.threshold - self.half + tie
 
     @property
     def first_spike(self) -> Integers:
         """The smallest `u` with which a channel fires at any time step, (channels,)."""
-        least: Integers = (self.threshold - self.half).min(0)
+        least: Integers = self.lowest.min(0)
         return least if self.fire_floor is None else np.maximum(least, self.fire_floor)
 
     @property
@@ -185,6 +192,9 @@ class Neuron:
             u = np.where(fired, self.factor.apply(u), u)
         u = self.saturate(u)
         n: Integers = np.clip((u + half) // theta, 0, self.levels)
+        if self.rounding == "half_even":
+            tie = (u + half == n * theta) & (theta % 2 == 0)
+            n = n - (tie & (n % 2 == 1))
         fired = n > 0 if self.fire_floor is None else u >= self.fire_floor
         n = np.where(fired, n, 0)
         if self.reset == "subtract":
@@ -196,12 +206,17 @@ class Neuron:
         return n, self.saturate(v), fired
 
 
-def ladder_weights(levels: int) -> tuple[int, ...]:
+def ladder_weights(levels: int, rounding: Rounding = "half_up") -> tuple[int, ...]:
     """The multiples of θ that the divider-free ladder subtracts in turn, `(m, 2^(K-2), .., 1)`.
 
     Each is subtracted only if the rest stays >= 0; the level is the sum of those taken. They add
     up to `levels`, so no clip is needed (docs/numerics.md, "The neuron").
+
+    With "half_even" all but the last are even. For an even `levels` they are those of `levels / 2`, doubled,
+    and a 1, which is not taken after all of the others.
     """
+    if rounding == "half_even" and levels % 2 == 0:
+        return (*(2 * weight for weight in ladder_weights(levels // 2)), 1)
     steps = levels.bit_length()
     top = levels - ((1 << (steps - 1)) - 1)
     return (top, *(1 << k for k in reversed(range(steps - 1))))

@@ -1,6 +1,7 @@
 """NeuronUnit against its model, around every threshold multiple and at every limit."""
 
 from itertools import product
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from neuron_samples import (
 from pairwise import pairwise
 from stream_bench import STALLS, stream_run
 
+from spikefold.ir.neuron import Rounding
 from spikefold_hw.order import ORDERS
 from spikefold_hw.parts.neuron import NeuronUnit, neuron_latency
 
@@ -24,7 +26,7 @@ LEVELS = (1, 2, 3, 4, 5, 7, 15, 16, 100, 255)
 
 OPTIONS = {
     "reset": ("subtract", "zero", "scale", "none"),
-    "rounding": ("half_up", "floor"),
+    "rounding": get_args(Rounding),
     "floor": (False, True),
     "leak": tuple(LEAKS),
     "factor": ("zero", "half", "three"),
@@ -86,7 +88,7 @@ PLAIN = {
 
 
 @pytest.mark.parametrize("levels", LEVELS)
-@pytest.mark.parametrize("rounding", ["half_up", "floor"])
+@pytest.mark.parametrize("rounding", OPTIONS["rounding"])
 def test_every_level_is_reached(levels, rounding):
     options = PLAIN | {"levels": levels, "rounding": rounding, "channels": 1}
     _, beats, _ = check_unit(3, amount=600 if levels < 50 else 2400, source=255, **options)
@@ -94,7 +96,7 @@ def test_every_level_is_reached(levels, rounding):
 
 
 @pytest.mark.parametrize("reset", ["subtract", "zero", "scale", "none"])
-@pytest.mark.parametrize("rounding", ["half_up", "floor"])
+@pytest.mark.parametrize("rounding", OPTIONS["rounding"])
 def test_membrane_capped_wider_than_it_gets(reset, rounding):
     """Negative membranes keep their sign in a memory wider than they need."""
     _, _, clipped = check_unit(
@@ -104,7 +106,7 @@ def test_membrane_capped_wider_than_it_gets(reset, rounding):
 
 
 @pytest.mark.parametrize("reset", ["subtract", "zero", "scale", "none"])
-@pytest.mark.parametrize("rounding", ["half_up", "floor"])
+@pytest.mark.parametrize("rounding", OPTIONS["rounding"])
 def test_fire_floor_below_the_threshold(reset, rounding):
     """A neuron may fire, and be reset, with level 0."""
     check_unit(

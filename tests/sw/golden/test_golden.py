@@ -13,7 +13,7 @@ from spikefold.golden import Golden, accuracy
 from spikefold.ir import Dense, Input, Network, Neuron, Population, ShiftSum
 
 RESETS = ("subtract", "zero", "scale", "none")
-ROUNDINGS = ("half_up", "floor")
+ROUNDINGS = ("half_up", "floor", "half_even")
 
 
 def step_run(network, levels):

@@ -53,9 +53,14 @@ def ladder_values(neuron, step, u):
     theta, half = (row[:, None, None] for row in neuron.at(step))
     rest = u + half
     values = [u, rest]
-    for weight in ladder_weights(neuron.levels):
-        values.append(rest - weight * theta)
-        rest = np.where(values[-1] >= 0, values[-1], rest)
+    weights, level = ladder_weights(neuron.levels, neuron.rounding), 0
+    for k, weight in enumerate(weights):
+        multiple = weight * theta
+        if neuron.rounding == "half_even" and k == len(weights) - 1:
+            multiple = theta | 1
+        values.append(rest - multiple)
+        taken = (values[-1] >= 0) & (level < neuron.levels)
+        rest, level = np.where(taken, values[-1], rest), level + weight * taken
     return np.concatenate([v.ravel() for v in values])
 
 
@@ -166,7 +171,7 @@ def test_pools_and_sums_reach_their_levels():
 @pytest.mark.parametrize("fire_floor", [False, True])
 def test_nothing_exceeds_its_bounds(reset, fire_floor):
     rng = np.random.default_rng(fire_floor)
-    for leak, cap, rounding in product(LEAKS, (None, 9), ("half_up", "floor")):
+    for leak, cap, rounding in product(LEAKS, (None, 9), ("half_up", "half_even", "floor")):
         network = random_network(
             rng,
             steps=int(rng.integers(1, 5)),
@@ -208,6 +213,9 @@ def every_sample(steps):
         Neuron(2, np.array([[5]]), leak=LEAKS["half"]),
         Neuron(7, np.array([[5]]), rounding="floor"),
         Neuron(1, np.array([[7]]), rounding="floor", reset="zero"),
+        Neuron(1, np.array([[6]]), rounding="half_even"),
+        Neuron(3, np.array([[6]]), rounding="half_even", leak=LEAKS["half"]),
+        Neuron(4, np.array([[4]]), rounding="half_even"),
         Neuron(3, np.array([[7]]), reset="zero", fire_floor=np.array([11])),
         Neuron(2, np.array([[5]]), reset="none"),
         Neuron(2, np.array([[5]]), reset="none", leak=LEAKS["negative"]),

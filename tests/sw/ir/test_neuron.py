@@ -60,6 +60,38 @@ def test_ladder_is_a_clipped_division(levels):
         np.testing.assert_array_equal(rest, r - n * theta)
 
 
+@pytest.mark.parametrize("levels", [*range(1, 40), 63, 64, 100, 127, 128, 200, 254, 255])
+def test_ladder_of_half_even_is_strict_at_odd_levels(levels):
+    weights = ladder_weights(levels, "half_even")
+    assert len(weights) == levels.bit_length()
+    assert weights[-1] == 1
+    assert all(weight % 2 == 0 for weight in weights[:-1])
+    for theta in (1, 2, 3, 4, 7, 10):
+        u = np.arange(-2 * theta, (levels + 3) * theta)
+        rest, n = u + theta // 2, np.zeros_like(u)
+        for weight in weights:
+            taken = (rest >= (weight * theta if weight % 2 == 0 else theta | 1)) & (n < levels)
+            n += weight * taken
+            rest -= weight * theta * taken
+        wanted = [min(max(round(Fraction(int(each), theta)), 0), levels) for each in u]
+        np.testing.assert_array_equal(n, wanted)
+        np.testing.assert_array_equal(rest, u + theta // 2 - n * theta)
+
+
+def test_ties_of_an_even_threshold_go_to_the_even_level():
+    u = np.array([[-5, 5, 6, 15, 16, 25, 26, 35, 99]]).T
+    steps = {}
+    for rounding in ("half_up", "half_even"):
+        neuron = Neuron(3, np.array([[10]]), rounding=rounding)
+        steps[rounding] = neuron.step(u, np.zeros_like(u), np.zeros(u.shape, bool), 0)
+        assert neuron.first_spike == [5 if rounding == "half_up" else 6]
+    assert steps["half_up"][0].ravel().tolist() == [0, 1, 1, 2, 2, 3, 3, 3, 3]
+    level, v, fired = steps["half_even"]
+    assert level.ravel().tolist() == [0, 0, 1, 2, 2, 2, 3, 3, 3]
+    assert v.ravel().tolist() == [-5, 5, -4, -5, -4, 5, -4, 5, 69]
+    np.testing.assert_array_equal(fired, level > 0)
+
+
 def test_rows_of_time_steps():
     neuron = Neuron(4, np.array([[10, 11], [21, 20]]))
     assert [a.tolist() for a in neuron.at(1)] == [[21, 20], [10, 10]]
@@ -89,7 +121,7 @@ def test_parameters_are_read_only_copies():
         ({"threshold": np.array([[3.0]])}, r"^Threshold must hold integers, not float64$"),
         ({"threshold": np.array([[1 << 60]])}, r"^Threshold must fit 51 bits, not \d+\.\.\d+$"),
         ({"threshold": np.array([[1 << 63]], np.uint64)}, r"^Threshold must fit 51 bits, not "),
-        ({"rounding": "even"}, r"^Rounding must be one of 'half_up', 'floor', not 'even'$"),
+        ({"rounding": "even"}, r"^Rounding must be one of 'half_up', 'half_even', 'floor', not 'even'$"),
         ({"reset": "hard"}, r"^Reset must be one of 'subtract', 'zero', 'scale', 'none', not 'hard'$"),
         ({"reset": "scale"}, r"^Reset 'scale' must come with a reset factor, but has none$"),
         (

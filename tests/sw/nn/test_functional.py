@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from spikefold.nn.functional import (
+    ROUNDINGS,
     Dynamics,
     State,
     encode_levels,
@@ -47,6 +48,16 @@ def test_ties_round_up_and_just_below_does_not() -> None:
     assert round_half_up(ties).tolist() == [1, 2, 3, 4, 0]
     below = torch.nextafter(ties, torch.full((), -9.0))
     assert round_half_up(below).tolist() == [0, 1, 2, 3, -1]
+
+
+def test_ties_go_to_the_even_level() -> None:
+    ties = torch.tensor([-0.5, 0.5, 1.5, 2.5, 3.5, 4.5])
+    assert fire_levels(ties, torch.ones(()), 4, "half_even").tolist() == [0, 0, 2, 2, 4, 4]
+    for way in (-9.0, 9.0):
+        beside = torch.nextafter(ties, torch.full((), way))
+        assert torch.equal(
+            fire_levels(beside, torch.ones(()), 4, "half_even"), fire_levels(beside, torch.ones(()), 4)
+        )
 
 
 def test_floor_rounding_fires_at_the_threshold() -> None:
@@ -101,11 +112,13 @@ def test_levels_are_exact_in_every_precision(dtype: torch.dtype, levels: int) ->
     assert np.array_equal(got.double().numpy(), reference_level(near.double().numpy(), levels))
     floor = fire_levels(near, torch.ones((), dtype=dtype), levels, "floor").double().numpy()
     assert np.array_equal(floor, np.clip(np.floor(near.double().numpy()), 0, levels))
+    even = fire_levels(near, torch.ones((), dtype=dtype), levels, "half_even").double().numpy()
+    assert np.array_equal(even, np.clip(np.rint(near.double().numpy()), 0, levels))
 
 
 def reference_slope(x: float, a: float, levels: int, rounding: str, surrogate: str, rectify: float) -> float:
     """The surrogates from their definitions, one number at a time."""
-    place = x + (0.5 if rounding == "half_up" else 0.0)  # level k is reached at k
+    place = x + (0.0 if rounding == "floor" else 0.5)  # level k is reached at k
     if surrogate == "arctan":
         return 1 / (1 + (math.pi * (place - 1)) ** 2)
     if surrogate == "relsg_et":
@@ -122,7 +135,7 @@ def reference_slope(x: float, a: float, levels: int, rounding: str, surrogate: s
 
 
 @pytest.mark.parametrize("surrogate", ["rectified", "box", "arctan", "relsg_et", "clip"])
-@pytest.mark.parametrize("rounding", ["half_up", "floor"])
+@pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("levels", [1, 3, 255])
 def test_surrogates_equal_their_definitions(surrogate: str, rounding: str, levels: int) -> None:
     a = 0.25  # keeps every place on the ladder exact
@@ -132,8 +145,9 @@ def test_surrogates_equal_their_definitions(surrogate: str, rounding: str, level
     fire(u, scale, levels, rounding=rounding, surrogate=surrogate, rectify=0.2).sum().backward()
     expected = [reference_slope(v, a, levels, rounding, surrogate, 0.2) for v in x.tolist()]
     np.testing.assert_allclose(u.grad.numpy(), expected, rtol=1e-12, atol=1e-300)
-    lift = 0.5 if rounding == "half_up" else 0.0
-    n = np.clip(np.floor(x.numpy() + lift), 0, levels)
+    lift = 0.0 if rounding == "floor" else 0.5
+    whole = np.rint(x.numpy()) if rounding == "half_even" else np.floor(x.numpy() + lift)
+    n = np.clip(whole, 0, levels)
     windows = [reference_slope(v, a, levels, rounding, surrogate, 0.0) for v in x.tolist()]
     np.testing.assert_allclose(scale.grad.item(), (n - x.numpy() * windows).sum(), rtol=1e-11)
     g, window = slope(u.detach(), scale.detach(), levels, rounding, surrogate, 0.2)

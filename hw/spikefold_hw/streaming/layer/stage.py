@@ -159,7 +159,11 @@ def widths_of(network: Network, population: Population) -> Widths:
         return signed_bits((int(rows[name].min()), int(rows[name].max()))) if name in rows else 0
 
     neuron = population.neuron
-    cap = neuron.membrane_bits if neuron is not None else None
+    membrane = signed_bits(bounds.membrane)
+    if neuron is not None:
+        low, high = bounds.membrane
+        mirrored = neuron_shape(neuron).mirrored
+        membrane = signed_bits((-high, -low)) if mirrored else neuron.membrane_bits or membrane
     return Widths(
         accumulator=signed_bits(bounds.accumulator),
         sum=signed_bits(bounds.sums),
@@ -169,5 +173,5 @@ def widths_of(network: Network, population: Population) -> Widths:
         fire_floor=signed("fire_floor"),
         leak=signed_bits(bounds.leak),
         potential=signed_bits(bounds.potential, bounds.current),
-        membrane=cap or signed_bits(bounds.membrane),
+        membrane=membrane,
     )

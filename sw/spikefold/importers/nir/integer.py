@@ -14,7 +14,7 @@ def integer_spikes(told: Mapping[str, Any], x: Tensor) -> Tensor:
     `u = leak · v + gain · x`; `n = clip(round(u / distance), 0, levels)`; then the reset.
     """
     distance = per_step(told["distance"], x)
-    half = 0.5 if _word(told["rounding"]) == "half_up" else 0.0
+    rounding, half = _word(told["rounding"]), 0.0 if _word(told["rounding"]) == "floor" else 0.5
     reset, floor = _word(told["reset"]), told.get("floor")
     v, fired = torch.zeros_like(x[0]), torch.zeros_like(x[0], dtype=torch.bool)
     given = []
@@ -22,7 +22,9 @@ def integer_spikes(told: Mapping[str, Any], x: Tensor) -> Tensor:
         u = float(told["leak"]) * v + float(told["gain"]) * current
         if reset == "scale":
             u = torch.where(fired, u * float(told["factor"]), u)
-        n = torch.floor(u / distance[t] + half).clamp(0, int(told["levels"]))
+        places = u / distance[t]
+        n = torch.round(places) if rounding == "half_even" else torch.floor(places + half)
+        n = n.clamp(0, int(told["levels"]))
         fired = n > 0 if floor is None else u >= float(floor)
         n = n * fired
         given.append(n)

@@ -8,7 +8,7 @@ Reversing Bit of the Weight and Activation for Spiking Neural Networks" (ICML 20
 """
 
 from spikefold.nn.functional.firing import damp, fire, revalue
-from spikefold.nn.functional.levels import ROUNDINGS, encode_levels, fire_levels, round_half_up
+from spikefold.nn.functional.levels import NEAREST, ROUNDINGS, encode_levels, fire_levels, round_half_up
 from spikefold.nn.functional.logarithms import from_log
 from spikefold.nn.functional.statistics import FLOOR, min_max, three_sigma, upper_three_sigma
 from spikefold.nn.functional.steps import RESETS, Dynamics, State, charge, membrane, step
@@ -16,6 +16,7 @@ from spikefold.nn.functional.surrogates import SURROGATES, slope
 
 __all__ = [
     "FLOOR",
+    "NEAREST",
     "RESETS",
     "ROUNDINGS",
     "SURROGATES",

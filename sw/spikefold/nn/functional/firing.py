@@ -74,7 +74,7 @@ def fire(
     u : membrane after charging.
     a : distance between two levels, above 0; broadcasts against ``u``.
     levels : D.
-    rounding : "half_up" or "floor".
+    rounding : "half_up", "half_even" or "floor".
     surrogate : names the slope ``g`` that stands for ``ds/du``, see ``functional.surrogates``. The gradient
         of ``a`` is ``n - (u / a) * w`` (PIT Eq. 32; QB-LIF with ``w = g``, its paper leaves it out), summed
         over the axes that ``a`` was broadcast along.

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-ROUNDINGS = ("half_up", "floor")
+NEAREST = ("half_up", "half_even")
+ROUNDINGS = (*NEAREST, "floor")
 
 
 def round_half_up(x: Tensor) -> Tensor:
@@ -15,10 +16,13 @@ def round_half_up(x: Tensor) -> Tensor:
 def fire_levels(u: Tensor, a: Tensor, levels: int, rounding: str = "half_up") -> Tensor:
     """Return the levels ``n = clip(round(u / a), 0, D)`` as whole numbers in the dtype of ``u / a``.
 
-    ``rounding`` is "half_up" (PIT Eq. 10, I-LIF) or "floor" (LIF, QB-LIF Eq. 9: ``u >= a`` fires). ``a`` must
-    be positive and broadcast against ``u``. Exact for the given quotient, ties and their neighbours included.
+    ``rounding`` is "half_up" (PIT Eq. 10, I-LIF), "half_even" (as torch and the authors of both round) or
+    "floor" (LIF, QB-LIF Eq. 9: ``u >= a`` fires). ``a`` must be positive and broadcast against ``u``. Exact
+    for the given quotient, ties and their neighbours included.
     """
     x = u / a
+    if rounding == "half_even":
+        return x.clamp_(0, levels).round_()
     if rounding == "half_up":
         # The largest number below 1/2: a tie then rounds up in the sum itself, and nothing below it does.
         x.add_(0.5 - torch.finfo(x.dtype).eps / 4)

@@ -19,7 +19,7 @@ class Dynamics:
     ----------
     levels : D, the largest level; None for real-valued spikes ``s = u``, which need a ``fire_floor``.
     leak : factor of the membrane from one step to the next, 0..1.
-    rounding : "half_up" or "floor".
+    rounding : "half_up", "half_even" or "floor".
     reset : "subtract" leaves ``v = u - s`` (PIT Eq. 11), "zero" leaves 0 where the neuron fired (ReverB),
         "none" and "scale" leave ``u``; "scale" multiplies the next ``u`` there by ``factor`` (QB-LIF Eq. 2).
     input_gain : factor of the current.

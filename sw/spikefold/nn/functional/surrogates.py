@@ -1,22 +1,21 @@
 """Surrogate gradients: what stands in for the slope of a staircase of levels.
 
 With ``x = u / a`` a ladder of levels is climbed at ``x = k - h``, ``k = 1..D``: ``h = 1/2`` where rounding is
-"half_up" and 0 where it is "floor". Every surrogate is a function of the place on the ladder ``z = x + h``,
-so that level ``k`` is reached at ``z = k`` whatever the rounding:
+"half_up" or "half_even" and 0 where it is "floor". Every surrogate is a function of the place on the ladder
+``z = x + h``, so that level ``k`` is reached at ``z = k`` whatever the rounding:
 
 ``rectified``
     ``1 + lambda * (1/2 - |dis|)`` for ``1/2 <= z <= D + 1/2``, else 0, with ``dis = y - floor(y) - 1/2`` and
-    ``y = z - 1/2`` (PIT Eq. 13 and 30). The window is ``0 <= x <= D`` for "half_up", ``1/2 <= x <= D + 1/2``
-    for "floor".
+    ``y = z - 1/2`` (PIT Eq. 13 and 30). The window is ``0 <= x <= D``, for "floor"
+    ``1/2 <= x <= D + 1/2``.
 ``box``
     1 in the window of ``rectified``, else 0: for D = 1 a rectangle, one level wide, round the threshold.
 ``arctan``
-    ``1 / (1 + (pi * (z - 1))^2)``, round the first threshold only; ``z - 1`` is ``x - 1/2`` for "half_up" and
-    ``x - 1`` for "floor".
+    ``1 / (1 + (pi * (z - 1))^2)``, round the first threshold only; ``z - 1`` is ``x - 1/2``, for
+    "floor" ``x - 1``.
 ``relsg_et``
     1 for ``1 <= z <= D``, ``exp(a * (z - 1))`` below and ``exp(a * (D - z))`` above (QB-LIF Eq. 12). The
-    tails are ``exp(u - a)`` and ``exp(D * a - u)`` for "floor"; for "half_up" the same with ``u + a / 2`` for
-    ``u``.
+    tails are ``exp(u - a)`` and ``exp(D * a - u)`` for "floor"; else the same with ``u + a / 2`` for ``u``.
 
 All are slopes of the emitted value ``a * n`` with respect to ``u``.
 """
@@ -40,11 +39,11 @@ def slope(
     """
     z = u / a
     if surrogate == "arctan":
-        z = z.sub_(0.5 if rounding == "half_up" else 1.0).mul_(math.pi)
+        z = z.sub_(1.0 if rounding == "floor" else 0.5).mul_(math.pi)
         g = z.square_().add_(1).reciprocal_()
         return g, g
     if surrogate == "relsg_et":
-        if rounding == "half_up":
+        if rounding != "floor":
             z.add_(0.5)
         beyond = torch.maximum(1 - z, z.sub_(levels)).clamp_min_(0)
         g = beyond.mul_(a).neg_().exp_()

@@ -24,7 +24,7 @@ class SpikingNeuron(torch.nn.Module):
     steps : T, number of time steps, 1..1024.
     leak : factor of the membrane from one step to the next, 0..1.
     rectify : lambda of the surrogate "rectified" (PIT Eq. 13), 0 for a plain rectangle.
-    rounding : "half_up" or "floor".
+    rounding : "half_up", "half_even" or "floor".
     reset : "subtract", "zero" or "none"; kept as ``reset_mode``.
     input_decay : whether the current is times ``1 - leak`` (``input_gain``; 1 without).
     surrogate : "rectified", "box", "arctan" or "relsg_et", see ``nn.functional.surrogates``.

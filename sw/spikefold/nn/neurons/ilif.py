@@ -1,5 +1,7 @@
 """The integer leaky integrate-and-fire neuron."""
 
+from spikefold.nn import checks
+from spikefold.nn.functional import NEAREST
 from spikefold.nn.neurons.constant import ConstantNeuron
 
 
@@ -13,6 +15,7 @@ class ILIF(ConstantNeuron):
     ----------
     channels, levels, steps, leak, rectify, reset, input_decay, surrogate : as in ``SpikingNeuron``.
     threshold : above 0, in units of the membrane.
+    rounding : of ties, "half_up", or "half_even" as in SpikingJelly.
     """
 
     def __init__(
@@ -26,7 +29,9 @@ class ILIF(ConstantNeuron):
         input_decay: bool = False,
         surrogate: str = "rectified",
         threshold: float = 1.0,
+        rounding: str = "half_up",
     ) -> None:
+        checks.choice("ILIF rounding", rounding, NEAREST)
         super().__init__(
-            threshold, channels, levels, steps, leak, rectify, "half_up", reset, input_decay, surrogate
+            threshold, channels, levels, steps, leak, rectify, rounding, reset, input_decay, surrogate
         )

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from spikefold.errors import ModelError
 from spikefold.nn import checks
-from spikefold.nn.functional import FLOOR, from_log
+from spikefold.nn.functional import FLOOR, NEAREST, from_log
 from spikefold.nn.neurons.scaled import ScaledNeuron
 
 LEARN = ("scale", "factor", "none")
@@ -26,6 +26,7 @@ class PIT(ScaledNeuron):
         factor per step, or one if not ``per_step``: ``a = max(exp(log_scale + log_factor), 1e-3)`` with
         ``log_factor`` [T or 1] starting at 0. "none" trains neither.
     init : "three_sigma" (Eq. 12), "min_max" (``max |u| / D``), or the number every scale starts from.
+    rounding : of ties, "half_up", or "half_even" as in the authors' program.
 
     Raises
     ------
@@ -50,8 +51,10 @@ class PIT(ScaledNeuron):
         init: str | float = "three_sigma",
         input_decay: bool = False,
         surrogate: str = "rectified",
+        rounding: str = "half_up",
     ) -> None:
-        super().__init__(channels, levels, steps, leak, rectify, "half_up", reset, input_decay, surrogate)
+        checks.choice("PIT rounding", rounding, NEAREST)
+        super().__init__(channels, levels, steps, leak, rectify, rounding, reset, input_decay, surrogate)
         self.per_step = checks.boolean("PIT per_step", per_step)
         per_channel = checks.boolean("PIT per_channel", per_channel)
         sets = steps if per_step else 1
