@@ -62,8 +62,8 @@ class NeuronUnit(Component):
     after an event's first on the output until it is taken. With Q > 1 there are Q of these side by side, and
     they stand still too until all events of a word but one have left.
 
-    With "half_even" all multiples but the last are even, and the last one is taken only if the rest exceeds an
-    even θ. After "subtract" the membrane is then kept as `-v`: see `_mirrored`.
+    With "half_even" all multiples but the last are even, and the last one is taken only if the rest exceeds
+    an even θ. After "subtract" the membrane is then kept as `-v`: see `_mirrored`.
 
     Silent neurons send nothing. A cell's mark comes at the turn of its last neuron, or with Q > 1 with
     the last event of its last word.

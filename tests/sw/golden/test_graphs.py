@@ -94,19 +94,8 @@ def test_the_random_graphs_have_everything():
     met = set().union(*(features(graph(seed)[0]) for seed in range(GRAPHS)))
     wanted = {f"steps {n}" for n in (1, 2, 3, 4)} | {f"{n} projections" for n in (1, 2, 3)}
     wanted |= {f"kernel {n}" for n in (1, 2, 3, 4, 5)} | {f"stride {n}" for n in (1, 2, 3)}
-    wanted |= {
-        "subtract",
-        "zero",
-        "scale",
-        "none",
-        "half_up",
-        "half_even",
-        "floor",
-        "sum",
-        "max",
-        "overlap",
-        "add",
-    }
+    wanted |= {"subtract", "zero", "scale", "none", "half_up", "half_even", "floor"}
+    wanted |= {"sum", "max", "overlap", "add"}
     wanted |= {f"{what} {yes}" for what in ("static", "cap", "floor", "pool padded") for yes in (True, False)}
     wanted |= {f"leak {value}" for value in (1.0, 0.5, 0.8828125, -0.5, 0.0)}
     wanted |= {f"{kind}{sets}" for kind in ("Conv", "Dense", "Identity") for sets in ("", " sets")}
