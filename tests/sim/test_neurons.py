@@ -22,6 +22,7 @@ NEURONS = {
     "lif": lambda c, t: nn.LIF(c, 0.7, t),
     "lif decay": lambda c, t: nn.LIF(c, 0.4, t, 0.25, input_decay=True),
     "ilif": lambda c, t: nn.ILIF(c, 5, t, threshold=0.6),
+    "ilif half to even": lambda c, t: nn.ILIF(c, 4, t, threshold=0.6, rounding="half_even"),
     "pit": lambda c, t: nn.PIT(c, 4, t),
     "pit shared hard": lambda c, t: nn.PIT(c, 6, t, per_step=False, per_channel=False, reset="zero"),
     "pit factor decay": lambda c, t: nn.PIT(c, 3, t, learn="factor", input_decay=True),
@@ -154,12 +155,13 @@ def test_integer_neurons_are_those_of_the_paper():
     """Kind by kind: D, rounding, reset, factor and floor of docs/numerics.md, "The neuron"."""
     neurons = {
         name: compiled("dense", name)[0].network.populations[0].neuron
-        for name in ("lif", "ilif", "pit", "pit shared hard", "qblif", "reverb")
+        for name in ("lif", "ilif", "ilif half to even", "pit", "pit shared hard", "qblif", "reverb")
     }
     kinds = {name: (n.levels, n.rounding, n.reset) for name, n in neurons.items()}
     assert kinds == {
         "lif": (1, "floor", "subtract"),
         "ilif": (5, "half_up", "subtract"),
+        "ilif half to even": (4, "half_even", "subtract"),
         "pit": (4, "half_up", "subtract"),
         "pit shared hard": (6, "half_up", "zero"),
         "qblif": (20, "floor", "scale"),

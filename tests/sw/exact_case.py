@@ -70,6 +70,7 @@ NEURONS = {
     "pit_shared": lambda c, t: nn.PIT(c, 4, t, per_step=False, per_channel=False, reset="zero"),
     "pit_decay": lambda c, t: nn.PIT(c, 5, t, leak=0.3, input_decay=True, learn="factor"),
     "ilif": lambda c, t: nn.ILIF(c, 4, t, leak=0.25, threshold=0.4),
+    "ilif_even": lambda c, t: nn.ILIF(c, 3, t, leak=0.25, threshold=0.4, rounding="half_even"),
     "lif": lambda c, t: nn.LIF(c, 0.3, t, leak=0.9),
     "lif_none": lambda c, t: nn.LIF(c, 0.3, t, leak=0.6, reset="none", input_decay=True),
     "leaky": lambda c, t: nn.Leaky(c, 0.3, t, leak=0.8),

@@ -27,10 +27,11 @@ The input's grid is never assumed: name data (as in recipes: digits, npz:FILE, .
 --input-levels, --minimum and --maximum. Options of single frameworks follow the others:
 
 \b
-  spikingjelly, snntorch  --leak-terms 3 --leak-error 0.02
+  spikingjelly            --leak-terms 3 --leak-error 0.02 --rounding half_up
+  snntorch                --leak-terms 3 --leak-error 0.02
   ann                     --levels 15 --per-channel yes
   nir                     --dt 1e-4 --reset subtract --fires above --method euler --readout last
-  pit                     --tau 0.5 --decay-input yes --reset soft --levels 4
+  pit                     --tau 0.5 --decay-input yes --reset soft --levels 4 --rounding half_up
 
 \b
 Examples:

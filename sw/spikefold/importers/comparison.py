@@ -35,8 +35,8 @@ class LayerComparison:
     active
         Share of the source's values that are not 0: where it is 0 or 1 there is little to compare.
     ties, ties_apart
-        Where the source rounds half to even: membranes exactly half-way between two levels, and those of them
-        for which rounding half up gives another level. Where it fires above its threshold: membranes at it.
+        Where the source rounds half to even and the model half up: membranes exactly half-way between two
+        levels, and those of them that get another level. Where it fires above its threshold: membranes at it.
     """
 
     name: str

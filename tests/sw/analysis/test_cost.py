@@ -75,6 +75,7 @@ def test_updates_counted_by_hand():
     assert update_of(4, "half_up", "subtract", half, None, False, 1) == Update(0, 5, 3)
     # and (v + 1) >> 1, its sum with the current, the half taken off again
     assert update_of(4, "half_up", "subtract", half, None, False, 2) == Update(1, 8, 3)
+    assert update_of(4, "half_even", "subtract", half, None, False, 2) == Update(1, 8, 3)
     assert update_of(4, "half_up", "subtract", none, None, False, 2) == Update(0, 6, 3)
     assert update_of(1, "floor", "subtract", one, None, False, 2) == Update(0, 3, 1)
     # ReverB's floor is one more comparison

@@ -13,6 +13,7 @@ STEPS, CHANNELS = 4, 3
 NEURONS = {
     "lif": lambda: nn.LIF(CHANNELS, 0.8, STEPS),
     "ilif": lambda: nn.ILIF(CHANNELS, 3, STEPS, leak=0.25, input_decay=True),
+    "even": lambda: nn.ILIF(CHANNELS, 3, STEPS, rounding="half_even"),
     "zero": lambda: nn.ILIF(CHANNELS, 3, STEPS, reset="zero"),
     "none": lambda: nn.PIT(CHANNELS, 3, STEPS, reset="none"),
     "pit": lambda: nn.PIT(CHANNELS, 5, STEPS, leak=0.7),
@@ -40,8 +41,10 @@ def test_levels_follow_from_membranes(kind):
     neuron, current, levels = case(kind)
     assert len(levels.unique()) > 1
     for t, u in enumerate(membranes(neuron, current, levels)):
+        place = u / neuron.threshold[t][:, None]
         half = 0.5 if neuron.rounding == "half_up" else 0.0
-        wanted = torch.floor(u / neuron.threshold[t][:, None] + half).clamp(0, neuron.levels)
+        wanted = torch.round(place) if neuron.rounding == "half_even" else torch.floor(place + half)
+        wanted = wanted.clamp(0, neuron.levels)
         if neuron.fire_floor is not None:
             wanted = wanted * (u >= neuron.fire_floor)
         assert torch.equal(wanted, levels[t])

@@ -21,6 +21,7 @@ NEURONS = {
     "lif": lambda channels, steps: nn.LIF(channels, 0.3, steps, 0.75),
     "if": lambda channels, steps: nn.LIF(channels, 0.3, steps, 1.0, reset="zero"),
     "ilif": lambda channels, steps: nn.ILIF(channels, 3, steps, 0.5, threshold=0.7, input_decay=True),
+    "ilif half to even": lambda channels, steps: nn.ILIF(channels, 3, steps, rounding="half_even"),
     "pit": lambda channels, steps: nn.PIT(channels, 3, steps, 0.5, reset="zero"),
     "pit by factor": lambda channels, steps: nn.PIT(channels, 4, steps, 0.25, learn="factor"),
     "qblif": lambda channels, steps: nn.QBLIF(channels, 3, steps),

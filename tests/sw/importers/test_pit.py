@@ -34,7 +34,7 @@ def test_the_imported_network_is_the_same(name):
     for layer in comparison.layers:
         assert layer.difference < 1e-12
         assert 0 < layer.active < 1 or layer.name == "readout", layer
-    assert imported.half_even == imported.taps.keys() - {"readout"}
+    assert not imported.half_even
 
 
 @pytest.mark.parametrize("steps", [1, 3])
@@ -53,7 +53,8 @@ def test_an_independent_forward_pass_gives_the_same_logits(steps, decay, hard):
     assert (theirs - expected).abs().max() < 1e-12
 
 
-def test_ties_are_counted_where_they_round_otherwise():
+@pytest.mark.parametrize("rounding", ["half_even", "half_up"])
+def test_ties_are_counted_where_they_round_otherwise(rounding):
     """Scales of 1 and whole currents: membranes lie on halves."""
     state = small()
     for name, value in state.items():
@@ -64,8 +65,14 @@ def test_ties_are_counted_where_they_round_otherwise():
     state["layer1.0.bn1.bias"].fill_(0.5)
     state["layer1.0.bn1.running_var"].fill_(1 - 1e-5)
     state["conv1.weight"].zero_()
-    _, comparison = import_network("pit", state, ONE, tau=0.0, decay_input=False, tolerance=1.0, samples=4)
+    options = {"tau": 0.0, "decay_input": False, "rounding": rounding, "samples": 4}
+    imported, comparison = import_network("pit", state, ONE, tolerance=1.0, **options)
     first = comparison.layers[0]
+    if rounding == "half_even":
+        assert first.differing == first.ties == 0
+        assert not imported.half_even
+        return
+    assert imported.half_even == imported.taps.keys() - {"readout"}
     assert first.ties == first.values == 4 * 3 * 64  # every membrane is exactly 0.5
     assert first.ties_apart == first.differing == first.ties  # 0 half to even, 1 half up
 

@@ -1,11 +1,13 @@
 """Networks of the real SpikingJelly, imported and compared."""
 
+import numpy as np
 import pytest
 import torch
 from import_case import assert_same
 from sj_networks import CSNN, FLAT, MAPS, STEPS, cases, step_by_step
 from spikingjelly.activation_based import functional, layer, neuron
 
+import spikefold
 from spikefold import nn
 from spikefold.errors import ImportRefusal, InputError, ModelError
 from spikefold.importers import Grid, import_network
@@ -72,17 +74,25 @@ def test_leaks_that_are_approximated_are_noted_and_tolerated():
     assert closer.notes[0].error < 0.001
 
 
-def test_ties_of_integer_spikes_are_told():
-    """u is a half of an integer here; SpikingJelly rounds 0.5 and 2.5 down, the hardware up."""
+def test_ties_of_integer_spikes():
+    """u is a half of an integer here; SpikingJelly rounds 0.5 and 2.5 down, "half_up" up."""
     net = torch.nn.Sequential(layer.Linear(4, 4, bias=False), neuron.ILIFNode(), layer.Linear(4, 2))
     functional.set_step_mode(net, "m")
     net[0].weight.data = 0.5 * torch.eye(4)
     grid = Grid((4,), 8, 0.0, 8.0, 1)
+    imported, comparison = import_network("spikingjelly", net, grid)
+    assert comparison.levels_differ == 0
+    assert comparison.layers[0].active > 0.5
+    design = spikefold.compile(imported.model, weight_bits=8)
+    first = design.network.populations[0]
+    assert (first.neuron.threshold % 2 == 0).all()  # so that there are ties in integers too
+    levels = design.golden(np.repeat(np.arange(9.0)[:, None], 4, 1), record=True).levels[first.name]
+    assert levels.reshape(9, 4)[:, 0].tolist() == [0, 0, 1, 2, 2, 2, 3, 4, 4]
     with pytest.raises(
         ModelError, match=r"differ, from layer '1' on .* \d+ ties round otherwise\); allow more"
     ):
-        import_network("spikingjelly", net, grid)
-    _, comparison = import_network("spikingjelly", net, grid, tolerance=1.0)
+        import_network("spikingjelly", net, grid, rounding="half_up")
+    _, comparison = import_network("spikingjelly", net, grid, tolerance=1.0, rounding="half_up")
     assert comparison.layers[0].ties > comparison.layers[0].ties_apart > 0
     assert comparison.layers[0].ties_apart == comparison.layers[0].differing
 
