@@ -1,6 +1,7 @@
 """The integer leaky integrate-and-fire neuron."""
 
 from spikefold.nn.neurons.constant import ConstantNeuron
+from spikefold.nn.neurons.leak import Leak
 
 
 class ILIF(ConstantNeuron):
@@ -20,7 +21,7 @@ class ILIF(ConstantNeuron):
         channels: int,
         levels: int = 4,
         steps: int = 1,
-        leak: float = 0.5,
+        leak: Leak = 0.5,
         rectify: float = 0.0,
         reset: str = "subtract",
         input_decay: bool = False,
