@@ -145,12 +145,12 @@ def leak_each(p: Pipeline, leak: ChannelLeak, value: Callable[[], Value], bits: 
 
 def _chosen(term: LeakTerm, value: Value, code: Value, precision: int) -> dict[str, Value]:
     """A term's operand, its bits inverted if it is subtracted."""
-    operands = [value << (precision - shift) for shift in term.shifts]
+    operands = [value.shift_left(precision - shift) for shift in term.shifts]
     operand = select([*operands, Const(0, signed(1))][: term.choices], code[: term.place_bits])
     if len(term.signs) == 1:
         return {"term": operand}
     negative = code[-1]
-    return {"term": (operand ^ negative.replicate(len(operand))).as_signed(), "negative": negative}
+    return {"term": operand ^ negative.replicate(len(operand)).as_signed(), "negative": negative}
 
 
 def _added(term: LeakTerm, total: Value, p: Pipeline) -> Value:

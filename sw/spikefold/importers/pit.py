@@ -111,6 +111,7 @@ def load(
     model.double().load_state_dict(_renamed(found, model.state_dict()))
     taps = {_name(name): name for name, _ in found.neurons()}
     computed = _reference(found, chosen)
+    nn.remember_leak_terms(model, leak_terms)
     return Imported(
         model.eval(), taps | {"readout": OUTPUT}, tuple(notes), frozenset(taps), reference=computed
     )
