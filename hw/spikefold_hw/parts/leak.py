@@ -96,6 +96,11 @@ def leak_stages(leak: Leak) -> int:
     return len(leak.terms) if isinstance(leak, ShiftSum) else 1 + len(leak)
 
 
+def leak_adders(leak: Leak) -> int:
+    """What it costs, in adders as wide as a membrane; two operands to choose from cost as much as one."""
+    return leak_stages(leak) + (0 if isinstance(leak, ShiftSum) else sum(term.choices // 2 for term in leak))
+
+
 def code_fields(leak: Leak) -> dict[str, int]:
     """Bits of the codes that each channel stores, by name."""
     if isinstance(leak, ShiftSum):

@@ -9,6 +9,7 @@ from spikefold_hw.parts.leak import (
     code_fields,
     code_rows,
     covers,
+    leak_adders,
     leak_shape,
     leak_stages,
     precision_of,
@@ -39,6 +40,7 @@ def test_terms_are_those_that_occur():
     assert leak_shape(SUMS[0]) == SUMS[0]
     assert (precision_of(SHAPE), precision_of(SUMS[1])) == (7, 5)
     assert (leak_stages(SHAPE), leak_stages(SUMS[1])) == (4, 2)
+    assert (leak_adders(SHAPE), leak_adders(SUMS[1])) == (4 + 1 + 1 + 1, 2)
 
 
 def decoded(code, term):
