@@ -113,6 +113,8 @@ def _spikingjelly() -> Iterator[tuple[str, nn.Module, str, str]]:
     uneven = neuron.ParametricLIFNode()
     uneven.w = nn.Parameter(torch.zeros(5))
     yield "time constants of some channels", _sj(fc, uneven), "1", r"w has shape \[5\] for neurons \[6\]"
+    normed = (layer.Conv2d(2, 4, 3), layer.MaxPool2d(2), layer.BatchNorm2d(4), neuron.IFNode())
+    yield "maximum of currents", _sj(*normed), "1", "largest of currents, which the neurons '3' add up"
     yield "synaptic current", _sj(fc, neuron.CUBALIFNode()), "1", "keeps a synaptic current"
     yield "nonlinear charge", _sj(fc, neuron.QIFNode()), "1", "nonlinear law"
     yield "parallel neuron", _sj(fc, neuron.PSN(4)), "1", "weighs all time steps"
@@ -176,6 +178,13 @@ def _snntorch() -> Iterator[tuple[str, nn.Module, str, str]]:
     by_place = nn.Sequential(
         nn.Conv2d(2, 2, 1),
         snntorch.Leaky(beta=torch.linspace(0.5, 0.9, 128).reshape(2, 8, 8), init_hidden=True),
+    )
+    tutorial = nn.Sequential(nn.Conv2d(2, 4, 3), nn.MaxPool2d(2), snntorch.Leaky(beta=0.5, init_hidden=True))
+    yield (
+        "maximum of currents",
+        tutorial,
+        "1",
+        "largest of currents, which the neurons '2' add up over 4 time",
     )
     yield "betas by position", by_place, "1", "beta differs from position to position"
     yield "graded spikes", net(graded_spikes_factor=2.0), "1", r"worth 2\.0"

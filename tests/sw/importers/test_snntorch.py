@@ -73,6 +73,50 @@ def test_compile_keeps_the_precision_of_an_import(tmp_path):
         import_network("snntorch", net, grid, leak_error=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("layers", "steps"),
+    [
+        (("conv", "neuron", "pool"), 4),
+        (("conv", "average", "neuron"), 4),
+        (("conv", "pool", "neuron"), 1),
+    ],
+)
+def test_what_a_refused_max_pool_may_become_is_taken(layers, steps):
+    made = {
+        "conv": torch.nn.Conv2d(2, 4, 3, padding=1),
+        "neuron": snntorch.Leaky(beta=0.5, init_hidden=True, threshold=0.3),
+        "pool": torch.nn.MaxPool2d(2),
+        "average": torch.nn.AvgPool2d(2),
+    }
+    net = torch.nn.Sequential(*(made[name] for name in layers), torch.nn.Flatten(), torch.nn.Linear(64, 3))
+    _, comparison = import_network("snntorch", net, Grid((2, 8, 8), 15, 0.0, 1.0, steps))
+    assert comparison.levels_differ == 0
+
+
+class Pooled(torch.nn.Module):
+    """A max pool of a sum of spikes, which neurons read."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.pool = torch.nn.Conv2d(2, 4, 3, padding=1), torch.nn.MaxPool2d(2)
+        self.one, self.two, self.last = (
+            snntorch.Leaky(beta=0.5, init_hidden=True, reset_mechanism="zero", threshold=threshold)
+            for threshold in (0.1, 0.5, 1.5)
+        )
+        self.fc = torch.nn.Linear(64, 3)
+
+    def forward(self, x):
+        x = self.one(self.conv(x))
+        return self.fc(self.last(self.pool(x + self.two(x))).flatten(1))
+
+
+def test_a_max_pool_of_added_spikes_is_taken():
+    torch.manual_seed(0)
+    _, comparison = import_network("snntorch", Pooled(), Grid((2, 8, 8), 15, 0.0, 1.0, 4))
+    assert comparison.levels_differ == 0
+    assert all(layer.active for layer in comparison.layers)
+
+
 def test_membranes_at_the_threshold_are_told():
     """snnTorch fires above the threshold; with such weights every membrane is a multiple of it."""
     net = torch.nn.Sequential(
