@@ -30,7 +30,7 @@ class ModelChoices:
         samples. "auto" is as trained; of a model trained without rounding "fit" where there are a hundred
         samples, else "max".
     membrane_bits, leak_terms
-        As `spikefold.quantize.quantize`; None for as trained, else never and 3.
+        As `spikefold.quantize.quantize`; None for as trained, else never, and as imported or 3.
     pooling
         As `spikefold.fold.fold`.
     """
@@ -62,7 +62,8 @@ class ModelChoices:
     leak_terms: int | None = field(
         default=None,
         metadata={
-            "help": "Most shifts that a leak or reset factor is the sum of; default: as trained, or 3."
+            "help": "Most shifts that a leak or reset factor is the sum of; "
+            "default: as trained or imported, else 3."
         },
     )
     pooling: str = field(default="auto", metadata={"help": "Average pools: auto, unit or compose."})

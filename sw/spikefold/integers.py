@@ -17,7 +17,7 @@ from spikefold.fold import FoldedNetwork, Pooling, fold
 from spikefold.golden import accuracy
 from spikefold.ir import Network
 from spikefold.ir.neuron import Integers
-from spikefold.nn import Rounding, rounding_of
+from spikefold.nn import Rounding, leak_terms_of, rounding_of
 from spikefold.quantize import QuantizationReport, quantize
 from spikefold.quantize.fitting import fitting_samples
 from spikefold.quantize.grid import DEFAULT_BITS
@@ -153,7 +153,7 @@ def convert(
     bits = choices.bits
     if bits is None:
         bits = DEFAULT_BITS if trained is None else trained.weight_bits
-    options, levels = _options(choices, trained), None
+    options, levels = _options(choices, trained, leak_terms_of(model)), None
     if evidence is not None and (fitted or bits == AUTO):
         levels = _levels(folded, evidence)
 
@@ -195,9 +195,9 @@ def _check(choices: ModelChoices, evidence: Evidence | None) -> None:
             raise InputError(f"{what} must be a number of at least 0, not {value!r}")
 
 
-def _options(choices: ModelChoices, trained: Rounding | None) -> dict[str, Any]:
-    """Of `quantize`, but for bits and samples: as chosen, else as trained, else the defaults."""
-    found = vars(trained or Rounding(DEFAULT_BITS)).copy()
+def _options(choices: ModelChoices, trained: Rounding | None, leak_terms: int) -> dict[str, Any]:
+    """Of `quantize`, but for bits and samples: as chosen, else as trained, else as the model needs."""
+    found = vars(trained or Rounding(DEFAULT_BITS, leak_terms=leak_terms)).copy()
     del found["weight_bits"]
     given = {key: getattr(choices, key) for key in ("leak_terms", "identity_bits", "membrane_bits")}
     if choices.method in ("max", "mse"):

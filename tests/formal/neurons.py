@@ -4,15 +4,18 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Mux, Signal, signed, unsigned
+from amaranth.hdl import Array, Cat, Const, Mux, Signal, signed, unsigned
 from layer_samples import sample_layer
 
-from spikefold.ir import Neuron, ShiftSum
+from spikefold.ir import Neuron, ShiftSum, ShiftSums
+from spikefold_hw.parts.leak import code_rows
 from spikefold_hw.parts.parameters import parameter_fields
 from spikefold_hw.parts.shapes import Blocks
 
 UNITY, HALF = ShiftSum(((1, 0),)), ShiftSum(((1, 1),))
 THREE = ShiftSum(((1, 0), (-1, 2), (1, 3)))
+EACH = ShiftSums((THREE, HALF, ShiftSum(()), ShiftSum(((1, 0), (1, 2))), ShiftSum(((-1, 1), (-1, 3)))))
+"""Leaks of channels: of no term to three, of either sign."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Case:
     levels: int
     rounding: str = "half_up"
     reset: str = "subtract"
-    leak: ShiftSum = UNITY
+    leak: ShiftSum | ShiftSums = UNITY
     factor: ShiftSum | None = None
     floor: int | None = None
     cap: int | None = None
@@ -38,14 +41,15 @@ class Case:
 
 def shape_of(case):
     """The shape of a unit of one neuron whose parameters may be anything up to those of the case."""
-    corners = list(product((-case.bias, case.bias), (1, case.threshold), (-1, 1)))
-    bias, threshold, sign = (np.array(column) for column in zip(*corners, strict=True))
+    leaks = leaks_of(case)
+    corners = list(product((-case.bias, case.bias), (1, case.threshold), (-1, 1), range(len(leaks))))
+    bias, threshold, sign, which = (np.array(column) for column in zip(*corners, strict=True))
     neuron = Neuron(
         case.levels,
         threshold[None],
         rounding=case.rounding,
         reset=case.reset,
-        leak=case.leak,
+        leak=ShiftSums(tuple(leaks[k] for k in which)),
         factor=case.factor,
         fire_floor=None if case.floor is None else sign * case.floor,
         membrane_bits=case.cap,
@@ -65,8 +69,13 @@ def shape_of(case):
     return replace(sample.drain_shape, blocks=Blocks(1, 1, 1, 1))
 
 
+def leaks_of(case):
+    """The leaks that its channels may have."""
+    return case.leak.channels if isinstance(case.leak, ShiftSums) else (case.leak,)
+
+
 def any_parameters(proof, case, suffix=""):
-    """Bias, θ and fire floor of a neuron, as far as they reach."""
+    """Bias, θ and fire floor of a neuron, as far as they reach, and which leak of the case it has."""
     bits = case.threshold.bit_length()
     bias = proof.constant(signed(case.bias.bit_length() + 1), f"bias{suffix}")
     threshold = proof.constant(unsigned(bits), f"threshold{suffix}")
@@ -76,16 +85,21 @@ def any_parameters(proof, case, suffix=""):
     if case.floor is not None:
         floor = proof.constant(signed(case.floor.bit_length() + 1), f"floor{suffix}")
         proof.assume((floor >= -case.floor) & (floor <= case.floor))
-    return bias, threshold, floor
+    leaks = leaks_of(case)
+    which = proof.constant(unsigned(max(1, (len(leaks) - 1).bit_length())), f"which_leak{suffix}")
+    proof.assume(which < len(leaks))
+    return bias, threshold, floor, which
 
 
 def stored_row(m, case, shape, parameters, suffix=""):
     """The parameters as they stand in the memory."""
-    bias, threshold, floor = parameters
+    bias, threshold, floor, which = parameters
     half = threshold >> 1 if case.rounding != "floor" and shape.neuron.merged else Const(0)
     values = {"bias": bias + half, "threshold": threshold, "top": threshold * shape.neuron.top}
     if floor is not None:
         values["fire_floor"] = floor + half
+    codes = code_rows(case.leak, shape.neuron.leak, 1) if case.steps > 1 else {}
+    values |= {name: Array(map(int, row))[which] for name, row in codes.items()}
     fields = []
     for name, (bits, _) in parameter_fields(shape).items():
         field_ = Signal(bits, name=f"stored_{name}{suffix}")
@@ -106,9 +120,10 @@ def defined(m, case, sums, parameters):
 
 def defined_step(m, case, total, v, fired, parameters, name):
     """`(n, v, fired)` after one time step."""
-    bias, threshold, floor = parameters
+    bias, threshold, floor, which = parameters
     half = threshold >> 1 if case.rounding != "floor" else Const(0)
-    u = _named(m, _through(case.leak, v) + (total << case.fraction) + bias, f"u{name}")
+    leaked = _named(m, Array(_through(leak, v) for leak in leaks_of(case))[which], f"leaked{name}")
+    u = _named(m, leaked + (total << case.fraction) + bias, f"u{name}")
     if case.factor is not None:
         u = _named(m, Mux(fired, _through(case.factor, u), u), f"scaled{name}")
     if case.cap is not None:

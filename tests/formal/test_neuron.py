@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from amaranth.hdl import Array, Const, Signal, Value, signed
 from memories import AnyMemories
-from neurons import HALF, THREE, Case, any_parameters, defined, shape_of, stored_row
+from neurons import EACH, HALF, THREE, Case, any_parameters, defined, shape_of, stored_row
 from proof import Proof
 from prover import prove, refute
 
@@ -85,9 +85,13 @@ KINDS = {
     "floor, half to even": Case(2, "half_even", "zero", floor=3, threshold=3),
     "none": Case(2, reset="none", leak=THREE),
     "zero, capped": Case(2, reset="zero", cap=4),
+    "leaks of channels": Case(2, leak=EACH),
+    "leaks of channels, half to even": Case(2, "half_even", leak=EACH, cap=5),
+    "leaks of channels, zero": Case(3, "floor", "zero", leak=EACH, floor=7),
+    "leaks of channels, all": Case(3, reset="scale", leak=EACH, factor=THREE, floor=7, cap=5, fraction=1),
     "scale, all": Case(3, reset="scale", leak=THREE, factor=THREE, floor=7, cap=4, fraction=1),
 }
-QUICK = ("I-LIF, half to even", "LIF", "PIT", "QB-LIF", "ReverB")
+QUICK = ("I-LIF, half to even", "LIF", "PIT", "QB-LIF", "ReverB", "leaks of channels")
 
 
 @pytest.mark.parametrize(
@@ -112,6 +116,12 @@ def test_two_steps_of_everything(levels, rounding, reset, cap):
 @pytest.mark.parametrize("kind", QUICK)
 def test_three_steps(kind):
     check(replace(KINDS[kind], steps=3, leak=HALF))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reset", RESETS)
+def test_three_steps_of_leaks_of_channels(reset):
+    check(Case(3, reset=reset, leak=EACH, factor=HALF if reset == "scale" else None, steps=3))
 
 
 @pytest.mark.slow
@@ -175,6 +185,12 @@ def test_a_wrong_ladder_is_found(monkeypatch):
         "spikefold_hw.parts.shapes.ladder_weights", lambda *kind: tuple(reversed(ladder_weights(*kind)))
     )
     _refute(Case(7, steps=1, reach=7), "level of step 0")
+
+
+def test_a_wrong_sign_of_a_leak_is_found(monkeypatch):
+    """The carry that makes an inverted term a negative one is left out."""
+    monkeypatch.setattr("spikefold_hw.parts.leak.add", lambda total, operand, negative: total + operand)
+    _refute(Case(2, leak=EACH), "level of step 1")
 
 
 def test_a_register_that_is_too_narrow_is_found(monkeypatch):

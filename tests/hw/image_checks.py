@@ -5,7 +5,12 @@ from random_networks import chain_network, random_graph
 
 from spikefold_hw.streaming.planning import plan_of
 
-CHAIN_OPTIONS = ({}, {"levels": 6, "fire_floor": True}, {"steps": 3, "sets": 3})
+CHAIN_OPTIONS = (
+    {},
+    {"levels": 6, "fire_floor": True},
+    {"steps": 3, "sets": 3},
+    {"steps": 2, "leak": "each", "fire_floor": True},
+)
 """Options of `chain_network` that change what is stored."""
 
 

@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from stream_bench import pack
 
-from spikefold.ir import Conv, Dense, Identity, Input, Network, Neuron, Population, ShiftSum
+from spikefold.ir import Conv, Dense, Identity, Input, Network, Neuron, Population, ShiftSum, ShiftSums
 from spikefold.ir.neuron import Rounding
 from spikefold_hw.parts.shapes import DrainShape, LanesShape
 from spikefold_hw.streaming.layer.shape import LayerShape
@@ -134,6 +134,13 @@ def random_shifts(rng, most=3):
     return ShiftSum(tuple((int(rng.choice([-1, 1])), int(rng.integers(0, 5))) for _ in range(count)))
 
 
+def random_leak(rng, channels):
+    """A leak of all channels or, a third of the time, of each."""
+    if rng.random() < 2 / 3:
+        return random_shifts(rng)
+    return ShiftSums(tuple(random_shifts(rng) for _ in range(channels)))
+
+
 def random_neuron(rng, channels, steps, reach):
     """A neuron with any of the features of docs/numerics.md, "The neuron", for currents of about `reach`."""
     reset = str(rng.choice(["subtract", "zero", "scale", "none"]))
@@ -143,7 +150,7 @@ def random_neuron(rng, channels, steps, reach):
         np.maximum(threshold.astype(np.int64), 1),
         rounding=str(rng.choice(get_args(Rounding))),
         reset=reset,
-        leak=random_shifts(rng),
+        leak=random_leak(rng, channels),
         factor=random_shifts(rng) if reset == "scale" else None,
         fire_floor=rng.integers(-reach // 4, reach // 2, channels) if rng.random() < 0.3 else None,
         membrane_bits=reach.bit_length() + int(rng.choice([-2, 0, 9])) if rng.random() < 0.4 else None,

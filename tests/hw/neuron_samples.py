@@ -4,7 +4,7 @@ import numpy as np
 from cell_samples import cell_beats, random_levels
 from layer_samples import clips, full_range_layer, random_weight
 
-from spikefold.ir import Identity, Neuron, ShiftSum
+from spikefold.ir import Identity, Neuron, ShiftSum, ShiftSums
 
 LEAKS = {
     "zero": ShiftSum(()),
@@ -13,6 +13,22 @@ LEAKS = {
     "negative": ShiftSum(((-1, 1),)),
     "three": ShiftSum(((1, 0), (-1, 3), (1, 7))),
 }
+
+EACH = (
+    ShiftSum(((1, 0), (-1, 4))),
+    ShiftSum(((1, 1),)),
+    ShiftSum(((1, 0), (1, 2), (-1, 2))),
+    ShiftSum(()),
+    ShiftSum(((1, 0), (-1, 3), (1, 7))),
+    ShiftSum(((-1, 1), (-1, 5))),
+)
+LEAK_NAMES = (*LEAKS, "each")
+"""Leaks of one factor, and "each": a factor of each channel."""
+
+
+def leak_of(name, channels):
+    """The leak of that name; of each channel the next of `EACH`."""
+    return LEAKS[name] if name != "each" else ShiftSums(tuple(EACH[k % len(EACH)] for k in range(channels)))
 
 
 def unit_sample(
@@ -46,7 +62,7 @@ def unit_sample(
         np.maximum(threshold, 1),
         rounding=rounding,
         reset=reset,
-        leak=LEAKS[leak],
+        leak=leak_of(leak, channels),
         factor=LEAKS[factor] if reset == "scale" else None,
         fire_floor=rng.integers(-reach // 4, reach, channels) if floor else None,
         membrane_bits={None: None, "tight": reach.bit_length() - 1, "wide": 40}[cap],

@@ -7,7 +7,7 @@ import numpy as np
 from random_networks import random_graph
 
 from spikefold.design import Design
-from spikefold.ir import Dense, Input, Network, Neuron, Population, ShiftSum
+from spikefold.ir import Dense, Input, Network, Neuron, Population, ShiftSum, ShiftSums
 from spikefold.ir.coding import CODINGS
 from spikefold.ir.neuron import Rounding
 from spikefold_hw.order import ORDERS
@@ -23,6 +23,12 @@ def _shifts(rng, most=3):
     return ShiftSum(tuple(terms))
 
 
+def _leak(rng, channels):
+    if rng.random() < 2 / 3:
+        return _shifts(rng)
+    return ShiftSums(tuple(_shifts(rng) for _ in range(channels)))
+
+
 def _neuron(rng, channels, steps):
     reset = str(rng.choice(["subtract", "zero", "scale", "none"]))
     rows = steps if rng.random() < 0.5 else 1
@@ -31,7 +37,7 @@ def _neuron(rng, channels, steps):
         threshold=rng.integers(1, 1 + int(rng.choice([5, 400, 4000])), (rows, channels)),
         rounding=str(rng.choice(get_args(Rounding))),
         reset=reset,
-        leak=_shifts(rng),
+        leak=_leak(rng, channels),
         factor=_shifts(rng) if reset == "scale" else None,
         fire_floor=rng.integers(-50, 400, channels) if rng.random() < 0.3 else None,
         membrane_bits=int(rng.integers(6, 12)) if rng.random() < 0.3 else None,

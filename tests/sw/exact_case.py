@@ -64,6 +64,11 @@ def after_max_pools(network, name, size):
     return name
 
 
+def _leaks(channels):
+    """A leak of each channel, from 0.1 to 0.9."""
+    return [0.1 + 0.8 * (k * 5 % channels) / channels for k in range(channels)]
+
+
 NEURONS = {
     "pit": lambda c, t: nn.PIT(c, 4, t),
     "pit_leak": lambda c, t: nn.PIT(c, 7, t, leak=0.8, surrogate="box"),
@@ -74,6 +79,8 @@ NEURONS = {
     "lif": lambda c, t: nn.LIF(c, 0.3, t, leak=0.9),
     "lif_none": lambda c, t: nn.LIF(c, 0.3, t, leak=0.6, reset="none", input_decay=True),
     "leaky": lambda c, t: nn.Leaky(c, 0.3, t, leak=0.8),
+    "pit_leaks": lambda c, t: nn.PIT(c, 7, t, leak=_leaks(c), input_decay=True),
+    "leaky_leaks": lambda c, t: nn.Leaky(c, 0.3, t, leak=[0.5 + leak / 2 for leak in _leaks(c)]),
     "qblif": lambda c, t: nn.QBLIF(c, 20, t, leak=0.7, reset_factor=0.4, init=0.13),
     "qblif_one": lambda c, t: nn.QBLIF(c, 3, t, reset_factor=1.0, init=0.3, per_channel=True),
     "reverb": lambda c, t: nn.ReverB(c, 3, t, threshold=0.0),

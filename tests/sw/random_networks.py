@@ -6,12 +6,26 @@ from typing import get_args
 import numpy as np
 from scalar_reference import floor_div, scalar_run
 
-from spikefold.ir import Add, Conv, Dense, Identity, Input, Map, Network, Neuron, Pool, Population, ShiftSum
+from spikefold.ir import (
+    Add,
+    Conv,
+    Dense,
+    Identity,
+    Input,
+    Map,
+    Network,
+    Neuron,
+    Pool,
+    Population,
+    ShiftSum,
+    ShiftSums,
+)
 from spikefold.ir.maps import Window
 from spikefold.ir.neuron import Rounding
 
 __all__ = [
     "LEAKS",
+    "LEAK_NAMES",
     "chain_network",
     "floor_div",
     "random_graph",
@@ -30,6 +44,23 @@ LEAKS = {
     "negative": ShiftSum(((-1, 1),)),
     "none": ShiftSum(()),
 }
+
+LEAK_NAMES = (*LEAKS, "each")
+"""Leaks of one factor, and "each": a factor of each channel."""
+
+
+def leak_of(rng, name, channels):
+    """The leak of that name; of each channel one of `LEAKS`, or up to three random terms."""
+    if name != "each":
+        return LEAKS[name]
+    return ShiftSums(tuple(_random_leak(rng) for _ in range(channels)))
+
+
+def _random_leak(rng):
+    if rng.random() < 0.4:
+        return LEAKS[str(rng.choice(list(LEAKS)))]
+    terms = [(int(rng.choice([-1, 1])), int(rng.integers(0, 9))) for _ in range(rng.integers(1, 4))]
+    return ShiftSum(tuple(terms))
 
 
 def random_weight(rng, bits, shape):
@@ -51,7 +82,7 @@ def random_neuron(rng, channels, steps, reach, *, levels, reset, rounding, fire_
         threshold=np.maximum(threshold, 1),
         rounding=rounding,
         reset=reset,
-        leak=LEAKS[leak],
+        leak=leak_of(rng, leak, channels),
         factor=list(LEAKS.values())[channels % len(LEAKS)] if reset == "scale" else None,
         fire_floor=floors,
         membrane_bits=membrane_bits,
@@ -247,7 +278,7 @@ class _Graph:
             "reset": str(rng.choice(["subtract", "zero", "scale", "none"])),
             "rounding": str(rng.choice(get_args(Rounding))),
             "fire_floor": bool(rng.random() < 0.3),
-            "leak": str(rng.choice(list(LEAKS))),
+            "leak": str(rng.choice(LEAK_NAMES)),
             "membrane_bits": int(rng.integers(8, 20)) if rng.random() < 0.3 else None,
         }
         name = f"layer{len(self.stages)}"

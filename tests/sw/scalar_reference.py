@@ -156,8 +156,16 @@ def _neuron(p, c, totals):
     return levels, membranes, potentials
 
 
-def _shifts(terms, v):
-    largest = max((e for _, e in terms), default=0)
+def _leaked(leak, c, v):
+    """With the precision of all channels, where they have a leak each."""
+    sums = getattr(leak, "channels", (leak,))
+    largest = max((e for each in sums for _, e in each.terms), default=0)
+    return _shifts(sums[c % len(sums)].terms, v, largest)
+
+
+def _shifts(terms, v, largest=None):
+    if largest is None:
+        largest = max((e for _, e in terms), default=0)
     total = 0
     for sign, e in terms:
         total += sign * v * 2 ** (largest - e)
@@ -182,7 +190,7 @@ def _update(neuron, t, c, current, v, fired):
         return _clip(value, -top, top - 1)
 
     theta = int(_row(neuron.threshold, t)[c])
-    u = _shifts(neuron.leak.terms, v) + current
+    u = _leaked(neuron.leak, c, v) + current
     if neuron.reset == "scale" and fired:
         u = _shifts(neuron.factor.terms, u)
     free = u

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from amaranth.hdl import Mux, Value
+from amaranth.hdl import Cat, Const, Mux, Value
 
 
 def times(value: Value, factor: int) -> Value:
@@ -21,6 +21,13 @@ def divide(value: Value, divisor: int, below: int) -> tuple[Value, Value]:
     shift = (below - 1).bit_length() + divisor.bit_length()
     quotient = (times(value, -(-(1 << shift) // divisor)) >> shift)[: ((below - 1) // divisor).bit_length()]
     return quotient, (value - times(quotient, divisor))[: (divisor - 1).bit_length()]
+
+
+def add(total: Value, operand: Value, negative: Value) -> Value:
+    """`total + operand`, and one more if negative, with one carry chain: the sign goes in as the carry."""
+    if isinstance(negative, Const):
+        return total + operand
+    return (Cat(negative, total).as_signed() + Cat(negative, operand).as_signed())[1:]
 
 
 def select(values: Sequence[Value], index: Value) -> Value:

@@ -8,7 +8,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold.ir.neuron import Integers
-from spikefold_hw.parts.arithmetic import select
+from spikefold_hw.parts.arithmetic import add, select
 from spikefold_hw.parts.load import Images, image_memory
 from spikefold_hw.parts.memory import ring_next
 from spikefold_hw.parts.shapes import LanesShape
@@ -128,7 +128,7 @@ class AccumulateCore(Component):
             with m.If(digits.flush):
                 m.d.sync += [total.eq(0), hold.eq(total)]
             with m.Elif(digits.add):
-                m.d.sync += total.eq(_add(total, operand, digits.negatives[-1]))
+                m.d.sync += total.eq(add(total, operand, digits.negatives[-1]))
             held.append(hold)
         released = Signal()  # a cycle late, which keeps the way from the output to the digits short
         m.d.sync += released.eq(self._drain(m, digits.flush, held))
@@ -300,10 +300,3 @@ def _shifted(value: Value, choice: Value, places: int, negative: Value, limit: i
     """
     moved = Cat(negative.replicate(places), value).as_signed()
     return Mux(choice, moved, value)[: min(len(moved), limit)].as_signed()
-
-
-def _add(total: Signal, operand: Value, negative: Value) -> Value:
-    """`total + operand`, and one more if negative, with one carry chain: the sign goes in as the carry."""
-    if isinstance(negative, Const):
-        return total + operand
-    return (Cat(negative, total).as_signed() + Cat(negative, operand).as_signed())[1:]

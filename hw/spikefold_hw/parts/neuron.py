@@ -12,6 +12,7 @@ from spikefold.ir.neuron import Integers, ShiftSum
 from spikefold.ir.stages import Population
 from spikefold_hw.parts.drain import DrainSequence, entry_latency, skip_streams, skips_of, with_skips
 from spikefold_hw.parts.lanes import sums_layout
+from spikefold_hw.parts.leak import leak_each, leak_stages, precision_of
 from spikefold_hw.parts.load import Images
 from spikefold_hw.parts.pipeline import Pipeline
 from spikefold_hw.parts.serializer import Serializer
@@ -26,7 +27,7 @@ _FLAGS = data.StructLayout({"last_word": 1, "last_position": 1, "last_step": 1})
 def ladder_latency(shape: DrainShape) -> int:
     """Cycles from a word's handshake to its levels."""
     neuron, steps = _neuron_of(shape), shape.time.steps
-    leak = 1 + (len(neuron.leak.terms) if steps > 1 else 0)
+    leak = 1 + (leak_stages(neuron.leak) if steps > 1 else 0)
     factor = 1 + len(neuron.factor.terms) if neuron.factor is not None and steps > 1 else 0
     half = not neuron.merged and neuron.rounding != "floor"
     return (
@@ -197,12 +198,21 @@ class NeuronUnit(Component):
         if self._steps == 1:
             p.stage(u=current)
             return
-        v = p.state[: self._shape.widths.membrane].as_signed()
-        leaked = self._apply(p, self._neuron.leak, v, current=current)
-        if not self._neuron.leak.terms:
+        leak = self._neuron.leak
+        if isinstance(leak, ShiftSum):
+            leaked = self._apply(p, leak, self._membrane(p), current=current)
+        else:
+            p.let(current=current)
+            half = self._half(precision_of(leak))
+            leaked = leak_each(p, leak, lambda: self._membrane(p), self._shape.widths.leak, half)
+        if not leak_stages(leak):
             p.stage(u=current)
         else:
             p.stage(u=self._potential(p.current - leaked if self._neuron.mirrored else leaked + p.current))
+
+    def _membrane(self, p: Pipeline) -> Value:
+        """The membrane as it is kept, in the stage where the pipeline stands."""
+        return p.state[: self._shape.widths.membrane].as_signed()
 
     def _apply(self, p: Pipeline, factor: ShiftSum, value: Value, **carried: Value) -> Value:
         """`factor(value)`, one stage per term; `carried` is registered with the first."""

@@ -8,6 +8,7 @@ from spikefold.ir.neuron import Integers, Neuron
 from spikefold.ir.projections import Identity
 from spikefold.ir.stages import Population
 from spikefold_hw.parts.images import Image, ImageSize
+from spikefold_hw.parts.leak import code_fields, code_rows, leak_shape
 from spikefold_hw.parts.shapes import DrainShape, NeuronShape
 
 Fields = dict[str, tuple[int, bool]]
@@ -20,7 +21,7 @@ def neuron_shape(neuron: Neuron) -> NeuronShape:
         levels=neuron.levels,
         rounding=neuron.rounding,
         reset=neuron.reset,
-        leak=neuron.leak,
+        leak=leak_shape(neuron.leak),
         factor=neuron.factor,
         fire_floor=neuron.fire_floor is not None,
         membrane_bits=neuron.membrane_bits,
@@ -50,9 +51,19 @@ def parameter_rows(population: Population) -> dict[str, Integers]:
     return {name: np.broadcast_to(row, (sets, population.channels)) for name, row in rows.items()}
 
 
+def stored_rows(population: Population, shape: DrainShape) -> dict[str, Integers]:
+    """Those words with the codes of each channel's leak, as hardware of this shape stores them."""
+    rows, neuron = parameter_rows(population), population.neuron
+    if neuron is None or shape.neuron is None or shape.time.steps == 1:
+        return rows
+    codes = code_rows(neuron.leak, shape.neuron.leak, population.channels)
+    return rows | {name: np.broadcast_to(row, rows["bias"].shape) for name, row in codes.items()}
+
+
 def parameter_fields(shape: DrainShape) -> Fields:
-    """Fields of a neuron's parameters, in the order of `parameter_rows`."""
+    """Fields of a neuron's parameters, in the order of `stored_rows`."""
     widths, neuron = shape.widths, shape.neuron
+    codes: Fields = {}
     fields: Fields = {"bias": (widths.bias, True)}
     if neuron is not None:
         fields["threshold"] = (widths.threshold, False)
@@ -60,8 +71,11 @@ def parameter_fields(shape: DrainShape) -> Fields:
             fields["top"] = (widths.top, False)
         if neuron.fire_floor:
             fields["fire_floor"] = (widths.fire_floor, True)
+        if shape.time.steps > 1:
+            codes |= {name: (bits, False) for name, bits in code_fields(neuron.leak).items()}
     # A one-bit weight is -1 or +1; as a number it takes two bits.
-    return fields | {f"skip{k}": (max(skip.weight_bits, 2), True) for k, skip in enumerate(shape.skips)}
+    skips = {f"skip{k}": (max(skip.weight_bits, 2), True) for k, skip in enumerate(shape.skips)}
+    return fields | skips | codes
 
 
 def parameter_layout(shape: DrainShape) -> data.ArrayLayout:
@@ -79,7 +93,7 @@ def parameter_size(shape: DrainShape) -> ImageSize:
 
 def parameter_image(population: Population, shape: DrainShape) -> Image:
     """Parameter memory: row (set, word) holds the parameters of `units` neurons, the first one lowest."""
-    rows, columns, units = parameter_rows(population), [], shape.blocks.units
+    rows, columns, units = stored_rows(population, shape), [], shape.blocks.units
     for neuron in range(units):
         for name, (bits, _) in parameter_fields(shape).items():
             columns.append((rows[name][:, neuron::units].ravel(), bits))

@@ -7,6 +7,7 @@ from spikefold.ir.maps import Map
 from spikefold.ir.neuron import Reset, Rounding, ShiftSum, ladder_weights
 from spikefold.ir.stages import Pooling
 from spikefold_hw.order import Time
+from spikefold_hw.parts.leak import Leak
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class NeuronShape:
     levels: int
     rounding: Rounding
     reset: Reset
-    leak: ShiftSum
+    leak: Leak
     factor: ShiftSum | None
     fire_floor: bool
     membrane_bits: int | None

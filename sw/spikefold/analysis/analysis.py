@@ -18,7 +18,7 @@ from spikefold.analysis.scales import LearnedScales, earlier_scales, learned_sca
 from spikefold.build import Build
 from spikefold.errors import InputError
 from spikefold.nn import SpikingNeuron
-from spikefold.quantize.leak import leak_shifts
+from spikefold.quantize.leak import leak_shifts, shifts_of
 from spikefold_hw.architectures import find_architecture
 
 BATCH = 32
@@ -230,7 +230,7 @@ def _work(neuron: SpikingNeuron, count: int) -> NeuronCount:
         neuron.levels,
         neuron.rounding,
         neuron.reset_mode,
-        leak_shifts(neuron.leak, _LEAK_TERMS),
+        shifts_of(neuron.leak, _LEAK_TERMS),
         factor,
         neuron.fire_floor is not None,
         neuron.steps,

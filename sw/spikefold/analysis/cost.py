@@ -24,7 +24,7 @@ from typing import Any
 from spikefold.analysis.operations import SynapseCount
 from spikefold.analysis.sources import COUNTS
 from spikefold.errors import InputError
-from spikefold.ir import ShiftSum
+from spikefold.ir import ShiftSum, ShiftSums
 from spikefold.ir.coding import CODINGS
 
 WEIGHT_BITS = 16
@@ -56,7 +56,7 @@ def update_of(
     levels: int,
     rounding: str,
     reset: str,
-    leak: ShiftSum,
+    leak: ShiftSum | ShiftSums,
     factor: ShiftSum | None,
     fire_floor: bool,
     steps: int,
@@ -66,15 +66,17 @@ def update_of(
     The bias is added, and half a threshold where levels are rounded to the nearest. The ladder has one rung
     per bit of D: a subtraction and a comparison each. ReverB's fire floor is one comparison. With several
     time steps the leak is a sum of shifted membranes that is added to the current, with one addition more to
-    round it; QB-LIF's reset factor is such a sum too; reset by subtraction takes the half threshold off
-    again; resets to zero and "none" add nothing. With one time step there is no membrane to keep, hence
-    neither leak nor reset.
+    round it (of leaks that differ between channels the longest, as the hardware has a stage for each of its
+    terms); QB-LIF's reset factor is such a sum too; reset by subtraction takes the half threshold off again;
+    resets to zero and "none" add nothing. With one time step there is no membrane to keep, hence neither
+    leak nor reset.
     """
     rungs, half = levels.bit_length(), int(rounding != "floor")
     update = Update(0, 1 + half + rungs, rungs + int(fire_floor))
     if steps == 1:
         return update
-    update += _shift_sum(leak) + Update(0, int(bool(leak.terms)), 0)
+    one = leak.longest if isinstance(leak, ShiftSums) else leak
+    update += _shift_sum(one) + Update(0, int(bool(one.terms)), 0)
     if factor is not None:
         update += _shift_sum(factor)
     if reset == "subtract":

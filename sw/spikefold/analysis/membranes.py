@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spikefold.nn import SpikingNeuron
+from spikefold.nn.neurons.leak import spread
 
 BINS = 64
 _MOST_FOR_RANGE = 1 << 17
@@ -25,7 +26,7 @@ def membranes(neuron: SpikingNeuron, current: Tensor, levels: Tensor) -> Iterato
     v = torch.zeros_like(current[0])
     fired = torch.zeros_like(v, dtype=torch.bool)
     for t, n in enumerate(levels):
-        u = neuron.leak * v + neuron.input_gain * current[t]
+        u = spread(neuron.leak, v) * v + spread(neuron.input_gain, v) * current[t]
         if neuron.factor is not None:
             u = torch.where(fired, neuron.factor * u, u)
         yield u

@@ -13,9 +13,12 @@ from spikefold.errors import ModelError
 from spikefold.fold.parameters import batch_norm
 from spikefold.limits import claim_tensor
 from spikefold.nn.binary import BinarySynapses, effective_weight
+from spikefold.nn.neurons.leak import PerChannel
 
 Shape = tuple[int, ...]
 _CPU = torch.device("cpu")
+_NO_DECAY = 2.0**-60
+"""What a channel without a leak decays by a step, where others of its layer have one."""
 
 
 def make_nodes(layer: nn.Node, before: Shape, shape: Shape, dt: float) -> list[Any]:
@@ -99,18 +102,19 @@ def _neuron(layer: nn.Node, module: nn.SpikingNeuron, shape: Shape, dt: float) -
         "fires": "above" if module.rounding == "half_even" else "at",
         "steps": module.steps,
         "distance": distance,
-        "leak": module.leak,
-        "gain": module.input_gain,
+        "leak": _plain(module.leak),
+        "gain": _plain(module.input_gain),
         **({} if module.factor is None else {"factor": module.factor}),
         **({} if module.fire_floor is None else {"floor": module.fire_floor}),
         **tensors(module),
     }
     threshold = _spread(first, shape)
+    leak, gain = (np.array(_plain(value), np.float64) for value in (module.leak, module.input_gain))
     if module.leak == 1:
-        node = nir.IF(np.full(shape, module.input_gain / dt), threshold, metadata=metadata)
+        node = nir.IF(_spread(gain / dt, shape), threshold, metadata=metadata)
     else:
-        tau = dt / (1 - module.leak)
-        sizes = (np.full(shape, number) for number in (tau, module.input_gain * tau / dt, 0.0))
+        tau = dt / np.maximum(1 - leak, _NO_DECAY)
+        sizes = (_spread(number, shape) for number in (tau, gain * tau / dt, np.zeros(1)))
         node = nir.LIF(*sizes, threshold, metadata=metadata)
     if (scale == 1).all():
         return [node]
@@ -123,6 +127,11 @@ def tensors(module: torch.nn.Module, *fields: str) -> dict[str, Any]:
     # nir compresses whole arrays alone: a tensor without axes goes as a number
     found = {name: _array(value)[()] for name, value in state.items() if name not in fields}
     return {"tensors": found} if found else {}
+
+
+def _plain(value: PerChannel) -> Any:
+    """A number as it is; numbers of channels as an array."""
+    return np.array(value) if isinstance(value, tuple) else value
 
 
 def _spread(values: NDArray[Any], shape: Shape) -> NDArray[Any]:

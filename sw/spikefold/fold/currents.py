@@ -11,6 +11,7 @@ from spikefold.fold.folded import FoldedConv, FoldedIdentity, FoldedProjection, 
 from spikefold.fold.mathematics import box, compose_kernels
 from spikefold.fold.spikes import LayerPool, Shape, Spikes
 from spikefold.fold.traces import Connection, Trace
+from spikefold.nn.neurons.leak import PerChannel
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +59,14 @@ class Current:
         bias = (self.bias - mean) * gain + offset
         return replace(self, paths=paths, bias=bias, modules=(*self.modules, name))
 
-    def scaled(self, gain: float) -> "Current":
-        """Times a constant of at least 0 in all channels, such as an input decay's `1 - leak`."""
+    def scaled(self, gain: PerChannel) -> "Current":
+        """Times a constant of at least 0 in all channels, or one in each, as an input decay's `1 - leak`."""
         if gain == 1:
             return self
-        paths = tuple(path.scaled(torch.full_like(self.bias, gain)) for path in self.paths)
-        return replace(self, paths=paths, bias=self.bias * gain)
+        factors = torch.full_like(self.bias, 1) * self.bias.new_tensor(gain)
+        return replace(
+            self, paths=tuple(path.scaled(factors) for path in self.paths), bias=self.bias * factors
+        )
 
     def averaged(self, pool: LayerPool) -> "Current":
         """After an average pool without padding, composed into the synapses; the bias is its own mean."""

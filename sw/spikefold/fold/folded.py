@@ -21,6 +21,7 @@ from spikefold.ir import Add, Input, Pool
 from spikefold.ir.maps import Pair
 from spikefold.ir.neuron import Reset, Rounding
 from spikefold.ir.stages import INPUT
+from spikefold.nn.neurons.leak import PerChannel
 
 Reals = Tensor
 """A float64 tensor without gradient."""
@@ -74,8 +75,10 @@ class FoldedNeuron:
     ----------
     threshold
         `a`, shape (1 or T, channels), above 0.
-    levels, rounding, reset, leak
+    levels, rounding, reset
         As in `ir.Neuron`.
+    leak
+        Of all channels, or of each where they differ.
     factor
         QB-LIF's `1 - α`, which scales `u` in the step after a spike; exactly where reset is "scale".
     fire_floor
@@ -86,9 +89,14 @@ class FoldedNeuron:
     levels: int
     rounding: Rounding
     reset: Reset
-    leak: float
+    leak: PerChannel
     factor: float | None = None
     fire_floor: float | None = None
+
+    @property
+    def leaks(self) -> tuple[float, ...]:
+        """Leaks of the channels; one where they agree."""
+        return self.leak if isinstance(self.leak, tuple) else (self.leak,)
 
 
 @dataclass(frozen=True, eq=False)

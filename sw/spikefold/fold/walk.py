@@ -24,6 +24,7 @@ from spikefold.ir.maps import Pair
 from spikefold.ir.stages import INPUT
 from spikefold.nn import AvgPool2d, Conv2d, Input, MaxPool2d, Node, SpikingNeuron, graph
 from spikefold.nn.binary import BinarySynapses
+from spikefold.nn.neurons.leak import leak_text
 from spikefold.nn.reparameterize import reparameterize
 
 _CPU = torch.device("cpu")
@@ -241,10 +242,10 @@ class Walk:
         current = self._current(node, node.inputs[0], value).scaled(neuron.input_gain)
         self._check_channels(node, current, neuron.channels)
         folded, scale = spiking_neuron(node, self._steps, self._device)
-        if current.peaks and self._steps > 1 and folded.leak != 0:
+        if current.peaks and self._steps > 1 and any(folded.leaks):
             raise ModelError(
                 f"Max pool {current.peaks[-1].layer!r} of currents must come after the neuron {node.name!r} "
-                f"where membranes last from step to step (T = {self._steps}, leak {folded.leak:g})"
+                f"where membranes last from step to step (T = {self._steps}, leak {leak_text(folded.leak)})"
             )
         name = self._stages.next_name("layer", FoldedPopulation)
         self._close(name, folded, node, current)

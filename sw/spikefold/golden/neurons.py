@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from spikefold.golden.precision import floor_divide, shift_right
-from spikefold.ir import Network, Neuron, Population, ShiftSum, population_bounds
+from spikefold.ir import Network, Neuron, Population, ShiftSum, ShiftSums, population_bounds
 from spikefold.ir.neuron import Integers
 
 
@@ -25,6 +25,8 @@ class Neurons:
         self._even = _by_channel(1 - neuron.threshold % 2, dtype)
         floor = neuron.fire_floor
         self._floor = None if floor is None else _by_channel(floor, torch.float64)
+        self._leak = _Factor(neuron.leak, dtype)
+        self._factor = None if neuron.factor is None else _Factor(neuron.factor, dtype)
 
     def __call__(self, currents: Tensor, membranes: Tensor | None = None) -> Tensor:
         """Return levels (T, samples, channels, rows, columns) in float32.
@@ -51,9 +53,9 @@ class Neurons:
         """`u`, in the place of `v`; a sample starts with `v = 0`, None here."""
         if v is None:
             return self._saturate(current)
-        u = _scale(self._neuron.leak, v).add_(current)
-        if fired is not None and self._neuron.factor is not None:
-            u = torch.where(fired, _scale(self._neuron.factor, u.clone()), u)
+        u = self._leak.scale(v).add_(current)
+        if fired is not None and self._factor is not None:
+            u = torch.where(fired, self._factor.scale(u.clone()), u)
         return self._saturate(u)
 
     def _row(self, values: Tensor, step: int) -> Tensor:
@@ -99,10 +101,18 @@ def _by_channel(values: Integers, dtype: torch.dtype) -> Tensor:
     return torch.tensor(values, dtype=dtype, device="cpu")[..., None, None]
 
 
-def _scale(factor: ShiftSum, v: Tensor) -> Tensor:
-    """`ShiftSum.apply` on a tensor, in place."""
-    if factor.numerator != 1 or factor.precision:
-        v.mul_(factor.numerator)
-    if factor.precision == 0:
-        return v
-    return shift_right(v.add_(1 << factor.precision >> 1), factor.precision)
+class _Factor:
+    """A shift sum, or one for each channel, that scales (samples, channels, rows, columns)."""
+
+    def __init__(self, factor: ShiftSum | ShiftSums, dtype: torch.dtype) -> None:
+        self._places = factor.precision
+        whole = factor.numerator
+        self._numerator = whole if isinstance(whole, int) else _by_channel(whole, dtype)
+
+    def scale(self, v: Tensor) -> Tensor:
+        """`apply` of the factor, in place."""
+        if isinstance(self._numerator, Tensor) or self._numerator != 1 or self._places:
+            v.mul_(self._numerator)
+        if self._places == 0:
+            return v
+        return shift_right(v.add_(1 << self._places >> 1), self._places)

@@ -116,6 +116,7 @@ def load(
     model.double().load_state_dict(_renamed(found, model.state_dict()))
     taps = {_name(name): name for name, _ in found.neurons()}
     computed = _reference(found, chosen)
+    nn.remember_leak_terms(model, leak_terms)
     apart = frozenset(taps if chosen.rounding != "half_even" else ())
     return Imported(model.eval(), taps | {"readout": OUTPUT}, tuple(notes), apart, reference=computed)
 

@@ -4,11 +4,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spikefold.errors import ImportRefusal
 from spikefold.importers.imported import Note
+from spikefold.nn.neurons.leak import PerChannel
 from spikefold.quantize.leak import leak_shifts
 
 MOST_TERMS = 8
@@ -23,7 +26,7 @@ class Precision:
     Attributes
     ----------
     terms
-        Most signed powers of two that a leak is the sum of, 1..8; `compile` takes 3 unless told.
+        Most signed powers of two that a leak is the sum of, 1..8; the model keeps it for `compile`.
     error
         Largest difference allowed.
     """
@@ -56,11 +59,35 @@ def leak(node: str, value: float, precision: Precision) -> tuple[float, Note | N
     return near, Note(node, f"leak {value:.6g} became {near:.6g}, a sum of shifts", error)
 
 
+def leaks(
+    node: str, values: Tensor | NDArray[np.float64], precision: Precision
+) -> tuple[PerChannel, Note | None]:
+    """As `leak`, of each channel of (channels,): one leak where the source's channels agree.
+
+    The note tells of the channel that is furthest off.
+    """
+    each = [float(value) for value in values]
+    found = {value: leak(node, value, precision) for value in dict.fromkeys(each)}
+    if len(found) == 1:
+        return found[each[0]]
+    near = tuple(found[value][0] for value in each)
+    worst = max(range(len(each)), key=lambda k: abs(near[k] - each[k]))
+    error = abs(near[worst] - each[worst])
+    kept: PerChannel = near if len(set(near)) > 1 else near[0]
+    if error < ROUNDING:
+        return kept, None
+    text = (
+        f"leaks of its channels became sums of shifts, that of channel {worst}, which errs most, "
+        f"{near[worst]:.6g} from {each[worst]:.6g}"
+    )
+    return kept, Note(node, text, error)
+
+
 def _accepted(value: float, precision: Precision, error: float) -> str:
     larger = f"an allowed error of {math.ceil(error * 1e4) / 1e4:g} or more"
     for terms in range(precision.terms + 1, MOST_TERMS + 1):
         if abs(leak_shifts(value, terms).value - value) <= precision.error:
-            return f"{terms} shifts (here and in compile, as leak_terms), or {larger}"
+            return f"{terms} shifts (leak_terms), or {larger}"
     return larger
 
 

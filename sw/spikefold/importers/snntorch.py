@@ -20,6 +20,7 @@ from spikefold.importers.table import Place, Table
 from spikefold.importers.torch_layers import RECURRENT, STATELESS, TORCH, refused
 from spikefold.importers.tracing import loops, reads_frames
 from spikefold.importers.walk import walk
+from spikefold.nn.neurons.leak import PerChannel
 
 _EPS = 2.0**-17  # of a batch norm that is nothing but a gain: 1 - eps is a float of its own
 _NEURONS = "Leaky, with reset_mechanism subtract, zero or none"
@@ -29,8 +30,8 @@ _CURRENT = refused("keeps a synaptic current from step to step", _NEURONS)
 def load(source: torch.nn.Module, grid: Grid, *, leak_terms: int = 3, leak_error: float = 0.02) -> Imported:
     """Import a network of snnTorch.
 
-    Thresholds may be learnt and differ between channels, betas must come near one leak. Where a forward
-    returns spikes and membranes, the spikes count; the readout is their mean over time.
+    Betas and thresholds may be learnt and differ between channels. Where a forward returns spikes and
+    membranes, the spikes count; the readout is their mean over time.
 
     Parameters
     ----------
@@ -56,7 +57,9 @@ def load(source: torch.nn.Module, grid: Grid, *, leak_terms: int = 3, leak_error
             "Input must be one array a step where a forward takes the steps from it, and static where it "
             f"does not, but static is {grid.static}"
         )
-    return walk(source, _table(Precision(leak_terms, leak_error)), grid, probe, lead=1)
+    imported = walk(source, _table(Precision(leak_terms, leak_error)), grid, probe, lead=1)
+    nn.remember_leak_terms(imported.model, leak_terms)
+    return imported
 
 
 def reference(source: torch.nn.Module) -> Reference:
@@ -108,63 +111,34 @@ def _table(precision: Precision) -> Table:
 def _leaky(node: Any, place: Place, precision: Precision) -> Any:
     """A neuron for snnTorch's; channels of different thresholds get a gain before it."""
     _check_options(node, place)
-    thresholds = _per_channel("threshold", node.threshold, place)
+    thresholds = place.per_channel("threshold", node.threshold)
     for value in set(thresholds.tolist()):
         rules.threshold(place.name, value)
     one = float(thresholds[0])
     uniform = bool((thresholds == one).all())
-    neuron = _neuron(node, place, one if uniform else 1.0, _leak(node, place, precision))
+    betas = place.per_channel("beta", node.beta).clamp(0, 1)
+    leak = place.noted(*rules.leaks(place.name, betas, precision))
+    neuron = _neuron(node, place, one if uniform else 1.0, leak)
     place.strict = True
     return neuron if uniform else (_gain(1 / thresholds), neuron)
 
 
-def _neuron(node: Any, place: Place, threshold: float, leak: float) -> torch.nn.Module:
+def _neuron(node: Any, place: Place, threshold: float, leak: PerChannel) -> torch.nn.Module:
     """The neuron by its reset; a soft one comes after the next leak unless reset_delay is False."""
     reset = ("subtract", "zero", "none")[int(node.reset_mechanism_val)]
     if reset == "subtract" and not node.reset_delay:
         text = "where a membrane is above twice the threshold, snnTorch's reset_delay=False takes it back"
         place.notes.append(Note(place.name, text))
     elif reset == "subtract" and leak != 1 and place.steps > 1:
-        if leak < 0.5:
+        least = min(leak) if isinstance(leak, tuple) else leak
+        if least < 0.5:
             raise ImportRefusal(
                 place.name,
-                f"its soft reset comes after a leak of {leak:g}, below 1/2",
+                f"its soft reset comes after a leak of {least:g}, below 1/2",
                 'a beta of at least 0.5, reset_mechanism="zero", or reset_delay=False',
             )
         return nn.Leaky(place.channels, threshold, place.steps, leak)
     return nn.LIF(place.channels, threshold, place.steps, leak, reset=reset)
-
-
-def _leak(node: Any, place: Place, precision: Precision) -> float:
-    """The one leak of all channels."""
-    betas = _per_channel("beta", node.beta, place).clamp(0, 1)
-    leak, note = rules.leak(place.name, float(betas.mean()), precision)
-    error = float((betas - leak).abs().max())
-    if error > precision.error:
-        raise ImportRefusal(
-            place.name,
-            f"its betas differ from channel to channel, {float(betas.min()):g} to {float(betas.max()):g}",
-            f"betas that come within {precision.error:g} of one another; train with a scalar beta",
-        )
-    if note is not None or error > rules.ROUNDING:
-        note = Note(place.name, f"beta (mean {float(betas.mean()):.6g}) became {leak:.6g}", error)
-    return place.noted(leak, note)
-
-
-def _per_channel(name: str, value: Tensor, place: Place) -> Tensor:
-    """A parameter as one value per channel, in float64."""
-    shape = tuple(place.value.shape[2:])
-    try:
-        full = value.detach().double().cpu().expand(shape).reshape(place.channels, -1)
-    except RuntimeError as error:
-        raise ImportRefusal(
-            place.name,
-            f"its {name} has shape {list(value.shape)} for neurons {list(shape)}",
-            "one per channel",
-        ) from error
-    if not bool((full == full[:, :1]).all()):
-        raise ImportRefusal(place.name, f"its {name} differs from position to position", "one per channel")
-    return full[:, 0]
 
 
 def _check_options(node: Any, place: Place) -> None:

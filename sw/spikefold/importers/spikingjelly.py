@@ -143,7 +143,9 @@ def load(
         )
     probe = grid.samples(grid.random(2))
     table = _table(Precision(leak_terms, leak_error), checks.choice("I-LIF rounding", rounding, NEAREST))
-    return walk(source, table, grid, probe, lead)
+    imported = walk(source, table, grid, probe, lead)
+    nn.remember_leak_terms(imported.model, leak_terms)
+    return imported
 
 
 def reference(source: torch.nn.Module) -> Reference:
@@ -228,12 +230,12 @@ def _table(precision: Precision, rounding: str) -> Table:
 
 def _lif(node: Any, place: Place, precision: Precision) -> torch.nn.Module:
     """IF, LIF and parametric LIF: one spike at most."""
-    leak, gain = _charge(node)
+    leaks, gain = _charge(node, place)
     surrogate = node.surrogate_function
     rules.step(place.name, type(surrogate).__name__, surrogate, 1, "a spiking surrogate: 0 or 1")
     if node.v_reset is not None:
         rules.zero(place.name, "v_reset", node.v_reset)
-    near = place.noted(*rules.leak(place.name, leak, precision))
+    near = place.noted(*rules.leaks(place.name, leaks, precision))
     return nn.LIF(
         place.channels,
         rules.threshold(place.name, node.v_threshold),
@@ -248,18 +250,19 @@ def _ilif(node: Any, place: Place, precision: Precision, rounding: str) -> torch
     """I-LIF: up to D spikes, rounded half to even."""
     place.half_even = rounding != "half_even"
     levels = rules.levels(place.name, int(node.surrogate_function.max_spike_count))
-    near = place.noted(*rules.leak(place.name, 1 - 1 / node.tau, precision))
+    leaks = 1 - 1 / place.per_channel("tau", torch.as_tensor(node.tau).double())
+    near = place.noted(*rules.leaks(place.name, leaks, precision))
     threshold = rules.threshold(place.name, node.v_threshold)
     return nn.ILIF(place.channels, levels, place.steps, near, threshold=threshold, rounding=rounding)
 
 
-def _charge(node: Any) -> tuple[float, bool]:
-    """The leak, and whether the current is times one minus it."""
+def _charge(node: Any, place: Place) -> tuple[Tensor, bool]:
+    """The leak of each channel, and whether the current is times one minus it."""
     if isinstance(node, neuron.IFNode):
-        return 1.0, False
+        return torch.ones(place.channels), False
     if isinstance(node, neuron.ParametricLIFNode):
-        return 1 - float(node.w.detach().double().sigmoid()), bool(node.decay_input)
-    return 1 - 1 / node.tau, bool(node.decay_input)
+        return 1 - place.per_channel("w", node.w.double().sigmoid()), bool(node.decay_input)
+    return 1 - 1 / place.per_channel("tau", torch.as_tensor(node.tau).double()), bool(node.decay_input)
 
 
 def _flatten(node: Any, place: Place) -> torch.nn.Module | None:

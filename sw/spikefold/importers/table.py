@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spikefold.errors import ImportRefusal
 from spikefold.importers.calls import Function
 from spikefold.importers.imported import Note
+from spikefold.nn.neurons.leak import PerChannel
 
 
 @dataclass
@@ -37,10 +39,31 @@ class Place:
     half_even: bool = False
     strict: bool = False
 
-    def noted(self, value: float, note: Note | None) -> float:
+    def noted(self, value: PerChannel, note: Note | None) -> PerChannel:
         """The value, with its note kept."""
         self.notes += [] if note is None else [note]
         return value
+
+    def per_channel(self, name: str, value: Tensor) -> Tensor:
+        """A parameter of a neuron as one value per channel, in float64.
+
+        Raises
+        ------
+        ImportRefusal
+            If its shape is not that of the neurons, or it differs between the positions of a channel.
+        """
+        shape = tuple(self.value.shape[2:])
+        try:
+            full = value.detach().double().cpu().expand(shape).reshape(self.channels, -1)
+        except RuntimeError as error:
+            raise ImportRefusal(
+                self.name,
+                f"its {name} has shape {list(value.shape)} for neurons {list(shape)}",
+                "one per channel",
+            ) from error
+        if not bool((full == full[:, :1]).all()):
+            raise ImportRefusal(self.name, f"its {name} differs from position to position", "one per channel")
+        return full[:, 0]
 
     @property
     def steps(self) -> int:

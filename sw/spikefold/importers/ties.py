@@ -24,7 +24,7 @@ def count_ties(neuron: SpikingNeuron, current: Tensor, *, strict: bool = False) 
     """
     axes = (1,) * (current.dim() - 3)
     threshold = neuron.threshold.reshape(*neuron.threshold.shape, *axes)
-    dynamics, state = neuron._dynamics(), None
+    dynamics, state = neuron._dynamics(current[0]), None
     ties = apart = 0
     for t in range(neuron.steps):
         _, state = step(current[t], state, threshold[t], dynamics)

@@ -25,6 +25,7 @@ from spikefold.importers.calls import (
 from spikefold.importers.framing import framed
 from spikefold.importers.grid import Grid
 from spikefold.importers.imported import OUTPUT, Imported, Note
+from spikefold.importers.peaks import check_peaks
 from spikefold.importers.table import Converter, Place, Table, plain_class
 from spikefold.importers.tracing import traced
 from spikefold.nn import Add, Input, Node, Readout, SpikingNeuron
@@ -90,6 +91,7 @@ class _Walk:
             last = self._append("readout", Readout(), (last,))
         self._taps[last.node] = OUTPUT
         self._check_visits()
+        check_peaks(self._nodes)
         nodes, padding = framed(self._nodes, self._grid)
         model = assemble(nodes).eval()
         ties = frozenset(self._half_even), frozenset(self._strict)

@@ -7,7 +7,7 @@ from spikefold.ir.bounds import Bounds, population_bounds
 from spikefold.ir.input import Input
 from spikefold.ir.maps import Map, Window
 from spikefold.ir.network import Network
-from spikefold.ir.neuron import Neuron, ShiftSum
+from spikefold.ir.neuron import Neuron, ShiftSum, ShiftSums
 from spikefold.ir.projections import Conv, Dense, Identity, Projection
 from spikefold.ir.stages import Add, Pool, Population
 from spikefold.ir.storage import load_network, save_network
@@ -26,6 +26,7 @@ __all__ = [
     "Population",
     "Projection",
     "ShiftSum",
+    "ShiftSums",
     "Window",
     "load_network",
     "population_bounds",

@@ -6,7 +6,7 @@ import numpy as np
 
 from spikefold.errors import ModelError
 from spikefold.ir.network import Network
-from spikefold.ir.neuron import Integers, Neuron, ShiftSum, ladder_weights
+from spikefold.ir.neuron import Integers, Neuron, ShiftSum, ShiftSums, ladder_weights
 from spikefold.ir.projections import Identity, reach
 from spikefold.ir.stages import Population
 
@@ -83,18 +83,16 @@ def sum_interval(network: Network, population: Population, step: int, identities
     return total
 
 
-def _through(factor: ShiftSum, v: _Interval) -> _Interval:
+def _through(factor: ShiftSum | ShiftSums, v: _Interval) -> _Interval:
     """Image of an interval: the factor is monotone, in the direction of its sign."""
     a, b = factor.apply(v.low), factor.apply(v.high)
     return _Interval(np.minimum(a, b), np.maximum(a, b))
 
 
-def _inside(factor: ShiftSum, v: _Interval) -> Range:
+def _inside(factor: ShiftSum | ShiftSums, v: _Interval) -> Range:
     """Range of every partial sum of shifted terms, rounding term included."""
-    precision = factor.precision
-    weight = sum(1 << (precision - shift) for _, shift in factor.terms)
-    low, high = v.range
-    peak = max(-low, high, 0) * weight + (1 << precision)
+    reach = np.maximum(np.maximum(-v.low, v.high), 0).astype(object)  # beyond 64 bits before it is refused
+    peak = int((reach * factor.span).max()) + (1 << factor.precision)
     if peak >= MAX_SUM:
         raise ModelError(f"Leak and reset factor must stay within 63 bits, but a sum reaches {peak}")
     return -peak, peak

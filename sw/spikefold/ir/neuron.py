@@ -79,6 +79,11 @@ class ShiftSum:
         """The factor."""
         return self.numerator / (1 << self.precision)
 
+    @property
+    def span(self) -> int:
+        """The terms' magnitudes added up, times `2^E`: how far a partial sum may reach."""
+        return sum(1 << (self.precision - shift) for _, shift in self.terms)
+
     def apply(self, v: Integers) -> Integers:
         """`(Σ ±(v << (E - e)) + 2^(E-1)) >> E`; no rounding term if E = 0."""
         half = (1 << self.precision) >> 1
@@ -86,6 +91,57 @@ class ShiftSum:
 
 
 UNITY = ShiftSum(((1, 0),))
+
+
+@dataclass(frozen=True)
+class ShiftSums:
+    """A factor of each channel, written as `ShiftSum`s with one precision `E`, the largest of theirs.
+
+    To a channel it does what its own sum does: a numerator times `2^k` over a denominator times `2^k` is
+    rounded alike.
+
+    Parameters
+    ----------
+    channels
+        The sum of each channel; at least one.
+    """
+
+    channels: tuple[ShiftSum, ...]
+
+    def __post_init__(self) -> None:
+        if not self.channels:
+            raise ModelError("A factor per channel must have a shift sum for each, but has none")
+
+    @property
+    def precision(self) -> int:
+        """The largest shift `E` of all channels."""
+        return max(each.precision for each in self.channels)
+
+    @property
+    def numerator(self) -> Integers:
+        """The factors times `2^E`, (channels,)."""
+        return np.array([each.numerator << (self.precision - each.precision) for each in self.channels])
+
+    @property
+    def value(self) -> NDArray[np.float64]:
+        """The factors, (channels,)."""
+        return np.array([each.value for each in self.channels])
+
+    @property
+    def span(self) -> Integers:
+        """As `ShiftSum.span`, (channels,)."""
+        return np.array([each.span << (self.precision - each.precision) for each in self.channels])
+
+    @property
+    def longest(self) -> ShiftSum:
+        """The sum with the most terms."""
+        return max(self.channels, key=lambda each: len(each.terms))
+
+    def apply(self, v: Integers) -> Integers:
+        """`(Σ ±(v << (E - e)) + 2^(E-1)) >> E` with each channel's terms, on shape (.., channels)."""
+        half = (1 << self.precision) >> 1
+        scaled: Integers = (v * self.numerator + half) >> self.precision
+        return scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +160,8 @@ class Neuron:
     reset
         "subtract" (PIT, LIF), "zero" (ReverB), "scale" (QB-LIF) or "none".
     leak
-        What is left of the membrane after a step.
+        What is left of the membrane after a step: one factor, or one for each channel, which is one where
+        they are all alike.
     factor
         Reset factor; present exactly where reset is "scale".
     fire_floor
@@ -117,7 +174,7 @@ class Neuron:
     threshold: Integers
     rounding: Rounding = "half_up"
     reset: Reset = "subtract"
-    leak: ShiftSum = field(default=UNITY)
+    leak: ShiftSum | ShiftSums = field(default=UNITY)
     factor: ShiftSum | None = None
     fire_floor: Integers | None = None
     membrane_bits: int | None = None
@@ -127,6 +184,8 @@ class Neuron:
         object.__setattr__(self, "threshold", as_integers("Threshold", self.threshold, 2))
         if self.threshold.size == 0 or self.threshold.min() < 1:
             raise ModelError(f"Threshold must be at least 1, not {self.threshold.min(initial=0)}")
+        if isinstance(self.leak, ShiftSums):
+            object.__setattr__(self, "leak", _agreed(self.leak, self.threshold.shape[1]))
         _one_of("Rounding", self.rounding, get_args(Rounding))
         _one_of("Reset", self.reset, get_args(Reset))
         if self.reset == "scale" and self.factor is None:
@@ -220,6 +279,15 @@ def ladder_weights(levels: int, rounding: Rounding = "half_up") -> tuple[int, ..
     steps = levels.bit_length()
     top = levels - ((1 << (steps - 1)) - 1)
     return (top, *(1 << k for k in reversed(range(steps - 1))))
+
+
+def _agreed(leak: ShiftSums, channels: int) -> ShiftSum | ShiftSums:
+    """The one leak of all channels where these agree."""
+    if len(leak.channels) != channels:
+        raise ModelError(
+            f"Leak must be of {channels} channels, as the threshold, not of {len(leak.channels)}"
+        )
+    return leak if len(set(leak.channels)) > 1 else leak.channels[0]
 
 
 def _one_of(subject: str, value: str, allowed: Sequence[str]) -> None:

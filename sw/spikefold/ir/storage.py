@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,11 +20,14 @@ from spikefold.formats.plain import parse_json
 from spikefold.ir.input import Input
 from spikefold.ir.maps import Pair
 from spikefold.ir.network import Network
-from spikefold.ir.neuron import Neuron, Reset, Rounding, ShiftSum
+from spikefold.ir.neuron import Neuron, Reset, Rounding, ShiftSum, ShiftSums
 from spikefold.ir.projections import Conv, Dense, Identity, Projection
 from spikefold.ir.stages import Add, Pool, Population, Stage
 
-SCHEMA: Literal[2] = 2
+Schema = Literal[2, 3]
+PLAIN: Schema = 2
+PER_CHANNEL: Schema = 3
+"""The schema where a leak differs between channels. A file has the lowest that can say it."""
 _HEADER = "network.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -65,7 +69,7 @@ class _Neuron:
     levels: int
     rounding: Rounding
     reset: Reset
-    leak: Terms
+    leak: Terms | None
     factor: Terms | None
     membrane_bits: int | None
 
@@ -84,7 +88,7 @@ class _Population:
 class _Header:
     """Everything of a network that is no array."""
 
-    schema: Literal[2]
+    schema: Schema
     name: str
     steps: int
     input: Input
@@ -105,7 +109,7 @@ _KINDS = {
 def save_network(network: Network, path: Path) -> None:
     """Write a network; the same network gives the same bytes."""
     stages = tuple(_stage(stage) for stage in network.stages)
-    header = encode(_Header(SCHEMA, network.name, network.steps, network.input, stages), _KINDS)
+    header = encode(_Header(_schema(stages), network.name, network.steps, network.input, stages), _KINDS)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         _member(archive, _HEADER, json.dumps(header, indent=1, sort_keys=True).encode())
@@ -145,9 +149,18 @@ def _read_header(archive: Archive) -> _Header:
     header = parse_json(archive.text(_HEADER), "the header")
     if not isinstance(header, dict):
         raise InputError(f"the header must be a table, not {shown(header)}")
-    if (schema := header.get("schema")) != SCHEMA:
-        raise ModelError(f"Network schema must be {SCHEMA}, not {shown(schema)}")
-    return decode(_Header, header, "Header", _KINDS)
+    if (schema := header.get("schema")) not in (PLAIN, PER_CHANNEL):
+        raise ModelError(f"Network schema must be {PLAIN} or {PER_CHANNEL}, not {shown(schema)}")
+    found = decode(_Header, header, "Header", _KINDS)
+    if found.schema < _schema(found.stages):
+        raise InputError(f"leaks that differ between channels must come in schema {PER_CHANNEL}, not {PLAIN}")
+    return found
+
+
+def _schema(stages: Sequence[_Population | Pool | Add]) -> Schema:
+    """The lowest schema that can say it."""
+    neurons = (stage.neuron for stage in stages if isinstance(stage, _Population))
+    return PER_CHANNEL if any(neuron is not None and neuron.leak is None for neuron in neurons) else PLAIN
 
 
 def _read_arrays(archive: Archive, header: _Header) -> Arrays:
@@ -159,7 +172,8 @@ def _read_arrays(archive: Archive, header: _Header) -> Arrays:
             continue
         own = {"bias": ("int64", 2)}
         own |= {f"weight{k}": ("int16", _WEIGHT_AXES[type(p)]) for k, p in enumerate(stage.projections)}
-        own |= {"threshold": ("int64", 2)} if stage.neuron is not None else {}
+        if stage.neuron is not None:
+            own |= {"threshold": ("int64", 2)} | ({"leak": ("int8", 3)} if stage.neuron.leak is None else {})
         wanted |= {f"{stage.name}.{name}": form for name, form in own.items()}
         optional |= {f"{stage.name}.scale": ("float64", 1)}
         optional |= {f"{stage.name}.fire_floor": ("int64", 1)} if stage.neuron is not None else {}
@@ -187,7 +201,23 @@ def _arrays(population: Population) -> Arrays:
         arrays["threshold"] = population.neuron.threshold
         if population.neuron.fire_floor is not None:
             arrays["fire_floor"] = population.neuron.fire_floor
+        if isinstance(population.neuron.leak, ShiftSums):
+            arrays["leak"] = _leak_array(population.neuron.leak)
     return arrays
+
+
+def _leak_array(leak: ShiftSums) -> NDArray[np.int8]:
+    """Sign and shift of every term of every channel, (channels, terms, 2); (0, 0) where there is none."""
+    most = len(leak.longest.terms)
+    rows = [(*each.terms, *((0, 0),) * (most - len(each.terms))) for each in leak.channels]
+    return np.array(rows, np.int8).reshape(len(rows), most, 2)
+
+
+def _read_leak(array: NDArray[np.int8]) -> ShiftSums:
+    if array.shape[2] != 2:
+        raise ModelError(f"Leak must hold pairs of sign and shift, not {array.shape[2]} numbers a term")
+    terms = ([(sign, shift) for sign, shift in row if (sign, shift) != (0, 0)] for row in array.tolist())
+    return ShiftSums(tuple(ShiftSum(tuple(each)) for each in terms))
 
 
 def _stage(stage: Stage) -> _Population | Pool | Add:
@@ -207,9 +237,8 @@ def _projection(projection: Projection) -> _Dense | _Conv | _Identity:
 
 def _neuron(neuron: Neuron) -> _Neuron:
     factor = None if neuron.factor is None else neuron.factor.terms
-    return _Neuron(
-        neuron.levels, neuron.rounding, neuron.reset, neuron.leak.terms, factor, neuron.membrane_bits
-    )
+    leak = None if isinstance(neuron.leak, ShiftSums) else neuron.leak.terms
+    return _Neuron(neuron.levels, neuron.rounding, neuron.reset, leak, factor, neuron.membrane_bits)
 
 
 def _read_stage(stage: _Population | Pool | Add, arrays: Arrays) -> Stage:
@@ -239,7 +268,7 @@ def _read_neuron(found: _Neuron, arrays: Arrays) -> Neuron:
         arrays["threshold"],
         found.rounding,
         found.reset,
-        ShiftSum(found.leak),
+        _read_leak(arrays["leak"]) if found.leak is None else ShiftSum(found.leak),
         None if found.factor is None else ShiftSum(found.factor),
         arrays.get("fire_floor"),
         found.membrane_bits,

@@ -17,7 +17,7 @@ from spikefold.nn.layers import Add, BatchNorm, Dense, Dropout, Flatten, Readout
 from spikefold.nn.neurons import ILIF, LIF, PIT, QBLIF, Leaky, ReverB, SpikingNeuron, tie_scales
 from spikefold.nn.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 from spikefold.nn.reparameterize import reparameterize
-from spikefold.nn.rounding import Rounding, remember_rounding, rounding_of
+from spikefold.nn.rounding import Rounding, leak_terms_of, remember_leak_terms, remember_rounding, rounding_of
 
 __all__ = [
     "ILIF",
@@ -51,9 +51,11 @@ __all__ = [
     "fire_levels",
     "functional",
     "graph",
+    "leak_terms_of",
     "load",
     "models",
     "read_meta",
+    "remember_leak_terms",
     "remember_rounding",
     "reparameterize",
     "round_half_up",

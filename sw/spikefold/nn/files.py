@@ -23,7 +23,7 @@ from spikefold.nn.description import Description, Layer, parse
 from spikefold.nn.graph import Node, graph
 from spikefold.nn.kinds import KINDS
 from spikefold.nn.neurons import PIT, SpikingNeuron, tie_scales
-from spikefold.nn.rounding import from_meta, remember_rounding, to_meta
+from spikefold.nn.rounding import restore, to_meta
 
 _KEY = "spikefold"
 _DATA = "_spikefold_data"  # attribute of a loaded model: what its file names as its data
@@ -42,7 +42,8 @@ def save(
     ``data`` names the model's data as in recipes ("npz:mine.npz"), so that ``compile``, ``verify`` and
     ``analyze`` find them; a model that ``load`` gave keeps those of its file. Neither counts where ``meta``
     names data. How weights were rounded in training (``train.fake_quantized``) is kept too, under the key
-    "rounding". The file is written under a temporary name and renamed. The same model gives the same bytes.
+    "rounding", and under "leak_terms" how near the leaks of an imported model must come. The file is
+    written under a temporary name and renamed. The same model gives the same bytes.
 
     Raises
     ------
@@ -92,7 +93,7 @@ def load(path: str | os.PathLike[str], *, unsigned: bool = False) -> Sequential 
     description, tensors = _read(path, unsigned)
     with limits.building(f"Model file '{path}'", paid=limits.occupied(path)):
         model = _assembled(path, description, tensors)
-    remember_rounding(model, from_meta(f"Model file '{path}'", description.meta))
+    restore(model, f"Model file '{path}'", description.meta)
     return model
 
 

@@ -1,4 +1,4 @@
-"""How a model's weights were rounded while it was trained: what it should be compiled with."""
+"""What a model should be compiled with: how it was rounded in training, and how near its leaks must come."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +12,10 @@ from spikefold.nn import checks
 
 _ATTRIBUTE = "spikefold_rounding"
 _META = "rounding"
+_TERMS_ATTRIBUTE = "spikefold_leak_terms"
+_TERMS_META = "leak_terms"
+LEAK_TERMS = 3
+"""Most signed powers of two that a leak is the sum of, where nobody says it."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Rounding:
 
     weight_bits: int | dict[str, int]
     method: str = "max"
-    leak_terms: int = 3
+    leak_terms: int = LEAK_TERMS
     identity_bits: int = 8
     membrane_bits: int | None = None
 
@@ -52,20 +56,48 @@ def remember_rounding(model: torch.nn.Module, rounding: Rounding | None) -> None
     vars(model)[_ATTRIBUTE] = rounding
 
 
-def to_meta(model: torch.nn.Module) -> dict[str, Any]:
-    """What a model file says about it."""
-    found = rounding_of(model)
-    return {} if found is None else {_META: encode(found)}
+def leak_terms_of(model: torch.nn.Module) -> int:
+    """Most signed powers of two for a leak of ``model``: as it was imported with, else 3."""
+    found = vars(model).get(_TERMS_ATTRIBUTE)
+    return found if isinstance(found, int) else LEAK_TERMS
 
 
-def from_meta(what: str, meta: Mapping[str, Any]) -> Rounding | None:
-    """Read what a model file says about it, or, of one that was written before it did, its recipe.
+def remember_leak_terms(model: torch.nn.Module, terms: int) -> None:
+    """Note on ``model`` with how many terms its leaks are right: ``save`` keeps it, ``compile`` uses it.
 
     Raises
     ------
     ModelError
-        If it is broken; `what` names the file.
+        If it is not 1..8.
     """
+    vars(model)[_TERMS_ATTRIBUTE] = checks.integer("Leak terms K", terms, 1, 8)
+
+
+def to_meta(model: torch.nn.Module) -> dict[str, Any]:
+    """What a model file says about it."""
+    found, terms = rounding_of(model), vars(model).get(_TERMS_ATTRIBUTE)
+    meta = {} if found is None else {_META: encode(found)}
+    return meta if terms is None else {**meta, _TERMS_META: terms}
+
+
+def restore(model: torch.nn.Module, what: str, meta: Mapping[str, Any]) -> None:
+    """Note on ``model`` what its file says about it.
+
+    Raises
+    ------
+    ModelError
+        If that is broken; `what` names the file.
+    """
+    remember_rounding(model, _rounding(what, meta))
+    if _TERMS_META in meta:
+        try:
+            remember_leak_terms(model, meta[_TERMS_META])
+        except ModelError as error:
+            raise ModelError(f"{what}: {error}") from error
+
+
+def _rounding(what: str, meta: Mapping[str, Any]) -> Rounding | None:
+    """Read how a file's model was rounded, or, of one that was written before it said so, its recipe."""
     if _META in meta:
         try:
             return decode(Rounding, meta[_META], f"{what}: {_META}", defaults=True)
@@ -74,5 +106,5 @@ def from_meta(what: str, meta: Mapping[str, Any]) -> Rounding | None:
     recipe = meta.get("recipe")
     training = recipe.get("training") if isinstance(recipe, dict) else None
     options = training if isinstance(training, dict) else {}
-    bits, terms = options.get("weight_bits"), options.get("leak_terms", 3)
+    bits, terms = options.get("weight_bits"), options.get("leak_terms", LEAK_TERMS)
     return Rounding(bits, leak_terms=terms) if type(bits) is int and type(terms) is int else None

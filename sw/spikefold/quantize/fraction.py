@@ -56,7 +56,7 @@ def _for_roundings(population: FoldedPopulation, grid: Grid, levels: Mapping[str
     """
     neuron = population.neuron
     assert neuron is not None
-    decays = neuron.leak not in (0.0, 1.0) if steps > 1 else False
+    decays = steps > 1 and any(leak not in (0.0, 1.0) for leak in neuron.leaks)
     resets = neuron.factor not in (None, 0.0, 1.0) if steps > 1 else False
     roundings = _ROUNDED * (1 + decays + resets + ACTIVE * _mean_square(neuron.levels))
     weights = sum(

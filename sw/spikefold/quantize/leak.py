@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikefold.errors import InputError
-from spikefold.ir import ShiftSum
+from spikefold.ir import ShiftSum, ShiftSums
 from spikefold.ir.neuron import MAX_SHIFT
+from spikefold.nn.neurons.leak import PerChannel
 
 
 def leak_shifts(leak: float, terms: int) -> ShiftSum:
@@ -39,6 +40,14 @@ def leak_shifts(leak: float, terms: int) -> ShiftSum:
     places = _lowest_place(numerators)
     best = np.lexsort((errors[close], -places[close]))[0]
     return ShiftSum(_signed_digits(int(numerators[close][best])))
+
+
+def shifts_of(leak: PerChannel, terms: int) -> ShiftSum | ShiftSums:
+    """As `leak_shifts`, of one leak or of each channel's."""
+    if not isinstance(leak, tuple):
+        return leak_shifts(leak, terms)
+    found = {one: leak_shifts(one, terms) for one in set(leak)}
+    return ShiftSums(tuple(found[one] for one in leak))
 
 
 @cache

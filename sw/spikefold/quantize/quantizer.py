@@ -20,7 +20,7 @@ from spikefold.ir.stages import Stage
 from spikefold.quantize.fitting import Fitter
 from spikefold.quantize.fraction import choose_fraction
 from spikefold.quantize.grid import DEFAULT_BITS, IDENTITY_BITS, Grid, choose_grids
-from spikefold.quantize.leak import leak_shifts
+from spikefold.quantize.leak import leak_shifts, shifts_of
 from spikefold.quantize.report import LayerReport, QuantizationReport, layer_report
 from spikefold.quantize.rounding import round_weight
 from spikefold.quantize.scales import Method
@@ -128,7 +128,7 @@ def _neuron(real: FoldedNeuron, units: Units, leak_terms: int, membrane_bits: in
         threshold=_integers(units.threshold),
         rounding=real.rounding,
         reset=real.reset,
-        leak=leak_shifts(real.leak, leak_terms),
+        leak=shifts_of(real.leak, leak_terms),
         factor=None if real.factor is None else leak_shifts(real.factor, leak_terms),
         fire_floor=None if units.fire_floor is None else _integers(units.fire_floor),
         membrane_bits=membrane_bits,

@@ -31,7 +31,10 @@ class LayerReport:
     bias_max
         Largest error of a bias, in units of one step of its channel's weights.
     leak, leak_used
-        The trained leak and the sum of shifts in its place; None for the readout.
+        The trained leak and the sum of shifts in its place, of the channel where they are furthest apart;
+        None for the readout.
+    leak_channel
+        That channel; None where all channels have one leak.
     factor, factor_used
         The trained reset factor and the sum of shifts in its place; None without one.
     fire_floor_max
@@ -60,6 +63,7 @@ class LayerReport:
     bias_max: float
     leak: float | None
     leak_used: float | None
+    leak_channel: int | None
     factor: float | None
     factor_used: float | None
     fire_floor_max: float | None
@@ -78,7 +82,10 @@ class LayerReport:
         if self.leak is not None:
             text += f"; thresholds within {self.threshold_max:.2%}"
             if self.leak_used != self.leak:
-                text += f"; leak {self.leak:g} became {self.leak_used:g}"
+                where = (
+                    "" if self.leak_channel is None else f" of channel {self.leak_channel}, which errs most,"
+                )
+                text += f"; leak{where} {self.leak:g} became {self.leak_used:g}"
             if self.factor_used != self.factor:
                 text += f"; reset factor {self.factor:g} became {self.factor_used:g}"
         if self.thresholds_raised:
@@ -141,18 +148,26 @@ def _neuron_losses(
 ) -> dict[str, Any]:
     """The fields of a report that tell of a neuron; `unit` is the real value of a unit of membrane."""
     found: dict[str, Any] = {"threshold_max": 0.0, "thresholds_raised": 0, "fire_floor_max": None}
-    found |= dict.fromkeys(("leak", "leak_used", "factor", "factor_used"))
+    found |= dict.fromkeys(("leak", "leak_used", "leak_channel", "factor", "factor_used"))
     if real is None or neuron is None:
         return found
     threshold = _array(real.threshold)
     found["threshold_max"] = float(abs(neuron.threshold * unit / threshold - 1).max())
     found["thresholds_raised"] = int((threshold / unit < 0.5).sum())
-    found |= {"leak": real.leak, "leak_used": neuron.leak.value}
+    found |= _leak_losses(real, neuron)
     if neuron.factor is not None:
         found |= {"factor": real.factor, "factor_used": neuron.factor.value}
     if neuron.fire_floor is not None and real.fire_floor is not None:
         found["fire_floor_max"] = float((abs(neuron.fire_floor * unit - real.fire_floor) / scale).max())
     return found
+
+
+def _leak_losses(real: FoldedNeuron, neuron: Neuron) -> dict[str, Any]:
+    """Of the channel whose leak is furthest from the trained one."""
+    leaks, used = np.broadcast_arrays(real.leaks, neuron.leak.value)
+    worst = int(abs(used - leaks).argmax())
+    channel = worst if len(leaks) > 1 else None
+    return {"leak": float(leaks[worst]), "leak_used": float(used[worst]), "leak_channel": channel}
 
 
 def _lost(reals: list[Array], population: Population) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from layer_samples import Fed
 from neuron_samples import (
-    LEAKS,
+    LEAK_NAMES,
     expected_beats,
     in_stream_order,
     skip_beats,
@@ -28,7 +28,7 @@ OPTIONS = {
     "reset": ("subtract", "zero", "scale", "none"),
     "rounding": get_args(Rounding),
     "floor": (False, True),
-    "leak": tuple(LEAKS),
+    "leak": LEAK_NAMES,
     "factor": ("zero", "half", "three"),
     "cap": (None, "tight", "wide"),
     "levels": LEVELS,
@@ -112,6 +112,14 @@ def test_fire_floor_below_the_threshold(reset, rounding):
     check_unit(
         2, **PLAIN | {"reset": reset, "rounding": rounding, "floor": True, "steps": 5, "leak": "three"}
     )
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero", "scale", "none"])
+@pytest.mark.parametrize("units", [1, 4])
+def test_leaks_of_channels(reset, units):
+    """Of no term to three, of either sign, with as many stages for all."""
+    options = PLAIN | {"reset": reset, "leak": "each", "channels": 12, "steps": 5, "units": units}
+    check_unit(8, **options | {"stalls": (0.3, 0.3), "floor": True, "sets": True}, amount=600)
 
 
 def test_tight_cap_clips():

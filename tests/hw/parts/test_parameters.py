@@ -10,15 +10,15 @@ from spikefold_hw.parts.parameters import (
     parameter_fields,
     parameter_image,
     parameter_layout,
-    parameter_rows,
     parameter_size,
+    stored_rows,
 )
 from spikefold_hw.streaming.planning import plan_of
 
 
 def check_parameters(population, shape, image):
     """Row (set, word): `units` neurons, each with its fields, the first neuron and field lowest."""
-    rows, fields = parameter_rows(population), parameter_fields(shape)
+    rows, fields = stored_rows(population, shape), parameter_fields(shape)
     units, words = shape.blocks.units, shape.blocks.words
     assert list(rows) == list(fields)
     size = parameter_size(shape)

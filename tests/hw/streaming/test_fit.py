@@ -8,7 +8,7 @@ from network_cases import BLOCK_LANES, LANES, block, changed, changed_neuron, na
 from random_networks import LEAKS
 
 from spikefold.errors import ModelError
-from spikefold.ir import Conv, Dense, Input, Network, Neuron, Population
+from spikefold.ir import Conv, Dense, Input, Network, Neuron, Population, ShiftSum, ShiftSums
 from spikefold_hw.streaming.planning import check_fit, plan_of
 
 SIXTEEN = np.ones((1, 4, 4, 3, 3), int)
@@ -91,6 +91,45 @@ def test_each_bound_is_named(weight, bias, threshold, field):
         ModelError, match=rf"^{field.capitalize()} of 'layer0' must fit {wide[field]} bits, but needs"
     ):
         check_fit(tiny(weight, bias, threshold), replace(built, stages=stages))
+
+
+def leaking(*leaks):
+    """Two channels with these leaks, over three steps."""
+    threshold = np.array([[9, 9]])
+    neuron = Neuron(4, threshold, leak=ShiftSums(tuple(map(ShiftSum, leaks))))
+    hidden = Population(
+        "layer0", (Dense("input", np.full((1, 2, 3), 7), 4),), np.zeros((1, 2), int), 0, neuron
+    )
+    readout = Population("readout", (Dense("layer0", np.ones((1, 1, 2), int), 2),), np.array([[0]]))
+    return Network(Input((3,), 16), 3, (hidden, readout))
+
+
+def test_leaks_of_the_terms_that_the_hardware_has_fit():
+    """In whatever channel; in words of two, and beside hardware of one leak, where none but that does."""
+    fine, coarse = ((1, 0), (-1, 5)), ((1, 1),)
+    built = plan_of(leaking(fine, coarse), {"layer0": 2, "readout": 1}, units={"layer0": 2})
+    for leaks in ((coarse, fine), (coarse, coarse), (fine, fine)):
+        check_fit(leaking(*leaks), built)
+        (image,) = (i for n, i in built.stages[0].images(leaking(*leaks)).items() if n == "layer0_parameter")
+        assert image.width == sum(
+            size.width for size in built.stages[0].image_sizes() if "param" in size.name
+        )
+    with pytest.raises(ModelError, match=r"^Neuron of 'layer0' must be .*shifts=\(0, 1\).* to fit, not "):
+        check_fit(leaking(fine, ((1, 2),)), built)
+    alone = plan_of(leaking(fine, fine), {"layer0": 2, "readout": 1})
+    with pytest.raises(ModelError, match=r"^Neuron of 'layer0' must be .*leak=ShiftSum.* to fit, not "):
+        check_fit(leaking(fine, coarse), alone)
+
+
+def test_a_coarse_leak_needs_the_places_of_the_finest():
+    """The hardware adds with the precision that it was built for."""
+    network = leaking(((1, 1),), ((1, 1),))
+    built = plan_of(leaking(((1, 0), (-1, 5)), ((1, 1),)), {"layer0": 2, "readout": 1})
+    own = plan_of(network, {"layer0": 2, "readout": 1}).layers[0].widths
+    assert own.leak < built.layers[0].widths.leak
+    narrow = replace(built.layers[0], widths=replace(built.layers[0].widths, leak=own.leak + 3))
+    with pytest.raises(ModelError, match=rf"^Leak of 'layer0' must fit {own.leak + 3} bits, but needs"):
+        check_fit(network, replace(built, stages=(narrow, built.layers[1])))
 
 
 def test_other_populations_do_not_fit():

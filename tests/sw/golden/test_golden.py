@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from random_networks import LEAKS, random_levels, random_network, scalar_run
+from random_networks import LEAK_NAMES, LEAKS, random_levels, random_network, scalar_run
 
 from spikefold import golden
 from spikefold.errors import InputError
@@ -89,7 +89,7 @@ def check_neuron(reset, rounding, fire_floor, levels, combinations):
     assert len(seen) > min(levels, 10)
 
 
-COMBINATIONS = list(product(LEAKS, (None, 10), (1, 2, 5), (False, True)))
+COMBINATIONS = list(product(LEAK_NAMES, (None, 10), (1, 2, 5), (False, True)))
 KINDS = list(product(RESETS, ROUNDINGS, (False, True), (1, 2, 3, 4, 15, 255)))
 
 

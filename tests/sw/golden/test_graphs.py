@@ -9,7 +9,7 @@ from spikefold import golden
 from spikefold.errors import InputError
 from spikefold.golden import Golden
 from spikefold.golden import model as golden_model
-from spikefold.ir import Add, Conv, Dense, Identity, Input, Network, Neuron, Pool, Population
+from spikefold.ir import Add, Conv, Dense, Identity, Input, Network, Neuron, Pool, Population, ShiftSums
 
 GRAPHS = 60
 
@@ -51,6 +51,10 @@ def test_many_random_graphs_equal_the_scalar_reading(block):
         check(*graph(seed))
 
 
+def leak_name(neuron):
+    return "each" if isinstance(neuron.leak, ShiftSums) else neuron.leak.value
+
+
 def features(network):
     """What a graph has, of what the tests above must have met."""
     found = {f"steps {network.steps}", f"static {network.input.static}"}
@@ -75,7 +79,7 @@ def _population_features(network, population):
     if population.neuron is not None:
         neuron = population.neuron
         found |= {neuron.reset, neuron.rounding, f"cap {neuron.membrane_bits is not None}"}
-        found |= {f"floor {neuron.fire_floor is not None}", f"leak {neuron.leak.value}"}
+        found |= {f"floor {neuron.fire_floor is not None}", f"leak {leak_name(neuron)}"}
     for p in population.projections:
         source = network.maps[p.source]
         if isinstance(p, Dense) and source.positions > 1:
@@ -97,7 +101,7 @@ def test_the_random_graphs_have_everything():
     wanted |= {"subtract", "zero", "scale", "none", "half_up", "half_even", "floor"}
     wanted |= {"sum", "max", "overlap", "add"}
     wanted |= {f"{what} {yes}" for what in ("static", "cap", "floor", "pool padded") for yes in (True, False)}
-    wanted |= {f"leak {value}" for value in (1.0, 0.5, 0.8828125, -0.5, 0.0)}
+    wanted |= {f"leak {value}" for value in (1.0, 0.5, 0.8828125, -0.5, 0.0, "each")}
     wanted |= {f"{kind}{sets}" for kind in ("Conv", "Dense", "Identity") for sets in ("", " sets")}
     wanted |= {"dense over a map"}
     wanted |= {"not square", "larger", "depthwise", "groups", "groups of several", "padded input"}

@@ -100,6 +100,21 @@ def snntorch_mlp(beta=0.9, seed=4):
     )
 
 
+def taus_of_channels(seed=10):
+    """A convolution and a dense layer with a time constant, a resistance and a threshold for each channel."""
+    one, taus = Numbers(seed), np.array([4 / 3, 2.0, 4.0, 16 / 7, 16 / 3, 1e18])[:, None, None] * DT
+    neurons = np.broadcast_to(taus, (6, 8, 8))
+    return chain(
+        (2, 8, 8),
+        one.conv(6, 2, 3, 1, 1, (8, 8)),
+        fire_lif((6, 8, 8), neurons, neurons / DT, np.broadcast_to(one.thresholds((6, 1, 1)), (6, 8, 8))),
+        nir.AvgPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
+        nir.Flatten({"input": np.array([6, 4, 4])}, 0),
+        one.linear(5, 96),
+        fire_lif((5,), np.array([2.0, 4.0, 8.0, 2.0, 8 / 3]) * DT, 1.5, 0.3),
+    )
+
+
 def spikingjelly_cnn(tau=2.0, seed=5):
     """What SpikingJelly's exporter makes of Conv2d, LIFNode (decay_input), AvgPool2d, Flatten, Linear."""
     one = Numbers(seed)
@@ -191,6 +206,9 @@ def cases():
     yield Case("nir", "CNN that fires at", paper_cnn(), frames, {"dt": 1, "reset": "zero", "fires": "at"})
     features = Grid((12,), 7, 0.0, 1.0, 6)
     yield Case("nir", "snnTorch's MLP", snntorch_mlp(0.875), features, soft)
+    yield Case(
+        "nir", "time constants of channels", taus_of_channels(), Grid((2, 8, 8), 15, 0.0, 1.0, 5), soft
+    )
     yield Case("nir", "SpikingJelly's CNN", spikingjelly_cnn(), Grid((2, 8, 8), 15, 0.0, 1.0, 4), hard)
     ten = Grid((10,), 3, 0.0, 1.5, 5)
     for kind, readout in (("LI", "last"), ("LI", "mean"), ("I", "last"), ("I", "mean")):

@@ -10,6 +10,7 @@ from spikefold.importers import Grid
 ONE = Numbers()
 FLAT, MAPS = Grid((4,), 3, 0.0, 1.0, 4), Grid((2, 6, 6), 3, 0.0, 1.0, 4)
 TOLD = {"dt": DT, "reset": "zero"}
+READ = {"leaks of a readout": {"readout": "last"}}
 
 
 def mlp(*neurons, size=6):
@@ -65,7 +66,24 @@ REFUSED = {
     "recurrence": (recurrent(), "back|lif", "it is recurrent: ", "without cycles"),
     "v_leak": (mlp(lif(v_leak=0.1)), "lif", "its v_leak is 0.1", "v_leak = 0"),
     "v_reset": (mlp(lif(v_reset=-0.2)), "lif", "its v_reset is -0.2", "v_reset = 0"),
-    "tau by channel": (mlp(lif(tau=np.arange(1, 7) * DT)), "lif", "tau differs between channels", "one tau"),
+    "tau by position": (
+        maps(CONV, fire_lif((4, 6, 6), DT / (1 - spread() / 2), 1.0)),
+        "lif",
+        "tau differs between the positions",
+        "one tau for each",
+    ),
+    "leaks of a readout": (
+        chain((4,), ONE.affine(3, 4), nir.LI(np.arange(2, 5) * DT, np.ones(3), np.zeros(3))),
+        "li",
+        "leak differs between channels",
+        "one leak",
+    ),
+    "a step beyond one tau": (
+        mlp(lif(tau=np.array([4, 4, 4, 0.5, 4, 4]) * DT)),
+        "lif",
+        "longer than its time constant",
+        "exponential",
+    ),
     "tau of 0": (mlp(lif(tau=0)), "lif", "time constant tau is 0", "above 0"),
     "a step beyond tau": (mlp(lif(tau=DT / 2)), "lif", "longer than its time constant", "exponential"),
     "threshold of 0": (mlp(lif(v_threshold=0)), "lif", "its threshold is 0.0", "above 0"),
@@ -159,4 +177,4 @@ def cases():
     """A network for each reason."""
     for reason, (graph, node, says, _) in REFUSED.items():
         grid = MAPS if graph.nodes["input"].input_type["input"].size == 3 else FLAT
-        yield Refused("nir", reason, graph, node, says, grid, TOLD)
+        yield Refused("nir", reason, graph, node, says, grid, TOLD | READ.get(reason, {}))

@@ -110,6 +110,11 @@ def _sj(*layers: nn.Module) -> nn.Module:
 def _spikingjelly() -> Iterator[tuple[str, nn.Module, str, str]]:
     fc = layer.Linear(6, 6)
     yield "reset voltage", _sj(fc, neuron.IFNode(v_reset=0.25)), "1", r"^its v_reset is 0\.25$"
+    uneven = neuron.ParametricLIFNode()
+    uneven.w = nn.Parameter(torch.zeros(5))
+    yield "time constants of some channels", _sj(fc, uneven), "1", r"w has shape \[5\] for neurons \[6\]"
+    normed = (layer.Conv2d(2, 4, 3), layer.MaxPool2d(2), layer.BatchNorm2d(4), neuron.IFNode())
+    yield "maximum of currents", _sj(*normed), "1", "largest of currents, which the neurons '3' add up"
     yield "synaptic current", _sj(fc, neuron.CUBALIFNode()), "1", "keeps a synaptic current"
     yield "nonlinear charge", _sj(fc, neuron.QIFNode()), "1", "nonlinear law"
     yield "parallel neuron", _sj(fc, neuron.PSN(4)), "1", "weighs all time steps"
@@ -166,8 +171,22 @@ def _snntorch() -> Iterator[tuple[str, nn.Module, str, str]]:
     def net(**options: Any) -> nn.Module:
         return nn.Sequential(fc, snntorch.Leaky(**{"beta": 0.5, "init_hidden": True} | options))
 
-    yield "betas per channel", net(beta=torch.linspace(0.5, 0.9, 6)), "1", "betas differ"
+    yield "betas of some channels", net(beta=torch.linspace(0.5, 0.9, 5)), "1", r"shape \[5\] for neurons"
     yield "late reset, strong leak", net(beta=0.25), "1", "after a leak of 0.25"
+    several = torch.linspace(0.25, 0.75, 6)
+    yield "late reset, strong leak of a channel", net(beta=several), "1", "after a leak of 0.25"
+    by_place = nn.Sequential(
+        nn.Conv2d(2, 2, 1),
+        snntorch.Leaky(beta=torch.linspace(0.5, 0.9, 128).reshape(2, 8, 8), init_hidden=True),
+    )
+    tutorial = nn.Sequential(nn.Conv2d(2, 4, 3), nn.MaxPool2d(2), snntorch.Leaky(beta=0.5, init_hidden=True))
+    yield (
+        "maximum of currents",
+        tutorial,
+        "1",
+        "largest of currents, which the neurons '2' add up over 4 time",
+    )
+    yield "betas by position", by_place, "1", "beta differs from position to position"
     yield "graded spikes", net(graded_spikes_factor=2.0), "1", r"worth 2\.0"
     yield "quantized state", net(state_quant=torch.round), "1", "quantized on the way"
     yield "threshold", net(threshold=-1.0), "1", r"threshold is -1\.0"
@@ -197,7 +216,7 @@ def cases() -> Iterator[Refused]:
         for reason, net, node, says in found():
             maps = any(isinstance(m, nn.Conv2d | nn.MaxPool2d | nn.AdaptiveAvgPool2d) for m in net.modules())
             maps = maps or reason in ("per-step batch norm", "attention", "linear over maps")
-            grid = Grid(MAPS if maps and framework != "snntorch" else FLAT, 15, 0.0, 1.0, steps)
+            grid = Grid(MAPS if maps else FLAT, 15, 0.0, 1.0, steps)
             maps = {"calibration": grid.random(4)} if framework == "ann" else {}
             yield Refused(framework, reason, net.eval(), node, says, grid, maps)
     third = _sj(layer.Linear(6, 6), neuron.LIFNode(tau=3.0))

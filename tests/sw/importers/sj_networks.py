@@ -203,6 +203,18 @@ def _case(name: str, net: torch.nn.Module, shape: tuple[int, ...], static: bool 
     return Case("spikingjelly", name, liven(net, partial(_run, grid)), grid, **more)
 
 
+def _plif_of_channels() -> torch.nn.Module:
+    """A time constant for each channel, which SpikingJelly computes with but does not make itself."""
+    first, second = (neuron.ParametricLIFNode(v_reset=reset) for reset in (None, 0.0))
+    for node, leaks in ((first, torch.arange(1, 13) / 16), (second, torch.tensor([0.25, 0.5, 0.75, 0.5]))):
+        node.w = torch.nn.Parameter((1 - leaks.double()).logit())
+    net = torch.nn.Sequential(layer.Linear(24, 12), first, layer.Linear(12, 4), second)
+    functional.set_step_mode(net, "m")
+    net[0].weight.data *= 6
+    net[2].weight.data *= 4
+    return net
+
+
 def cases() -> Iterator[Case]:
     for name, node in (
         ("if", neuron.IFNode),
@@ -214,6 +226,8 @@ def cases() -> Iterator[Case]:
     ):
         torch.manual_seed(1)
         yield _case(f"cnn {name}", CSNN(node), MAPS)
+    torch.manual_seed(1)
+    yield _case("mlp plif of channels", _plif_of_channels(), FLAT)
     for name, block, node in (
         ("sew resnet if", SEWBlock, neuron.IFNode),
         ("sew resnet ilif", SEWBlock, six_levels),

@@ -70,6 +70,29 @@ def learnt() -> nn.Module:
     return net
 
 
+def of_channels(reset: str = "subtract", maps: bool = False) -> nn.Module:
+    """Betas and thresholds that training has moved apart, channel by channel; of maps as [C, 1, 1]."""
+    size = (5, 1, 1) if maps else (16,)
+    leaky = snn.Leaky(
+        beta=torch.linspace(16, 32, size[0]).round().reshape(size) / 32,
+        threshold=0.4 + torch.rand(size),
+        learn_beta=True,
+        learn_threshold=True,
+        init_hidden=True,
+        reset_mechanism=reset,
+    )
+    tail = [nn.Linear(16, 4), snn.Leaky(beta=torch.tensor([0.5, 0.75, 1.0, 0.875]), init_hidden=True)]
+    if not maps:
+        return nn.Sequential(nn.Linear(24, 16), leaky, *tail)
+    return nn.Sequential(
+        nn.Conv2d(2, 5, 3), leaky, nn.AvgPool2d(2), nn.Flatten(), nn.Linear(45, 16), leaky_16(), *tail
+    )
+
+
+def leaky_16() -> nn.Module:
+    return snn.Leaky(beta=torch.arange(1, 17) / 16, init_hidden=True, reset_mechanism="zero")
+
+
 def _case(name: str, net: nn.Module, shape: tuple[int, ...], static: bool = True, **more) -> Case:
     with torch.no_grad():
         for layer in net.modules():
@@ -86,3 +109,6 @@ def cases() -> Iterator[Case]:
     yield _case("leaky at once", Looped(reset_delay=False, threshold=2.0), (24,))
     yield _case("leaky cnn", convolutional(), (2, 8, 8))
     yield _case("leaky learnt", learnt(), (24,))
+    for reset in ("subtract", "zero", "none"):
+        yield _case(f"leaky of channels, {reset}", of_channels(reset), (24,))
+    yield _case("leaky of maps' channels", of_channels(maps=True), (2, 8, 8))

@@ -2,12 +2,13 @@
 
 import pytest
 from ann_networks import cases as ann
+from nir_networks import cases as nir
 from sj_networks import cases as spikingjelly
 from snntorch_networks import cases as snntorch
 
 import spikefold
 
-CASES = {case.name: case for cases in (spikingjelly, snntorch, ann) for case in cases()}
+CASES = {case.name: case for cases in (spikingjelly, snntorch, ann, nir) for case in cases()}
 
 
 def verified(name: str, simulator: str, samples: int) -> None:
@@ -19,13 +20,19 @@ def verified(name: str, simulator: str, samples: int) -> None:
     assert found.passed, found
 
 
-def test_the_late_reset_in_gateware():
-    verified("leaky learnt", "amaranth", 2)
+@pytest.mark.parametrize("name", ["leaky learnt", "leaky of channels, subtract"])
+def test_the_late_reset_in_gateware(name):
+    verified(name, "amaranth", 2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["cnn if", "sew resnet ilif", "preact resnet ilif", "leaky mlp", "leaky cnn", "relu resnet"]
+    "name",
+    [
+        *("cnn if", "sew resnet ilif", "preact resnet ilif", "leaky mlp", "leaky cnn", "relu resnet"),
+        *("leaky of channels, zero", "leaky of channels, none", "leaky of maps' channels"),
+        *("mlp plif of channels", "time constants of channels"),
+    ],
 )
 def test_imported_networks_in_verilog(name):
     verified(name, "verilator", 12)

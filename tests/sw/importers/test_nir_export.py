@@ -20,6 +20,10 @@ from spikefold.importers.nir import load, own, reference
 NEURONS = {
     "lif": lambda channels, steps: nn.LIF(channels, 0.3, steps, 0.75),
     "if": lambda channels, steps: nn.LIF(channels, 0.3, steps, 1.0, reset="zero"),
+    "leaky": lambda channels, steps: nn.Leaky(channels, 0.3, steps, [0.5 + k / 16 for k in range(channels)]),
+    "lif of channels": lambda channels, steps: nn.LIF(
+        channels, 0.1, steps, [1 - k / 8 for k in range(channels)], reset="zero", input_decay=True
+    ),
     "ilif": lambda channels, steps: nn.ILIF(channels, 3, steps, 0.5, threshold=0.7, input_decay=True),
     "ilif half to even": lambda channels, steps: nn.ILIF(channels, 3, steps, rounding="half_even"),
     "pit": lambda channels, steps: nn.PIT(channels, 3, steps, 0.5, reset="zero"),

@@ -6,6 +6,8 @@ import torch
 from import_case import assert_same
 from snntorch_networks import STEPS, Looped, cases
 
+import spikefold
+from spikefold import importers, nn
 from spikefold.errors import ImportRefusal, InputError, ModelError
 from spikefold.importers import Grid, import_network
 
@@ -34,6 +36,85 @@ def test_thresholds_of_channels_become_gains():
     gain = imported.model.get_submodule("1_1")
     source = CASES["leaky learnt"].source[1].threshold
     assert torch.allclose(gain(torch.ones(1, 1, 16))[0, 0] * source, torch.ones(16))
+
+
+def test_betas_of_channels_are_leaks_of_channels():
+    case = CASES["leaky of channels, subtract"]
+    leaky = case.run(2)[0].model.get_submodule("1")
+    assert type(leaky).__name__ == "Leaky"
+    assert leaky.leak == tuple(case.source[1].beta.tolist())
+    alike = torch.nn.Sequential(
+        torch.nn.Linear(24, 16), snntorch.Leaky(beta=torch.full((16,), 0.75), init_hidden=True)
+    )
+    assert importers.snntorch.load(alike, case.grid).model.get_submodule("1").leak == 0.75
+
+
+def test_compile_keeps_the_precision_of_an_import(tmp_path):
+    """Five shifts of each channel, of which three would be too few."""
+    betas = torch.tensor([0.7317, 0.5, 0.8641, 0.9])
+    net = torch.nn.Sequential(
+        torch.nn.Linear(24, 4), snntorch.Leaky(beta=betas, init_hidden=True), torch.nn.Linear(4, 2)
+    )
+    grid = Grid((24,), 15, 0.0, 1.0, STEPS)
+    imported, _ = import_network("snntorch", net, grid, leak_terms=5, leak_error=1e-3, tolerance=0.1)
+    (note,) = imported.notes
+    assert str(note).startswith("Layer '1': leaks of its channels became sums of shifts, that of channel ")
+    assert 0 < note.error < 1e-3
+    nn.save(imported.model, tmp_path / "net.safetensors")
+    for model in (imported.model, nn.load(tmp_path / "net.safetensors")):
+        leaks = model.get_submodule("1").leak
+        neuron = spikefold.compile(model).network.populations[0].neuron
+        assert tuple(neuron.leak.value) == leaks
+        coarse = spikefold.compile(model, leak_terms=2).network.populations[0].neuron
+        assert tuple(coarse.leak.value) != leaks
+    with pytest.raises(
+        ImportRefusal, match=r"^Layer '1' .* accepted: 4 shifts \(leak_terms\), or an allowed "
+    ):
+        import_network("snntorch", net, grid, leak_error=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("layers", "steps"),
+    [
+        (("conv", "neuron", "pool"), 4),
+        (("conv", "average", "neuron"), 4),
+        (("conv", "pool", "neuron"), 1),
+    ],
+)
+def test_what_a_refused_max_pool_may_become_is_taken(layers, steps):
+    made = {
+        "conv": torch.nn.Conv2d(2, 4, 3, padding=1),
+        "neuron": snntorch.Leaky(beta=0.5, init_hidden=True, threshold=0.3),
+        "pool": torch.nn.MaxPool2d(2),
+        "average": torch.nn.AvgPool2d(2),
+    }
+    net = torch.nn.Sequential(*(made[name] for name in layers), torch.nn.Flatten(), torch.nn.Linear(64, 3))
+    _, comparison = import_network("snntorch", net, Grid((2, 8, 8), 15, 0.0, 1.0, steps))
+    assert comparison.levels_differ == 0
+
+
+class Pooled(torch.nn.Module):
+    """A max pool of a sum of spikes, which neurons read."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.pool = torch.nn.Conv2d(2, 4, 3, padding=1), torch.nn.MaxPool2d(2)
+        self.one, self.two, self.last = (
+            snntorch.Leaky(beta=0.5, init_hidden=True, reset_mechanism="zero", threshold=threshold)
+            for threshold in (0.1, 0.5, 1.5)
+        )
+        self.fc = torch.nn.Linear(64, 3)
+
+    def forward(self, x):
+        x = self.one(self.conv(x))
+        return self.fc(self.last(self.pool(x + self.two(x))).flatten(1))
+
+
+def test_a_max_pool_of_added_spikes_is_taken():
+    torch.manual_seed(0)
+    _, comparison = import_network("snntorch", Pooled(), Grid((2, 8, 8), 15, 0.0, 1.0, 4))
+    assert comparison.levels_differ == 0
+    assert all(layer.active for layer in comparison.layers)
 
 
 def test_membranes_at_the_threshold_are_told():

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from random_networks import (
+    LEAK_NAMES,
     LEAKS,
     random_graph,
     random_graph_levels,
@@ -27,6 +28,7 @@ from spikefold.ir import (
     Pool,
     Population,
     ShiftSum,
+    ShiftSums,
     population_bounds,
 )
 from spikefold.ir.bounds import signed_bits
@@ -171,7 +173,7 @@ def test_pools_and_sums_reach_their_levels():
 @pytest.mark.parametrize("fire_floor", [False, True])
 def test_nothing_exceeds_its_bounds(reset, fire_floor):
     rng = np.random.default_rng(fire_floor)
-    for leak, cap, rounding in product(LEAKS, (None, 9), ("half_up", "half_even", "floor")):
+    for leak, cap, rounding in product(LEAK_NAMES, (None, 9), ("half_up", "half_even", "floor")):
         network = random_network(
             rng,
             steps=int(rng.integers(1, 5)),
@@ -255,6 +257,17 @@ def test_sums_inside_the_leak_are_bounded():
                 partial += sign * (v[0] << (7 - shift))
                 assert low <= partial <= high
             assert low <= partial + 64 <= high
+
+
+def test_sums_inside_the_leaks_of_channels_are_bounded():
+    """The channel whose own membrane and terms reach furthest decides, not the extremes of both."""
+    leaks = ShiftSums((ShiftSum(((1, 1),)), ShiftSum(((1, 0), (-1, 4)))))
+    weight, rows = np.array([[[3, -2], [1, 0]]]), (1, 2)
+    neuron = Neuron(2, np.full(rows, 5), reset="none", leak=leaks)
+    hidden = Population("hidden", (Dense("input", weight, 4),), np.zeros(rows, int), 0, neuron)
+    last = Population("readout", (Dense("hidden", np.ones((1, 1, 2), int), 2),), np.zeros((1, 1), int))
+    network = Network(Input((2,), 3, static=False), 2, (hidden, last))
+    assert population_bounds(network, hidden).leak == (-(9 * 8 + 16), 9 * 8 + 16)  # 3 * 17 + 16 is less
 
 
 def test_without_a_second_step_nothing_leaks():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spikefold.errors import ModelError
-from spikefold.ir import Neuron, ShiftSum
+from spikefold.ir import Neuron, ShiftSum, ShiftSums
 from spikefold.ir.neuron import ladder_weights
 
 
@@ -42,6 +42,35 @@ def test_shift_sums_round_half_up(terms, value):
 def test_wrong_shift_terms_are_refused(term, message):
     with pytest.raises(ModelError, match=message):
         ShiftSum((term,))
+
+
+LEAKS = tuple(map(ShiftSum, (((1, 0), (-1, 3), (1, 7)), (), ((1, 0),), ((1, 1),), ((-1, 2), (-1, 5)))))
+
+
+def test_leaks_of_channels_round_as_each_alone():
+    """One precision for all: of each channel a numerator and a denominator times the same power of two."""
+    each = ShiftSums(LEAKS)
+    assert each.precision == 7
+    assert each.value.tolist() == [leak.value for leak in LEAKS]
+    assert (each.numerator / 128).tolist() == each.value.tolist()
+    assert each.span.tolist() == [128 + 16 + 1, 0, 128, 64, 32 + 4]
+    assert each.longest == LEAKS[0]
+    v = np.arange(-1000, 1000)[:, None]
+    expected = np.concatenate([leak.apply(v) for leak in LEAKS], axis=1)
+    np.testing.assert_array_equal(each.apply(np.broadcast_to(v, (2000, 5))), expected)
+
+
+def test_leaks_of_channels_that_agree_are_one():
+    threshold = np.ones((1, 3), int)
+    assert Neuron(1, threshold, leak=ShiftSums(LEAKS[:1] * 3)).leak == LEAKS[0]
+    assert Neuron(1, threshold, leak=ShiftSums(LEAKS[:3])).leak == ShiftSums(LEAKS[:3])
+    for leaks in (LEAKS[:2], LEAKS[:1] * 2):
+        with pytest.raises(ModelError, match=r"^Leak must be of 3 channels, as the threshold, not of 2$"):
+            Neuron(1, threshold, leak=ShiftSums(leaks))
+    with pytest.raises(
+        ModelError, match=r"^A factor per channel must have a shift sum for each, but has none$"
+    ):
+        ShiftSums(())
 
 
 @pytest.mark.parametrize("levels", [*range(1, 40), 63, 64, 100, 127, 128, 200, 254, 255])

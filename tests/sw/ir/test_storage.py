@@ -4,11 +4,12 @@ import io
 import json
 import pickle
 import zipfile
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
-from random_networks import LEAKS, chain_network, random_graph, random_network
+from random_networks import LEAK_NAMES, chain_network, random_graph, random_network
 
 from spikefold.errors import InputError
 from spikefold.ir import (
@@ -20,6 +21,8 @@ from spikefold.ir import (
     Neuron,
     Pool,
     Population,
+    ShiftSum,
+    ShiftSums,
     load_network,
     save_network,
 )
@@ -79,12 +82,81 @@ def test_every_kind_of_graph_comes_back(tmp_path):
 def test_every_kind_of_neuron_comes_back(reset, tmp_path):
     rng = np.random.default_rng(0)
     path = tmp_path / "network.npz"
-    for leak, cap, floor in product(LEAKS, (None, 12), (False, True)):
+    for leak, cap, floor in product(LEAK_NAMES, (None, 12), (False, True)):
         network = random_network(
             rng, steps=3, sets=3, reset=reset, leak=leak, membrane_bits=cap, fire_floor=floor, bits=8
         )
         save_network(network, path)
         same(load_network(path), network)
+
+
+def leaky(*leaks):
+    """A network whose only neuron has these leaks, one for each channel."""
+    channels, rows = len(leaks), (1, len(leaks))
+    neuron = Neuron(1, np.full(rows, 9), leak=ShiftSums(tuple(map(ShiftSum, leaks))))
+    hidden = Population("hidden", (Dense("input", np.ones((1, channels, 1), int), 2),), np.zeros(rows, int))
+    last = Population("readout", (Dense("hidden", np.ones((1, 1, channels), int), 2),), np.zeros((1, 1), int))
+    return Network(Input((1,), 1), 2, (replace(hidden, neuron=neuron), last))
+
+
+def schema_of(path):
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("network.json"))["schema"]
+
+
+def test_leaks_of_channels_are_schema_3_and_one_leak_is_schema_2(tmp_path):
+    one, two = ((1, 0), (-1, 3)), ((1, 1),)
+    for leaks, schema in (((one, two, ()), 3), ((one, one, one), 2), (((), ()), 2)):
+        save_network(leaky(*leaks), tmp_path / "n.npz")
+        assert schema_of(tmp_path / "n.npz") == schema
+        same(load_network(tmp_path / "n.npz"), leaky(*leaks))
+        data = (tmp_path / "n.npz").read_bytes()
+        save_network(load_network(tmp_path / "n.npz"), tmp_path / "n.npz")
+        assert (tmp_path / "n.npz").read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda h, _: h.update(schema=2),
+            r"^Integer .* is not: leaks that differ between channels must come ",
+        ),
+        (lambda h, _: h.update(schema=4), r"^Network schema must be 2 or 3, not 4$"),
+        (lambda _, m: m.pop("hidden.leak.npy"), r"^Integer network must be a complete"),
+        (lambda h, _: h["stages"][0]["neuron"].update(leak=[[1, 1]]), r"'hidden\.leak\.npy' belongs to no "),
+        (
+            lambda _, m: m.update({"hidden.leak.npy": array_bytes(np.zeros((3, 2), np.int8))}),
+            r"^Integer .* Array 'hidden\.leak' must be int8 with 3 axes, not int8 of shape \[3, 2\]$",
+        ),
+        (
+            lambda _, m: m.update({"hidden.leak.npy": array_bytes(np.zeros((3, 1, 3), np.int8))}),
+            r"^Leak must hold pairs of sign and shift, not 3 numbers a term$",
+        ),
+        (
+            lambda _, m: m.update({"hidden.leak.npy": array_bytes(np.zeros((2, 1, 2), np.int8))}),
+            r"^Leak must be of 3 channels, as the threshold, not of 2$",
+        ),
+        (
+            lambda _, m: m.update({"hidden.leak.npy": array_bytes(np.ones((0, 1, 2), np.int8))}),
+            r"^A factor per channel must have a shift sum for each, but has none$",
+        ),
+        (
+            lambda _, m: m.update({"hidden.leak.npy": array_bytes(np.full((3, 1, 2), 16, np.int8))}),
+            r"^Shift must be 0\.\.15, not 16$",
+        ),
+        (
+            lambda _, m: m.update({"hidden.leak.npy": array_bytes(np.array([[[0, 3]]] * 3, np.int8))}),
+            r"^Sign of a shift term must be -1 or \+1, not 0$",
+        ),
+    ],
+)
+def test_wrong_leaks_of_channels_are_refused(tmp_path, change, message):
+    path = tmp_path / "network.npz"
+    save_network(leaky(((1, 0), (-1, 3)), ((1, 1),), ()), path)
+    rewrite(path, change)
+    with pytest.raises(InputError, match=message):
+        load_network(path)
 
 
 def test_scales_come_back(tmp_path):
@@ -179,8 +251,8 @@ def put(path, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put(["schema"], 1), r"^Network schema must be 2, not 1$"),
-        (put(["schema"], None), r"^Network schema must be 2, not None$"),
+        (put(["schema"], 1), r"^Network schema must be 2 or 3, not 1$"),
+        (put(["schema"], None), r"^Network schema must be 2 or 3, not None$"),
         (put(["steps"], 0), r"^Time steps T must be 1\.\.1024, not 0$"),
         (put(["steps"], "2"), r"^Integer network .* is not: Header steps must be of type int, not '2'$"),
         (put(["steps"], True), r"^Integer network .* is not: Header steps must be of type int, not True$"),

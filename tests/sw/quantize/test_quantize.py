@@ -7,6 +7,8 @@ from quantize_case import folded_network, quantize
 
 from spikefold.errors import InputError, ModelError
 from spikefold.fold import FoldedNetwork
+from spikefold.ir import ShiftSum, ShiftSums
+from spikefold.quantize import leak_shifts
 from spikefold.quantize.rounding import round_threshold
 
 
@@ -78,6 +80,28 @@ def test_leak_becomes_shifts_and_is_reported(leak):
     assert len(used.terms) <= 2
     assert (report.layers[0].leak, report.layers[0].leak_used) == (leak, used.value)
     assert ("became" in str(report)) == (leak == 0.3)
+
+
+def test_leaks_of_channels_become_shifts_and_the_worst_is_reported():
+    leaks = tuple(np.linspace(0.5, 1, 24).tolist())
+    network, report = quantize(folded_network(np.random.default_rng(10), leak=leaks), leak_terms=2)
+    used = network.populations[0].neuron.leak
+    assert used == ShiftSums(tuple(leak_shifts(leak, 2) for leak in leaks))
+    layer, errors = report.layers[0], abs(used.value - leaks)
+    assert layer.leak_channel == errors.argmax() > 0
+    assert abs(layer.leak - layer.leak_used) == errors.max() > 0
+    wanted = (
+        f"leak of channel {layer.leak_channel}, which errs most, {layer.leak:g} became {layer.leak_used:g}"
+    )
+    assert wanted in str(report)
+
+
+def test_leaks_that_round_alike_are_one_leak():
+    """The hardware then is that of one leak."""
+    leaks = (0.5,) * 23 + (0.5001,)
+    network, report = quantize(folded_network(np.random.default_rng(10), leak=leaks))
+    assert network.populations[0].neuron.leak == ShiftSum(((1, 1),))
+    assert (report.layers[0].leak, report.layers[0].leak_channel) == (0.5001, 23)
 
 
 def test_a_capped_membrane_is_passed_on():

@@ -2,6 +2,7 @@
 
 from spikefold.ir.coding import digits_of
 from spikefold_hw.parts.lanes import accumulate_latency
+from spikefold_hw.parts.leak import leak_adders
 from spikefold_hw.parts.neuron import state_bits
 from spikefold_hw.streaming.drain.clock import unit_latency
 from spikefold_hw.streaming.drain.repeater import CurrentRepeater, repeat_rows
@@ -85,6 +86,6 @@ def _neurons(layer: LayerShape) -> int:
     if neuron is not None:
         factor = neuron.factor.terms if neuron.factor is not None else ()
         several = layer.time.steps > 1
-        adders += len(neuron.ladder) + several * (len(neuron.leak.terms) + len(factor))
+        adders += len(neuron.ladder) + several * (leak_adders(neuron.leak) + len(factor))
     skipped = sum(buffer.levels.bit_length() for buffer in layer.buffers)
     return layer.units * (adders * layer.widths.potential + skipped * layer.widths.sum)

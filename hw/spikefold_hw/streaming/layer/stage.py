@@ -1,6 +1,6 @@
 """A layer: one population on its lanes."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from spikefold.ir.bounds import population_bounds, signed_bits
 from spikefold.ir.maps import Map
 from spikefold.ir.projections import Conv, Identity, Projection
 from spikefold_hw.parts.images import Image, ImageSize
+from spikefold_hw.parts.leak import covers, precision_of
 from spikefold_hw.parts.load import Images
 from spikefold_hw.parts.parameters import neuron_shape, parameter_image, parameter_rows, parameter_size
 from spikefold_hw.parts.shapes import Widths
@@ -107,17 +108,27 @@ class LayerStage(LayerShape, Stage):
     def check_fit(self, built: Stage) -> None:
         if not isinstance(built, LayerStage):
             return super().check_fit(built)
+        own = self._leaking_as(built)
         for field in asdict(self):
             if field != "widths":
                 what = f"{field.capitalize()} of {self.name!r}"
-                check_same(what, getattr(self, field), getattr(built, field))
-        for field, bits in asdict(self.widths).items():
+                check_same(what, getattr(own, field), getattr(built, field))
+        for field, bits in asdict(own.widths).items():
             if bits > getattr(built.widths, field):
                 raise ModelError(
                     f"{field.replace('_', ' ').capitalize()} of {self.name!r} must fit "
                     f"{getattr(built.widths, field)} bits, but needs {bits}; compile without --fit"
                 )
         return None
+
+    def _leaking_as(self, built: Self) -> Self:
+        """The same layer with the terms of another's leak, if it can do this one's."""
+        if self.neuron is None or built.neuron is None or not covers(built.neuron.leak, self.neuron.leak):
+            return self
+        neuron, finer = replace(self.neuron, leak=built.neuron.leak), 0
+        if self.time.steps > 1:
+            finer = precision_of(built.neuron.leak) - precision_of(self.neuron.leak)
+        return replace(self, neuron=neuron, widths=replace(self.widths, leak=self.widths.leak + finer))
 
 
 def in_window_order(projection: Projection, source: Map) -> np.ndarray:

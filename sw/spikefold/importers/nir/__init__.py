@@ -21,7 +21,7 @@ from spikefold.importers.nir.options import Options
 from spikefold.importers.nir.own import grid_of_own, is_own, load_own
 from spikefold.importers.nir.readout import add_readout
 from spikefold.importers.nir.reference import Interpreter
-from spikefold.nn import LIF
+from spikefold.nn import LIF, remember_leak_terms
 from spikefold.nn.dag import assemble
 
 _SAME = 1e-6
@@ -68,8 +68,10 @@ def load(
     graph = flat(whole)
     builder = _built(graph, grid, chosen)
     neurons = {name for name, given in builder.taps.items() if given != OUTPUT}
+    model = assemble(builder.nodes).eval()
+    remember_leak_terms(model, leak_terms)
     return Imported(
-        assemble(builder.nodes).eval(),
+        model,
         builder.taps,
         tuple(builder.notes),
         strict=frozenset(neurons if chosen.fires == "above" else ()),
@@ -119,11 +121,12 @@ def _add_neuron(
     _check_binary(name, node)
     motion = difference(name, node, builder.native(shape), options)
     assert motion.threshold is not None  # it fires
-    leak, note = rules.leak(name, motion.leak, options.precision)
+    leak, note = rules.leaks(name, motion.leak, options.precision)
     gain, threshold = motion.gain, float(motion.threshold[0])
     if not (motion.threshold == threshold).all():
         gain, threshold = gain / motion.threshold, 1.0
-    decays = 0 < leak < 1 and np.allclose(gain, 1 - leak, rtol=0, atol=_SAME)
+    kept = np.asarray(leak)
+    decays = ((kept > 0) & (kept < 1)).all() and np.allclose(gain, 1 - kept, rtol=0, atol=_SAME)
     if not decays:
         source = builder.scaled(name, source, gain)
     reset = "none" if isinstance(node, nir.Threshold) else options.reset_of(name, node, graph.metadata)

@@ -15,11 +15,12 @@ def integer_spikes(told: Mapping[str, Any], x: Tensor) -> Tensor:
     """
     distance = per_step(told["distance"], x)
     rounding, half = _word(told["rounding"]), 0.0 if _word(told["rounding"]) == "floor" else 0.5
+    leak, gain = (per_step(np.array(told[key])[None], x)[0] for key in ("leak", "gain"))
     reset, floor = _word(told["reset"]), told.get("floor")
     v, fired = torch.zeros_like(x[0]), torch.zeros_like(x[0], dtype=torch.bool)
     given = []
     for t, current in enumerate(x):
-        u = float(told["leak"]) * v + float(told["gain"]) * current
+        u = leak * v + gain * current
         if reset == "scale":
             u = torch.where(fired, u * float(told["factor"]), u)
         places = u / distance[t]
@@ -37,7 +38,7 @@ def integer_spikes(told: Mapping[str, Any], x: Tensor) -> Tensor:
 def per_step(values: Any, x: Tensor) -> Tensor:
     """Numbers [T, C] so that they broadcast over `x` [T, B, C, ...]."""
     table = torch.from_numpy(np.array(values, np.float64))
-    return table.reshape(table.shape[0], 1, table.shape[1], *(1,) * (x.dim() - 3))
+    return table.reshape(table.shape[0], 1, -1, *(1,) * (x.dim() - 3))
 
 
 def _word(value: Any) -> str:

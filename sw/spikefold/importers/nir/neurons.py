@@ -1,6 +1,5 @@
 """The neurons of NIR as difference equations, `u = leak · v + gain · I`."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from spikefold.errors import ImportRefusal
 from spikefold.importers import rules
 from spikefold.importers.nir.options import Options
-from spikefold.importers.nir.parameters import Reals, Shape, one, per_channel
+from spikefold.importers.nir.parameters import Reals, Shape, alike, per_channel
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,14 +19,14 @@ class Difference:
     Attributes
     ----------
     leak
-        Factor of the membrane from one step to the next.
+        Factor of the membrane from one step to the next, for each channel.
     gain
         Factor of the current, for each channel.
     threshold
         For each channel; None for an integrator that does not fire.
     """
 
-    leak: float
+    leak: Reals
     gain: Reals
     threshold: Reals | None
 
@@ -46,31 +45,33 @@ def difference(name: str, node: Any, shape: Shape, options: Options) -> Differen
             rules.zero(name, field, float(value[abs(value).argmax()]))
     threshold = _threshold(name, node, shape)
     if isinstance(node, nir.Threshold):
-        return Difference(0.0, np.ones(shape[0]), threshold)
+        return Difference(np.zeros(shape[0]), np.ones(shape[0]), threshold)
     leak, gain = _motion(name, node, shape, options)
     if not (gain > 0).all():
         raise ImportRefusal(name, f"its resistance r is {float(gain.min()):.3g} or less", "r above 0")
     return Difference(leak, gain, threshold)
 
 
-def _motion(name: str, node: Any, shape: Shape, options: Options) -> tuple[float, Reals]:
-    """Leak, and gain of the current for each channel."""
+def _motion(name: str, node: Any, shape: Shape, options: Options) -> tuple[Reals, Reals]:
+    """Leak and gain of the current, for each channel."""
     dt = options.step(name)
     resistance = per_channel(name, "r", node.r, shape)
     if not hasattr(node, "tau"):
-        return 1.0, dt * resistance
-    tau = one(name, "tau", per_channel(name, "tau", node.tau, shape))
-    if tau <= 0:
-        raise ImportRefusal(name, f"its time constant tau is {tau:.6g}", "tau above 0")
+        return np.ones(shape[0]), dt * resistance
+    tau = alike(per_channel(name, "tau", node.tau, shape))
+    least = float(tau.min())
+    if not least > 0:
+        raise ImportRefusal(name, f"its time constant tau is {least:.6g}", "tau above 0")
     if options.method == "exponential":
-        return math.exp(-dt / tau), -math.expm1(-dt / tau) * resistance
-    if dt > tau * (1 + 1e-6):
+        return np.exp(-dt / tau), -np.expm1(-dt / tau) * resistance
+    if dt > least * (1 + 1e-6):
         raise ImportRefusal(
             name,
-            f"a step of {dt:g} is longer than its time constant {tau:.6g}, so its membrane would change sign",
-            f"dt of at most {tau:.6g}, or the option method='exponential'",
+            f"a step of {dt:g} is longer than its time constant {least:.6g}, "
+            "so its membrane would change sign",
+            f"dt of at most {least:.6g}, or the option method='exponential'",
         )
-    return max(0.0, 1 - dt / tau), dt / tau * resistance
+    return np.maximum(0.0, 1 - dt / tau), dt / tau * resistance
 
 
 def _threshold(name: str, node: Any, shape: Shape) -> Reals | None:

@@ -56,6 +56,11 @@ def per_channel(name: str, field: str, value: Any, shape: Shape) -> Reals:
     return np.ascontiguousarray(full[:, 0])
 
 
+def alike(values: Reals) -> Reals:
+    """Numbers of channels; the first for all where they differ by no more than float32 rounds."""
+    return np.full_like(values, values[0]) if np.allclose(values, values[0], rtol=_SAME, atol=0) else values
+
+
 def one(name: str, field: str, values: Reals) -> float:
     """The one number that all channels share.
 

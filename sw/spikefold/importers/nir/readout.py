@@ -15,6 +15,7 @@ from spikefold.importers.nir.builder import Builder
 from spikefold.importers.nir.graph import FlatGraph
 from spikefold.importers.nir.neurons import difference
 from spikefold.importers.nir.options import Options
+from spikefold.importers.nir.parameters import one
 from spikefold.nn import LIF, PIT, Dense, Flatten, Readout
 
 
@@ -59,7 +60,8 @@ def _integrated(builder: Builder, name: str, node: Any, source: str, options: Op
     shape = builder.shapes[source]
     motion = difference(name, node, builder.native(shape), options)
     readout = options.readout_of(name) if builder.steps > 1 else "last"
-    weights = step_weights(motion.leak, builder.steps, readout)
+    leak = one(name, "leak", motion.leak) if builder.steps > 1 else float(motion.leak[0])
+    weights = step_weights(leak, builder.steps, readout)
     if (weights == weights[0]).all():
         return builder.scaled(name, source, motion.gain * weights[0])
     _relay(builder, name, source, weights)

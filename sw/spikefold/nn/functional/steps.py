@@ -18,21 +18,21 @@ class Dynamics:
     Parameters
     ----------
     levels : D, the largest level; None for real-valued spikes ``s = u``, which need a ``fire_floor``.
-    leak : factor of the membrane from one step to the next, 0..1.
+    leak : factor of the membrane from one step to the next, 0..1; a tensor broadcasts against the current.
     rounding : "half_up", "half_even" or "floor".
     reset : "subtract" leaves ``v = u - s`` (PIT Eq. 11), "zero" leaves 0 where the neuron fired (ReverB),
         "none" and "scale" leave ``u``; "scale" multiplies the next ``u`` there by ``factor`` (QB-LIF Eq. 2).
-    input_gain : factor of the current.
+    input_gain : factor of the current, as leak.
     factor : of "scale": QB-LIF's ``1 - alpha``.
     fire_floor : ReverB's ``V_th``: fired means ``u >= V_th``. Without it, fired means a level above 0.
     surrogate, rectify : as in ``fire``.
     """
 
     levels: int | None
-    leak: float = 0.5
+    leak: float | Tensor = 0.5
     rounding: str = "half_up"
     reset: str = "subtract"
-    input_gain: float = 1.0
+    input_gain: float | Tensor = 1.0
     factor: float | None = None
     fire_floor: float | None = None
     surrogate: str = "rectified"
@@ -71,11 +71,12 @@ def charge(current: Tensor, state: State | None, dynamics: Dynamics) -> Tensor:
     ``u = leak * v + input_gain * current``, times ``factor`` where the neuron fired in the step before
     (QB-LIF Eq. 2; what decides that it fired is not differentiated).
     """
-    if dynamics.input_gain != 1:
+    if isinstance(dynamics.input_gain, Tensor) or dynamics.input_gain != 1:
         current = current * dynamics.input_gain
     if state is None:
         return current
-    u = torch.add(current, membrane(state, dynamics), alpha=dynamics.leak)
+    v, leak = membrane(state, dynamics), dynamics.leak
+    u = torch.addcmul(current, v, leak) if isinstance(leak, Tensor) else torch.add(current, v, alpha=leak)
     return u if dynamics.factor is None else _damped(u, state, dynamics.factor, dynamics)
 
 

@@ -7,6 +7,7 @@ from spikefold.errors import InputError, ModelError
 from spikefold.limits import claim_tensor
 from spikefold.nn import checks
 from spikefold.nn.functional import RESETS, ROUNDINGS, SURROGATES, Dynamics, State, step
+from spikefold.nn.neurons.leak import Leak, complement, leak_of, leak_text, spread
 
 MAX_LEVELS = 255
 
@@ -22,7 +23,8 @@ class SpikingNeuron(torch.nn.Module):
     channels : neurons (dense) or feature maps; axis 2 of the input.
     levels : D, the largest level, 1..255.
     steps : T, number of time steps, 1..1024.
-    leak : factor of the membrane from one step to the next, 0..1.
+    leak : factor of the membrane from one step to the next, 0..1: one number, or one for each channel (a
+        sequence or tensor [C]). Kept as a number, or as a tuple where channels differ.
     rectify : lambda of the surrogate "rectified" (PIT Eq. 13), 0 for a plain rectangle.
     rounding : "half_up", "half_even" or "floor".
     reset : "subtract", "zero" or "none"; kept as ``reset_mode``.
@@ -47,7 +49,7 @@ class SpikingNeuron(torch.nn.Module):
         channels: int,
         levels: int,
         steps: int,
-        leak: float,
+        leak: Leak,
         rectify: float = 0.0,
         rounding: str = "half_up",
         reset: str = "subtract",
@@ -60,12 +62,12 @@ class SpikingNeuron(torch.nn.Module):
         self.levels = checks.integer(f"{name} levels (D)", levels, 1, MAX_LEVELS)
         self.steps = checks.steps(name, steps)
         claim_tensor(f"{name} scale", (steps, channels))
-        self.leak = checks.number(f"{name} leak", leak, 0, 1)
+        self.leak = leak_of(name, leak, self.channels)
         self.rectify = checks.number(f"{name} rectify", rectify, 0)
         self.rounding = checks.choice(f"{name} rounding", rounding, ROUNDINGS)
         self.reset_mode = checks.choice(f"{name} reset", reset, RESETS)
         self.input_decay = checks.boolean(f"{name} input_decay", input_decay)
-        self.input_gain = 1 - self.leak if self.input_decay else 1.0
+        self.input_gain = complement(self.leak) if self.input_decay else 1.0
         self.surrogate = checks.choice(f"{name} surrogate", surrogate, SURROGATES)
 
     @property
@@ -83,12 +85,12 @@ class SpikingNeuron(torch.nn.Module):
         self._check_shape(current)
         if self.training:
             self._prepare(current)
-        dynamics = self._dynamics()
         threshold = _broadcast(self.threshold, current)
         scale = None if self._one_value() else _broadcast(self.scale, current)
         current = current.to(torch.promote_types(current.dtype, threshold.dtype))
         state: State | None = None
         currents = (current.squeeze(0),) if self.steps == 1 else current.unbind()
+        dynamics = self._dynamics(currents[0])
         emitted = []
         for t in range(self.steps):
             s, state = step(currents[t], state, threshold[t], dynamics, None if scale is None else scale[t])
@@ -97,7 +99,7 @@ class SpikingNeuron(torch.nn.Module):
 
     def extra_repr(self) -> str:
         """Show the parameters in the module's printed form."""
-        parts = [f"{self.channels}, {self._levels_repr()}, steps={self.steps}, leak={self.leak:g}"]
+        parts = [f"{self.channels}, {self._levels_repr()}, steps={self.steps}, leak={leak_text(self.leak)}"]
         parts += [f"reset={self.reset_mode}"]
         parts += [f"surrogate={self.surrogate}"] * (self.surrogate in SURROGATES)
         parts += [f"rectify={self.rectify:g}"] * (self.surrogate == "rectified")
@@ -114,13 +116,14 @@ class SpikingNeuron(torch.nn.Module):
     def _prepare(self, current: Tensor) -> None:
         """Set what is set by the first batch; called in training mode only."""
 
-    def _dynamics(self) -> Dynamics:
+    def _dynamics(self, like: Tensor) -> Dynamics:
+        """Constants for currents of a step ``like`` [B, C, ...]."""
         return Dynamics(
             levels=self.levels,
-            leak=self.leak,
+            leak=spread(self.leak, like),
             rounding=self.rounding,
             reset=self.reset_mode,
-            input_gain=self.input_gain,
+            input_gain=spread(self.input_gain, like),
             factor=self.factor,
             fire_floor=self.fire_floor,
             surrogate=self.surrogate,

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from spikefold.nn import checks
 from spikefold.nn.neurons.base import SpikingNeuron
+from spikefold.nn.neurons.leak import Leak
 
 
 class ConstantNeuron(SpikingNeuron):
@@ -18,7 +19,7 @@ class ConstantNeuron(SpikingNeuron):
         channels: int,
         levels: int,
         steps: int,
-        leak: float,
+        leak: Leak,
         rectify: float,
         rounding: str,
         reset: str,

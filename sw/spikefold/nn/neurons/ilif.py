@@ -3,6 +3,7 @@
 from spikefold.nn import checks
 from spikefold.nn.functional import NEAREST
 from spikefold.nn.neurons.constant import ConstantNeuron
+from spikefold.nn.neurons.leak import Leak
 
 
 class ILIF(ConstantNeuron):
@@ -23,7 +24,7 @@ class ILIF(ConstantNeuron):
         channels: int,
         levels: int = 4,
         steps: int = 1,
-        leak: float = 0.5,
+        leak: Leak = 0.5,
         rectify: float = 0.0,
         reset: str = "subtract",
         input_decay: bool = False,

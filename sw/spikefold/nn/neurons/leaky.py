@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from spikefold.nn import checks
 from spikefold.nn.neurons.constant import ConstantNeuron
+from spikefold.nn.neurons.leak import Leak, leak_of
 
 
 class Leaky(ConstantNeuron):
@@ -17,7 +17,7 @@ class Leaky(ConstantNeuron):
     Parameters
     ----------
     channels, steps, rectify, surrogate : as in ``SpikingNeuron``.
-    leak : 0.5..1.
+    leak : 0.5..1, one number or one for each channel.
     threshold : above 0, in units of the membrane.
     """
 
@@ -28,11 +28,11 @@ class Leaky(ConstantNeuron):
         channels: int,
         threshold: float = 1.0,
         steps: int = 1,
-        leak: float = 0.5,
+        leak: Leak = 0.5,
         rectify: float = 0.0,
         surrogate: str = "rectified",
     ) -> None:
-        leak = checks.number("Leaky leak", leak, 0.5, 1)
+        leak = leak_of("Leaky", leak, channels, low=0.5)
         super().__init__(
             threshold, channels, 1, steps, leak, rectify, "half_up", "subtract", False, surrogate
         )
@@ -41,4 +41,6 @@ class Leaky(ConstantNeuron):
     @property
     def threshold(self) -> Tensor:
         """What a spike takes from the membrane, ``threshold / leak``, repeated to [T, C]."""
+        if isinstance(self.leak, tuple):
+            return self.firing_threshold / self._unit.new_tensor(self.leak) * self._unit
         return self._unit * (self.firing_threshold / self.leak)

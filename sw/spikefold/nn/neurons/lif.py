@@ -1,6 +1,7 @@
 """The leaky integrate-and-fire neuron."""
 
 from spikefold.nn.neurons.constant import ConstantNeuron
+from spikefold.nn.neurons.leak import Leak
 
 
 class LIF(ConstantNeuron):
@@ -20,7 +21,7 @@ class LIF(ConstantNeuron):
         channels: int,
         threshold: float = 1.0,
         steps: int = 1,
-        leak: float = 0.5,
+        leak: Leak = 0.5,
         rectify: float = 0.0,
         reset: str = "subtract",
         input_decay: bool = False,

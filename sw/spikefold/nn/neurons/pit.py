@@ -6,6 +6,7 @@ from torch import Tensor
 from spikefold.errors import ModelError
 from spikefold.nn import checks
 from spikefold.nn.functional import FLOOR, NEAREST, from_log
+from spikefold.nn.neurons.leak import Leak
 from spikefold.nn.neurons.scaled import ScaledNeuron
 
 LEARN = ("scale", "factor", "none")
@@ -42,7 +43,7 @@ class PIT(ScaledNeuron):
         channels: int,
         levels: int = 4,
         steps: int = 1,
-        leak: float = 0.5,
+        leak: Leak = 0.5,
         rectify: float = 0.01,
         reset: str = "subtract",
         per_step: bool = True,

@@ -1,6 +1,7 @@
 """The quantized burst neuron."""
 
 from spikefold.nn import checks
+from spikefold.nn.neurons.leak import Leak
 from spikefold.nn.neurons.scaled import ScaledNeuron
 
 
@@ -17,7 +18,7 @@ class QBLIF(ScaledNeuron):
     ----------
     channels, steps : as in ``SpikingNeuron``.
     levels : Nmax, 1..255.
-    leak : the paper's beta, 0..1.
+    leak : the paper's beta, 0..1, one number or one for each channel.
     reset_factor : the paper's alpha, 0..1; ``factor`` is 1 - alpha.
     surrogate : "relsg_et" (Eq. 12), "box", "arctan" or "rectified" (here without its lambda, so "box").
     init : the number gamma starts from, or "three_sigma" or "min_max" of the first batch's first step as in
@@ -38,7 +39,7 @@ class QBLIF(ScaledNeuron):
         channels: int,
         levels: int = 20,
         steps: int = 1,
-        leak: float = 0.5,
+        leak: Leak = 0.5,
         reset_factor: float = 0.5,
         surrogate: str = "relsg_et",
         init: str | float = 1.0,

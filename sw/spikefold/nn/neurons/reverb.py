@@ -6,6 +6,7 @@ from torch import Tensor
 from spikefold.nn import checks
 from spikefold.nn.functional import charge, from_log, upper_three_sigma
 from spikefold.nn.neurons.base import SpikingNeuron
+from spikefold.nn.neurons.leak import Leak
 
 ALPHAS = ("none", "layer", "channel")
 MAX_BITS = 8
@@ -28,7 +29,7 @@ class ReverB(SpikingNeuron):
     channels, steps : as in ``SpikingNeuron``.
     bits : B, 1..8, levels are ``0..2^B - 1``; None for the paper's real-valued spikes ``alpha * u``, which
         can be trained but not folded (``levels`` is None).
-    leak : the paper's tau, 0..1.
+    leak : the paper's tau, 0..1, one number or one for each channel.
     threshold : ``V_th``, in units of the membrane, any finite number; kept as ``fire_floor``.
     alpha : "none", or a trained factor per "layer" or "channel" (Eq. 18): ``exp(log_alpha)``, [1] or [C], 1
         at the start.
@@ -51,7 +52,7 @@ class ReverB(SpikingNeuron):
         channels: int,
         bits: int | None = 4,
         steps: int = 1,
-        leak: float = 0.25,
+        leak: Leak = 0.25,
         threshold: float = 0.0,
         alpha: str = "none",
         learn: str = "scale",
@@ -109,7 +110,7 @@ class ReverB(SpikingNeuron):
     @torch.no_grad()
     def _prepare(self, current: Tensor) -> None:
         if not self.initialised:
-            u = charge(current[0], None, self._dynamics())
+            u = charge(current[0], None, self._dynamics(current[0]))
             alpha = self.alpha.reshape(-1, *(1,) * (u.dim() - 2))
             assert self.log_step is not None  # without bits it is initialised from the start
             self.log_step.copy_(upper_three_sigma(alpha * u, self.levels).log())

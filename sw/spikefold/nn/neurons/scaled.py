@@ -51,7 +51,7 @@ class ScaledNeuron(SpikingNeuron):
     def _initialise(self, current: Tensor) -> None:
         """Set ``log_scale`` step by step, each from the membranes of a batch that the ones before leave."""
         assert isinstance(self.init, str)
-        dynamics, state = self._dynamics(), None
+        dynamics, state = self._dynamics(current[0]), None
         for t in range(len(self.log_scale)):
             u = charge(current[t], state, dynamics)
             a = INITS[self.init](u, self.levels, per_channel=self.per_channel)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from spikefold.nn import Rounding, remember_rounding
+from spikefold.nn import Rounding, leak_terms_of, remember_rounding
 from spikefold.quantize.grid import IDENTITY_BITS
 from spikefold.quantize.scales import Method
 from spikefold.train.quantization.simulation import Simulation
@@ -18,7 +18,7 @@ def fake_quantized(
     model: torch.nn.Module,
     bits: int | Mapping[str, int],
     *,
-    leak_terms: int = 3,
+    leak_terms: int | None = None,
     identity_bits: int = IDENTITY_BITS,
     method: Method | None = None,
     membrane_bits: int | None = None,
@@ -52,6 +52,7 @@ def fake_quantized(
         As `weight_bits` and the others in `quantize`. With "mse" every call searches for scales; None takes
         it for weights of 2 and 3 bits and else "max". With so few bits one large weight, if it sets the
         scale, turns most others of its channel into 0, and every step of training that moves it shakes all.
+        `leak_terms` None is as the model remembers (`nn.leak_terms_of`).
 
     Yields
     ------
@@ -69,6 +70,7 @@ def fake_quantized(
         parameters cannot be folded any more.
     """
     method = _method(bits) if method is None else method
+    leak_terms = leak_terms_of(model) if leak_terms is None else leak_terms
     simulation = Simulation(model, bits, identity_bits, method, leak_terms, membrane_bits)
     forwards = {**simulation.forwards, model: simulation}
     before = {module: vars(module).get("forward") for module in forwards}

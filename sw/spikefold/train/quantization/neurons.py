@@ -9,14 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spikefold.ir import Neuron, ShiftSum
+from spikefold.ir import Neuron, ShiftSum, ShiftSums
 from spikefold.nn import SpikingNeuron
 from spikefold.nn.functional import fire
+from spikefold.nn.neurons.leak import PerChannel, spread
 from spikefold.quantize.rounding import pass_through, round_threshold
 from spikefold.quantize.units import Units
 
 
-def snap(current: Tensor, own: Units, gain: float = 1.0) -> Tensor:
+def snap(current: Tensor, own: Units, gain: PerChannel = 1.0) -> Tensor:
     """Currents [T, B, channels, ...] in whole units, with a whole bias; gradients pass straight through.
 
     In float32 at least: 16 bits, which autocast may give, hold too few units.
@@ -24,7 +25,7 @@ def snap(current: Tensor, own: Units, gain: float = 1.0) -> Tensor:
     if current.dtype in (torch.float16, torch.bfloat16):
         current = current.float()
     axes = (1,) * (current.dim() - 3)
-    parameters = gain / own.unit, own.bias - own.exact_bias
+    parameters = own.unit.new_tensor(gain) / own.unit, own.bias - own.exact_bias
     rate, excess = (values.to(current).reshape(-1, *axes) for values in parameters)
     units: Tensor = _Snap.apply(current, rate, excess)  # type: ignore[no-untyped-call]
     return units
@@ -86,7 +87,8 @@ def _charged(current: Tensor, u: Tensor, s: Tensor, floor: Tensor | None, whole:
     return u if whole.factor is None else torch.where(fired, _scaled(u, whole.factor), u)
 
 
-def _scaled(v: Tensor, factor: ShiftSum) -> Tensor:
-    """`ShiftSum.apply` of whole numbers; the gradient is that without rounding."""
-    scaled = v * factor.value
+def _scaled(v: Tensor, factor: ShiftSum | ShiftSums) -> Tensor:
+    """`apply` of a factor on whole numbers [B, channels, ...]; the gradient is that without rounding."""
+    value = factor.value if isinstance(factor, ShiftSum) else tuple(factor.value.tolist())
+    scaled = v * spread(value, v)
     return scaled if factor.precision == 0 else pass_through(scaled, (scaled.detach() + 0.5).floor_())

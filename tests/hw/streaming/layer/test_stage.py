@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from network_cases import LANES, fits_in, narrow
-from random_networks import LEAKS, chain_network, random_levels, scalar_run
+from random_networks import LEAK_NAMES, chain_network, random_levels, scalar_run
 
 from spikefold_hw.parts.parameters import parameter_rows
 from spikefold_hw.streaming.planning import plan_of
@@ -14,7 +14,7 @@ from spikefold_hw.streaming.planning import plan_of
 @pytest.mark.parametrize("reset", ["subtract", "zero", "scale", "none"])
 def test_widths_hold_every_number(reset):
     rng = np.random.default_rng(1)
-    for leak, cap, levels in product(LEAKS, (None, 10), (1, 4, 5)):
+    for leak, cap, levels in product(LEAK_NAMES, (None, 10), (1, 4, 5)):
         network = chain_network(
             rng,
             steps=3,
