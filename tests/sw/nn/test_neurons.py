@@ -266,6 +266,11 @@ def test_attributes_the_fold_reads() -> None:
             lambda: nn.PIT(3, reset="hard"),
             r"^PIT reset must be one of 'subtract', 'zero', 'none', not 'hard'$",
         ),
+        (
+            lambda: nn.ILIF(3, rounding="floor"),
+            r"^ILIF rounding must be one of 'half_up', 'half_even', not 'floor'$",
+        ),
+        (lambda: nn.PIT(3, rounding="up"), r"^PIT rounding must be one of 'half_up', 'half_even', not 'up'$"),
         (lambda: nn.Leaky(3, leak=0.25), r"^Leaky leak must be a number from 0\.5 to 1, not 0\.25$"),
         (lambda: nn.LIF(3, threshold=0.0), r"^LIF threshold must be a finite number above 0, not 0\.0$"),
         (lambda: nn.LIF(3, threshold=-1), r"^LIF threshold must be a finite number above 0, not -1$"),

@@ -25,6 +25,8 @@ EVERY = [
     lambda: nn.ReverB(3, None, 2, alpha="layer"),
     lambda: nn.ReverB(3, steps=2),
     lambda: nn.Leaky(3, 0.5, 2, 0.75, 0.1, "arctan"),
+    lambda: nn.ILIF(3, 7, 2, rounding="half_even"),
+    lambda: nn.PIT(3, 4, 2, reset="zero", rounding="half_even"),
 ]
 
 
@@ -96,7 +98,7 @@ def test_levels_are_emitted_exactly_whatever_the_threshold(threshold: float) -> 
 
 
 def test_attributes_that_fold_and_analysis_read() -> None:
-    lif, ilif, pit, coarse, qblif, frozen, reverb, real, _, leaky = (make() for make in EVERY)
+    lif, ilif, pit, coarse, qblif, frozen, reverb, real, _, leaky, *_ = (make() for make in EVERY)
     table = [
         (n.levels, n.rounding, n.reset_mode, n.factor, n.fire_floor, n.input_gain) for n in map(_id, EVERY)
     ]
@@ -111,6 +113,8 @@ def test_attributes_that_fold_and_analysis_read() -> None:
         (None, "floor", "zero", None, 0.0, 1.0),
         (15, "floor", "zero", None, 0.0, 1.0),
         (1, "half_up", "subtract", None, 0.5, 1.0),
+        (7, "half_even", "subtract", None, None, 1.0),
+        (4, "half_even", "zero", None, None, 1.0),
     ]
     with torch.no_grad():
         reverb.log_step.fill_(np.log(0.5))
@@ -296,6 +300,7 @@ def test_printed_form_shows_the_parameters() -> None:
     assert repr(EVERY[6]()) == (
         "ReverB(3, bits=3, steps=2, leak=0.5, reset=zero, threshold=0.25, alpha=channel, learn=none)"
     )
+    assert "surrogate=rectified, rectify=0, rounding=half_even, threshold=1)" in repr(EVERY[10]())
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ class SpikingNeuron(torch.nn.Module):
         parts += [f"reset={self.reset_mode}"]
         parts += [f"surrogate={self.surrogate}"] * (self.surrogate in SURROGATES)
         parts += [f"rectify={self.rectify:g}"] * (self.surrogate == "rectified")
+        parts += ["rounding=half_even"] * (self.rounding == "half_even")
         parts += ["input_decay=True"] * self.input_decay
         return ", ".join([*parts, *self._own_repr()])
 
