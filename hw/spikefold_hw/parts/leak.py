@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from amaranth.hdl import Const, Value, signed
 
-from spikefold.ir.neuron import Integers, ShiftSum, ShiftSums
+from spikefold.errors import ModelError
+from spikefold.ir.neuron import MAX_SHIFT, Integers, ShiftSum, ShiftSums
 from spikefold_hw.parts.arithmetic import add, select
 from spikefold_hw.parts.pipeline import Pipeline
 
@@ -33,6 +34,14 @@ class LeakTerm:
     shifts: tuple[int, ...]
     signs: tuple[int, ...]
     optional: bool
+
+    def __post_init__(self) -> None:
+        if not self.shifts or list(self.shifts) != sorted({*self.shifts} & {*range(MAX_SHIFT + 1)}):
+            raise ModelError(
+                f"Shifts of a leak's term must be some of 0..{MAX_SHIFT}, ascending, not {self.shifts}"
+            )
+        if self.signs not in ((1,), (-1,), (1, -1)):
+            raise ModelError(f"Signs of a leak's term must be 1, -1 or both, 1 first, not {self.signs}")
 
     @property
     def choices(self) -> int:
@@ -88,7 +97,7 @@ def precision_of(leak: Leak) -> int:
     """`E`: the largest shift of any channel."""
     if isinstance(leak, ShiftSum):
         return leak.precision
-    return max(shift for term in leak for shift in term.shifts)
+    return max((shift for term in leak for shift in term.shifts), default=0)
 
 
 def leak_stages(leak: Leak) -> int:

@@ -1,8 +1,12 @@
 """Leaks of channels: what is stored of them, and which other leaks the hardware can do."""
 
+import json
+
 import numpy as np
 import pytest
+from random_networks import chain_network
 
+from spikefold.errors import InputError, ModelError
 from spikefold.ir import ShiftSum, ShiftSums
 from spikefold_hw.parts.leak import (
     LeakTerm,
@@ -14,6 +18,8 @@ from spikefold_hw.parts.leak import (
     leak_stages,
     precision_of,
 )
+from spikefold_hw.streaming.plan import Plan
+from spikefold_hw.streaming.planning import plan_of
 
 SUMS = tuple(
     map(
@@ -103,3 +109,29 @@ def test_hardware_of_one_leak_does_that_alone():
     assert covers(SUMS[0], SUMS[0])
     assert not covers(SUMS[0], SUMS[1])
     assert not covers(SUMS[0], SHAPE)
+
+
+@pytest.mark.parametrize("shifts", [(), (1, 0), (0, 0), (-1,), (16,)])
+def test_shifts_of_a_broken_plan_are_refused(shifts):
+    with pytest.raises(
+        ModelError, match=r"^Shifts of a leak's term must be some of 0\.\.15, ascending, not "
+    ):
+        LeakTerm(shifts, (1,), False)
+
+
+@pytest.mark.parametrize("signs", [(), (-1, 1), (0,), (2,)])
+def test_signs_of_a_broken_plan_are_refused(signs):
+    with pytest.raises(ModelError, match=r"^Signs of a leak's term must be 1, -1 or both, 1 first, not "):
+        LeakTerm((0,), signs, False)
+
+
+def test_a_plan_with_leaks_of_channels_comes_back():
+    """In the manifest of a build a leak of all channels stays a table, those of channels are a list."""
+    network = chain_network(np.random.default_rng(3), steps=2, leak="each")
+    plan = plan_of(network, {"layer0": 2, "readout": 1})
+    data = json.loads(json.dumps(plan.to_json()))
+    assert isinstance(data["stages"][0]["neuron"]["leak"], list)
+    assert Plan.from_json(data) == plan
+    data["stages"][0]["neuron"]["leak"][0]["shifts"] = []
+    with pytest.raises(InputError, match=r"^Shifts of a leak's term must be "):
+        Plan.from_json(data)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from image_checks import CHAIN_OPTIONS, chain_plans, check_image, field, graph_plans
-from random_networks import random_weight
+from random_networks import chain_network, random_weight
 
 from spikefold.ir import Conv, Dense, Identity, Input, Network, Neuron, Population
 from spikefold_hw.parts.parameters import (
@@ -69,3 +69,12 @@ def test_skip_weights_are_parameters():
     image = stage.images(network)["layer_parameter"]
     assert image.width == 2 * sum(bits for bits, _ in fields.values())
     check_parameters(layer, shape, image)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_leaks_are_stored_where_there_is_a_second_step(steps):
+    network = chain_network(np.random.default_rng(1), steps=steps, leak="each")
+    stage = plan_of(network, {"layer0": 2, "readout": 1}, units={"layer0": 2}).layers[0]
+    fields = parameter_fields(stage.drain_shape)
+    assert any(name.startswith("leak") for name in fields) == (steps > 1)
+    check_parameters(network.populations[0], stage.drain_shape, stage.images(network)["layer0_parameter"])
