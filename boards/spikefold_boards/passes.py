@@ -32,6 +32,7 @@ _MAPPING = {
         "setparam -unset INIT t:$__ICE40_RAM4K_",
         "synth_ice40 -top {top} -device {variant} -run map_ram:",
     ),
+    "gowin": ("synth_gowin -top {top} -family {variant}",),
     "xc7": ("synth_xilinx -top {top} -family xc7 -flatten",),
 }
 

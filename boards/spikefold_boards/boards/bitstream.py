@@ -1,0 +1,299 @@
+"""From a design with a serial host to a board's bitstream."""
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from spikefold.errors import InputError, ToolError
+from spikefold.flow.artefact import Artefact
+from spikefold.flow.cache import Cache, key_of
+from spikefold.flow.replace import replaced_folder
+from spikefold.flow.run import TIMEOUT, run
+from spikefold.flow.tools import Tool, find_tool
+from spikefold.flow.work import work_folder
+from spikefold_boards.boards.board import Board
+from spikefold_boards.boards.family import OpenFamily
+from spikefold_boards.boards.pll import Setting, fastest
+from spikefold_boards.boards.result import BitstreamResult
+from spikefold_boards.boards.top import FILE, Clocked, board_verilog
+from spikefold_boards.netlist import Netlist
+from spikefold_boards.passes import MAPPED
+from spikefold_boards.place_and_route import Placement, place_and_route
+from spikefold_boards.result import SynthResult
+from spikefold_boards.synth import check_seeds, ingredients, result_of
+from spikefold_boards.yosys import Elaborated, copy_files, elaborate, map_to_device
+
+_logger = logging.getLogger(__name__)
+_FLOW_VERSION = "1"  # part of the cache key: raise it with any change that can change a result
+RESULT = "bitstream.json"
+"""What was found, in the output folder."""
+
+MARGIN = 0.05
+"""Share of the achieved frequency that the clock stays below, for what the tool's timing model leaves out."""
+
+_WORTH = 1.1
+"""A design is placed anew for a faster clock only if that is so much faster."""
+
+_ROUNDS = 3
+
+Host = Callable[[int, Path], Artefact]
+"""Writes a design and its serial host, for a clock of so many Hz, into an empty folder."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a bitstream is made.
+
+    Attributes
+    ----------
+    mhz
+        The highest frequency that the clock may have, which then is placed once; None to find the fastest.
+    seed, seeds
+        First seed of place and route, and how many to try from there on.
+    timeout
+        Seconds that a run of a tool may take; None for no limit.
+    progress
+        Called with a short text as each step starts.
+
+    Raises
+    ------
+    InputError
+        A number out of range.
+    """
+
+    mhz: float | None = None
+    seed: int = 1
+    seeds: int = 1
+    timeout: float | None = TIMEOUT
+    progress: Progress = _logger.info
+
+    def __post_init__(self) -> None:
+        check_seeds(self.seed, self.seeds)
+        if self.mhz is not None and not self.mhz > 0:
+            raise InputError(f"Clock frequency must be a positive number of MHz, not {self.mhz!r}")
+        if self.timeout is not None and not self.timeout > 0:
+            raise InputError(f"Limit of time must be a positive number of seconds, not {self.timeout!r}")
+
+
+def bitstream(
+    name: str,
+    host: Host,
+    board: Board,
+    output: Path,
+    options: Options | None = None,
+    *,
+    cache: Path | None = None,
+    use_cache: bool = True,
+) -> BitstreamResult:
+    """Make the bitstream of a design for a board.
+
+    The design is placed at a first clock; the PLL's clock is then the fastest that stays `MARGIN` below what
+    was achieved, and the design is placed anew, if need be, until what was placed and what is made agree.
+
+    Parameters
+    ----------
+    name
+        Of the design, and of the bitstream's file.
+    host
+        Makes the design with its host; the inputs `rx`, clock and reset, the output `tx`.
+    board
+        From `BOARDS`.
+    output
+        The folder that is written: the bitstream, the placed design, the mapped netlist, the board's
+        Verilog, the constraints, and `RESULT`. It is replaced in one step; nothing is written where
+        the design does not fit.
+    cache, use_cache
+        As for `synthesize`.
+
+    Raises
+    ------
+    InputError
+        An option out of range, a clock that the PLL cannot make, or a board that only its vendor's
+        tool can serve.
+    MissingToolError
+        amaranth-boards, yosys, nextpnr or the packer is not installed.
+    ToolError
+        One of them failed, or no clock was met.
+    """
+    if not isinstance(board.family, OpenFamily):
+        raise InputError(f"Board must be one that open tools serve, not {board.name!r}: write its project")
+    flow = _Flow(name, host, board, board.family, options or Options())
+    results = Cache("bitstreams", cache)
+    with work_folder() as folder:
+        key = flow.key(folder / "first")
+        found = results.find(key) if use_cache else None
+        if found is not None:
+            result = BitstreamResult.from_json(json.loads((found / RESULT).read_text("utf-8"))).from_cache()
+        else:
+            found = folder / "made"
+            found.mkdir()
+            result = flow.run(folder, found)
+            if use_cache:
+                made = found
+                results.keep(key, lambda entry: _copy(made, entry))
+        if result.file is not None:
+            with replaced_folder(output) as new:
+                _copy(found, new)
+    return result
+
+
+@dataclass(frozen=True)
+class _Round:
+    """One placement at one clock."""
+
+    setting: Setting
+    elaborated: Elaborated
+    netlist: Netlist
+    placement: Placement
+    folder: Path
+
+    def agrees(self, best: Setting) -> bool:
+        """Whether the clock is met with its margin, and ``best`` is not worth another round."""
+        return self.setting.mhz <= best.mhz <= self.setting.mhz * _WORTH
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """One design, one board, and the steps to a bitstream."""
+
+    name: str
+    host: Host
+    board: Board
+    family: OpenFamily
+    options: Options
+
+    @property
+    def tools(self) -> list[Tool]:
+        names = ("yosys", self.board.fpga.place_and_route, self.family.packer)
+        return [find_tool(name) for name in names if name is not None]
+
+    def setting(self, limit: float) -> Setting:
+        return fastest(self.family.settings(self.board.pins.mhz), limit, self.family.middle)
+
+    @property
+    def first(self) -> Setting:
+        return self.setting(self.options.mhz or self.board.mhz)
+
+    def key(self, folder: Path) -> str:
+        """Of everything a result depends on; the design at its first clock stands for it at any."""
+        folder.mkdir()
+        artefact = self.host(self.first.hertz, folder)
+        clocked = Clocked(self.family, self.board.pins, self.first)
+        return key_of(
+            {
+                **ingredients(artefact, self.tools),
+                "bitstream": f"{_FLOW_VERSION} {MARGIN} {self.name} {self.options.mhz}",
+                "fields": " ".join(field.name for kind in (BitstreamResult, SynthResult) for field in fields(kind)),
+                "seeds": f"{self.options.seed} {self.options.seeds}",
+                "board": f"{self.board.name} {self.board.fpga.arguments} {self.board.mhz}",
+                "verilog": board_verilog(artefact, clocked),
+                "packing": " ".join(self.family.packing("", "")),
+                **self.family.constraints(self.board.pins),
+            }
+        )
+
+    def run(self, folder: Path, made: Path) -> BitstreamResult:
+        """Place at as many clocks as it takes, and fill the folder ``made``."""
+        start = time.monotonic()
+        setting, rounds = self.first, 0
+        while True:
+            rounds += 1
+            one = self._place(setting, folder / f"round{rounds}")
+            if one.placement.reason is not None:
+                break
+            best = self._best(one.placement)
+            if one.agrees(best) or (self.options.mhz is not None and setting.mhz <= best.mhz):
+                self._pack(one, made)
+                break
+            if rounds == _ROUNDS or self.options.mhz is not None:
+                raise ToolError(self._missed(one, best))
+            setting = best
+        result = self._result(one, rounds, round(time.monotonic() - start, 2))
+        (made / RESULT).write_text(json.dumps(result.to_json(), indent=1, sort_keys=True) + "\n", "utf-8")
+        return result
+
+    def _best(self, placement: Placement) -> Setting:
+        """The clock that an achieved frequency allows."""
+        achieved = placement.fmax_mhz or float(self.first.mhz)
+        return self.setting(achieved * (1 - MARGIN))
+
+    def _missed(self, one: _Round, best: Setting) -> str:
+        return (
+            f"Clock of {float(one.setting.mhz):.2f} MHz must be met with {MARGIN:.0%} to spare on "
+            f"{self.board.name}, but place and route achieved {one.placement.fmax_mhz} MHz; try more seeds, or "
+            f"a clock of at most {float(best.mhz):.2f} MHz"
+        )
+
+    def _place(self, setting: Setting, folder: Path) -> _Round:
+        mhz, options = float(setting.mhz), self.options
+        for part in (folder, folder / "design", folder / "work"):
+            part.mkdir()
+        work = folder / "work"
+        design = self.host(setting.hertz, folder / "design")
+        around = board_verilog(design, Clocked(self.family, self.board.pins, setting))
+        (work / FILE).write_text(around, "utf-8")
+        copy_files(design, work)
+        yosys, nextpnr, _ = self.tools
+        options.progress(f"elaborating at {mhz:.2f} MHz")
+        elaborated = elaborate(yosys, design, work, options.timeout)
+        options.progress(f"mapping to {self.board.fpga.name}")
+        netlist = map_to_device(yosys, design.top, around, self.board.fpga, work, options.timeout)
+        for file, text in self.family.constraints(self.board.pins).items():
+            (work / file).write_text(text, "utf-8")
+        options.progress(f"placing and routing on {self.board.name} at {mhz:.2f} MHz")
+        seeds = check_seeds(options.seed, options.seeds)
+        placement = place_and_route(
+            nextpnr, self.board.fpga, seeds, work, mhz, options.timeout, self._on_board
+        )
+        return _Round(setting, elaborated, netlist, placement, work)
+
+    def _on_board(self, seed: int) -> tuple[str, ...]:
+        return self.family.placing(self._placed(seed))
+
+    def _placed(self, seed: int) -> str:
+        return f"placed{seed}{self.family.placed}"
+
+    def _pack(self, one: _Round, made: Path) -> None:
+        """Fill the folder ``made`` with everything but the result."""
+        self.options.progress("packing")
+        placed, packed = f"{self.name}{self.family.placed}", f"{self.name}{self.family.packed}"
+        shutil.copyfile(one.folder / self._placed(one.placement.seed or 0), made / placed)
+        for file in (MAPPED, FILE, *self.family.constraints(self.board.pins)):
+            shutil.copyfile(one.folder / file, made / file)
+        pack(self.family, made, placed, packed, self.options.timeout)
+
+    def _result(self, one: _Round, rounds: int, seconds: float) -> BitstreamResult:
+        fits = one.placement.reason is None
+        fpga = self.board.fpga
+        found = result_of(fpga, one.elaborated, one.netlist, one.placement, False, self.tools)
+        return BitstreamResult(
+            board=self.board.name,
+            design=self.name,
+            clock_mhz=round(float(one.setting.mhz), 6) if fits else None,
+            oscillator_mhz=float(self.board.pins.mhz),
+            rounds=rounds,
+            file=f"{self.name}{self.family.packed}" if fits else None,
+            synthesis=replace(found, seconds=seconds),
+        )
+
+
+def pack(family: OpenFamily, folder: Path, placed: str, packed: str, timeout: float | None = TIMEOUT) -> None:
+    """Make the bitstream ``packed`` of the placed design ``placed``, both in ``folder``.
+
+    Raises
+    ------
+    MissingToolError, ToolError
+        The packer is not installed, or failed.
+    """
+    run(find_tool(family.packer), family.packing(placed, packed), folder, timeout=timeout)
+
+
+def _copy(source: Path, target: Path) -> None:
+    for path in source.iterdir():
+        shutil.copyfile(path, target / path.name)
