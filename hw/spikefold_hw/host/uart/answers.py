@@ -102,7 +102,7 @@ class Answers(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.hello = rom = Rom(self._hello, 8, 1 << (HELLO_BYTES - 1).bit_length(), self._contents)
+        m.submodules.hello = rom = Rom(self._hello, 8, HELLO_BYTES, self._contents)
         place, free, begins = Signal(range(HELLO_BYTES)), Signal(), Signal()
         kind = Signal(3)
         due, status_due, was_refused = self._due(m, kind, begins)

@@ -43,4 +43,5 @@ def encode_backward(data: bytes) -> bytes:
 
 def decode_backward(data: bytes) -> bytes | None:
     """As `decode`, each number behind what it counts."""
-    return decode(data[::-1])
+    frame = decode(data[::-1])
+    return None if frame is None else frame[::-1]
