@@ -291,7 +291,7 @@ class Design:
         """Synthesize, and place and route where an open tool can; see `spikefold_boards.synth`."""
         options: dict[str, Any] = {} if progress is None else {"progress": progress}
         options |= {"speed": speed, "seeds": seeds, "use_cache": use_cache, "timeout": timeout}
-        with self._artefact() as artefact:
+        with self.artefact() as artefact:
             return synthesize(artefact, device, **options)
 
     def verilog(self) -> Mapping[str, str]:
@@ -339,7 +339,7 @@ class Design:
         return beats
 
     @contextmanager
-    def _artefact(self) -> Iterator[Artefact]:
+    def artefact(self) -> Iterator[Artefact]:
         """The design as files that nobody else sees: copied from its build, or written anew.
 
         A build from elsewhere runs only if its files are those that would be written; one that was replaced
@@ -371,7 +371,7 @@ class Design:
     @property
     def _runs(self) -> Runs:
         load = load_frame(self.images) if self.interface.loaded else b""
-        return Runs(self.interface, load, self._artefact, self._gateware)
+        return Runs(self.interface, load, self.artefact, self._gateware)
 
 
 def load(path: Path | str) -> Design:
