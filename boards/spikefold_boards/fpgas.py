@@ -19,11 +19,11 @@ class Fpga:
     208 and 56 blocks of 16 kbit on ECP5 (Lattice FPGA-DS-02012, table 1.1), 30 of 4 kbit on iCE40 UP5K
     (FPGA-DS-02008, table 1.1; its SPRAM cannot be filled by the bitstream), 32 of them on iCE40 HX8K
     (FPGA-DS-02029, table 1.1), 26 and 46 of 16 kbit on GW1NR-9 and GW2AR-18 (Gowin DS117E and DS226E),
-    50 of 32 kbit on XC7A35T (Xilinx DS180, table 4). ``luts`` is how many LUTs there are. ``variant`` is what
-    yosys calls a member of the family. ``routers`` are nextpnr's routers to try, one after the other, where the
-    first may not end; empty for the tool's own choice alone. ``speeds`` are the speed grades, the usual one
-    first, empty where there is but one; ``part`` and ``arguments`` name the one that was chosen. ``sites``
-    are pins for a design that is placed without a board, where place and route wants to be told.
+    50 of 32 kbit on XC7A35T (Xilinx DS180, table 4). ``luts`` is how many LUTs there are. ``variant`` is
+    what yosys calls a member of the family. ``routers`` are nextpnr's routers to try, one after the other,
+    where the first may not end; empty for the tool's own choice alone. ``speeds`` are the speed grades, the
+    usual one first, empty where there is but one; ``part`` and ``arguments`` name the one that was chosen.
+    ``sites`` are pins for a design that is placed without a board, where place and route wants to be told.
     """
 
     name: str

@@ -5,6 +5,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -40,8 +41,8 @@ _WORTH = 1.1
 
 _ROUNDS = 3
 
-Host = Callable[[int, Path], Artefact]
-"""Writes a design and its serial host, for a clock of so many Hz, into an empty folder."""
+Host = Callable[[int], AbstractContextManager[Artefact]]
+"""A design with its serial host for a clock of so many Hz, as files for the length of a block."""
 
 Progress = Callable[[str], None]
 
@@ -126,7 +127,7 @@ def bitstream(
     flow = _Flow(name, host, board, board.family, options or Options())
     results = Cache("bitstreams", cache)
     with work_folder() as folder:
-        key = flow.key(folder / "first")
+        key = flow.key()
         found = results.find(key) if use_cache else None
         if found is not None:
             result = BitstreamResult.from_json(json.loads((found / RESULT).read_text("utf-8"))).from_cache()
@@ -180,23 +181,23 @@ class _Flow:
     def first(self) -> Setting:
         return self.setting(self.options.mhz or self.board.mhz)
 
-    def key(self, folder: Path) -> str:
+    def key(self) -> str:
         """Of everything a result depends on; the design at its first clock stands for it at any."""
-        folder.mkdir()
-        artefact = self.host(self.first.hertz, folder)
         clocked = Clocked(self.family, self.board.pins, self.first)
-        return key_of(
-            {
-                **ingredients(artefact, self.tools),
-                "bitstream": f"{_FLOW_VERSION} {MARGIN} {self.name} {self.options.mhz}",
-                "fields": " ".join(field.name for kind in (BitstreamResult, SynthResult) for field in fields(kind)),
-                "seeds": f"{self.options.seed} {self.options.seeds}",
-                "board": f"{self.board.name} {self.board.fpga.arguments} {self.board.mhz}",
-                "verilog": board_verilog(artefact, clocked),
-                "packing": " ".join(self.family.packing("", "")),
-                **self.family.constraints(self.board.pins),
-            }
-        )
+        kinds = (BitstreamResult, SynthResult)
+        with self.host(self.first.hertz) as artefact:
+            return key_of(
+                {
+                    **ingredients(artefact, self.tools),
+                    "bitstream": f"{_FLOW_VERSION} {MARGIN} {self.name} {self.options.mhz}",
+                    "result": " ".join(field.name for kind in kinds for field in fields(kind)),
+                    "seeds": f"{self.options.seed} {self.options.seeds}",
+                    "board": f"{self.board.name} {self.board.fpga.arguments} {self.board.mhz}",
+                    "around": board_verilog(artefact, clocked),
+                    "packing": " ".join(self.family.packing("", "")),
+                    **self.family.constraints(self.board.pins),
+                }
+            )
 
     def run(self, folder: Path, made: Path) -> BitstreamResult:
         """Place at as many clocks as it takes, and fill the folder ``made``."""
@@ -226,31 +227,27 @@ class _Flow:
     def _missed(self, one: _Round, best: Setting) -> str:
         return (
             f"Clock of {float(one.setting.mhz):.2f} MHz must be met with {MARGIN:.0%} to spare on "
-            f"{self.board.name}, but place and route achieved {one.placement.fmax_mhz} MHz; try more seeds, or "
-            f"a clock of at most {float(best.mhz):.2f} MHz"
+            f"{self.board.name}, but place and route achieved {one.placement.fmax_mhz} MHz; try more seeds, "
+            f"or a clock of at most {float(best.mhz):.2f} MHz"
         )
 
-    def _place(self, setting: Setting, folder: Path) -> _Round:
-        mhz, options = float(setting.mhz), self.options
-        for part in (folder, folder / "design", folder / "work"):
-            part.mkdir()
-        work = folder / "work"
-        design = self.host(setting.hertz, folder / "design")
-        around = board_verilog(design, Clocked(self.family, self.board.pins, setting))
-        (work / FILE).write_text(around, "utf-8")
-        copy_files(design, work)
+    def _place(self, setting: Setting, work: Path) -> _Round:
+        work.mkdir()
+        mhz, options, fpga = float(setting.mhz), self.options, self.board.fpga
         yosys, nextpnr, _ = self.tools
-        options.progress(f"elaborating at {mhz:.2f} MHz")
-        elaborated = elaborate(yosys, design, work, options.timeout)
-        options.progress(f"mapping to {self.board.fpga.name}")
-        netlist = map_to_device(yosys, design.top, around, self.board.fpga, work, options.timeout)
+        with self.host(setting.hertz) as design:
+            copy_files(design, work)
+            around = board_verilog(design, Clocked(self.family, self.board.pins, setting))
+            (work / FILE).write_text(around, "utf-8")
+            options.progress(f"elaborating at {mhz:.2f} MHz")
+            elaborated = elaborate(yosys, design, work, options.timeout)
+            options.progress(f"mapping to {fpga.name}")
+            netlist = map_to_device(yosys, design.top, around, fpga, work, options.timeout)
         for file, text in self.family.constraints(self.board.pins).items():
             (work / file).write_text(text, "utf-8")
         options.progress(f"placing and routing on {self.board.name} at {mhz:.2f} MHz")
         seeds = check_seeds(options.seed, options.seeds)
-        placement = place_and_route(
-            nextpnr, self.board.fpga, seeds, work, mhz, options.timeout, self._on_board
-        )
+        placement = place_and_route(nextpnr, fpga, seeds, work, mhz, options.timeout, self._on_board)
         return _Round(setting, elaborated, netlist, placement, work)
 
     def _on_board(self, seed: int) -> tuple[str, ...]:

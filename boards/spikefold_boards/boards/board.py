@@ -128,7 +128,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
             Board(
                 name="arty-a7-35t",
                 title="Arty A7-35T with XC7A35T",
-                fpga=FPGAS["xc7"],
+                fpga=replace(FPGAS["xc7"], part="xc7a35ticsg324-1L"),
                 family=Xilinx7(),
                 platform="amaranth_boards.arty_a7:ArtyA7_35Platform",
                 mhz=100,

@@ -85,7 +85,10 @@ class Ecp5(OpenFamily):
             ("i", "CLKFB", feedback),
             ("i", "RST", off),
             ("i", "STDBY", off),
-            *(("i", name, off) for name in ("PHASESEL0", "PHASESEL1", "PHASEDIR", "PHASESTEP", "PHASELOADREG")),
+            *(
+                ("i", name, off)
+                for name in ("PHASESEL0", "PHASESEL1", "PHASEDIR", "PHASESTEP", "PHASELOADREG")
+            ),
             ("i", "PLLWAKESYNC", off),
             ("i", "ENCLKOP", off),
             ("o", "CLKOP", signals.clock),

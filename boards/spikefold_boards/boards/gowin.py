@@ -76,11 +76,11 @@ class Gowin(OpenFamily):
 
     def constraints(self, pins: Pins) -> Mapping[str, str]:
         located = "\n".join(line for pin in pins.all for line in _located(pin))
-        period = 1000 / pins.mhz
-        port = pins.oscillator.port
+        port, period = pins.oscillator.port, float(1000 / pins.mhz)
+        clock = f"create_clock -name {port} -period {period:.6f} [get_ports {{{port}}}]"
         return {
             f"{CONSTRAINTS}.cst": f"{located}\n",
-            f"{CONSTRAINTS}.sdc": f"create_clock -name {port} -period {float(period):.6f} [get_ports {{{port}}}]\n",
+            f"{CONSTRAINTS}.sdc": f"{clock}\n",
         }
 
     def placing(self, placed: str) -> tuple[str, ...]:

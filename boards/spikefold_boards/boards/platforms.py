@@ -1,6 +1,6 @@
 """Boards that amaranth-boards does not have, or not with a serial line, in its own form."""
 
-from amaranth.build import Attrs, Clock, Pins, PinsN, Resource, Subsignal
+from amaranth.build import Attrs, Clock, Connector, Pins, PinsN, Resource, Subsignal
 from amaranth.vendor import GowinPlatform
 from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_25FPlatform
 
@@ -27,11 +27,13 @@ class TangNano20kPlatform(GowinPlatform):
 
     part = "GW2AR-LV18QN88C8/I7"
     family = "GW2AR-18C"
-    default_clk = "clk27"
-    resources = [  # noqa: RUF012
+    default_clk = "clk27"  # type: ignore[assignment]  # the stubs have `...` for what a board must define
+    resources = [  # type: ignore[assignment]  # noqa: RUF012
         Resource("clk27", 0, Pins("4", dir="i"), Clock(27e6), Attrs(**_LVCMOS33)),
-        Resource("button", 0, Pins("88", dir="i"), Attrs(**_LVCMOS33)),
-        Resource("button", 1, Pins("87", dir="i"), Attrs(**_LVCMOS33)),
+        *(
+            Resource("button", number, Pins(pin, dir="i"), Attrs(**_LVCMOS33))
+            for number, pin in enumerate(("88", "87"))
+        ),
         *(
             Resource("led", number, PinsN(pin, dir="o"), Attrs(**_LVCMOS33))
             for number, pin in enumerate(("15", "16", "17", "18", "19", "20"))
@@ -44,4 +46,4 @@ class TangNano20kPlatform(GowinPlatform):
             Attrs(PULL_MODE="UP", **_LVCMOS33),
         ),
     ]
-    connectors = []  # noqa: RUF012
+    connectors: list[Connector] = []  # type: ignore[assignment]  # noqa: RUF012

@@ -61,9 +61,7 @@ class Limits:
     def allow(self, detector: Fraction, oscillator: Fraction, output: Fraction) -> bool:
         """Whether three frequencies in MHz are all within it."""
         return (
-            self.detector.holds(detector)
-            and self.oscillator.holds(oscillator)
-            and self.output.holds(output)
+            self.detector.holds(detector) and self.oscillator.holds(oscillator) and self.output.holds(output)
         )
 
 
@@ -84,7 +82,9 @@ def fastest(settings: Iterable[Setting], limit: float, middle: Fraction) -> Sett
         default=None,
     )
     if best is None:
-        raise InputError(f"Clock must be a frequency that the board's PLL can make, not {limit:g} MHz or less")
+        raise InputError(
+            f"Clock must be a frequency that the board's PLL can make, not {limit:g} MHz or less"
+        )
     return best
 
 

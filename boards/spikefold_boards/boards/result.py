@@ -38,7 +38,10 @@ class BitstreamResult:
     def to_json(self) -> dict[str, Any]:
         """The result as one flat JSON object; `from_json` reads it back."""
         own = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {**{name: value for name, value in own.items() if name != "synthesis"}, **self.synthesis.to_json()}
+        return {
+            **{name: value for name, value in own.items() if name != "synthesis"},
+            **self.synthesis.to_json(),
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "BitstreamResult":

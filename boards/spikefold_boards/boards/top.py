@@ -62,6 +62,7 @@ class BoardTop(Component):
     """
 
     oscillator: Signal
+    button: Signal
     rx: Signal
     tx: Signal
 

@@ -9,6 +9,8 @@ import click
 
 from spikefold import __version__
 from spikefold.cli.analyze import analyze
+from spikefold.cli.bitstream import bitstream
+from spikefold.cli.boards import boards
 from spikefold.cli.cache import cache
 from spikefold.cli.compile import compile_
 from spikefold.cli.demo import demo
@@ -93,5 +95,19 @@ def main() -> None:  # noqa: D103 - the help is above
     pass
 
 
-for _command in (train, import_, compile_, verify, simulate, synth, analyze, demo, examples, export, cache):
+for _command in (
+    train,
+    import_,
+    compile_,
+    verify,
+    simulate,
+    synth,
+    bitstream,
+    boards,
+    analyze,
+    demo,
+    examples,
+    export,
+    cache,
+):
     main.add_command(_command)

@@ -65,9 +65,7 @@ def _yowasp(program: str, package: str | None = None) -> Package:
     package = f"yowasp-{package or program}"
     module = package.replace("-", "_")
     function = f"run_{program}".replace("-", "_")
-    return Package(
-        package, module, f"import sys, {module}; sys.exit({module}.{function}(sys.argv[1:]))"
-    )
+    return Package(package, module, f"import sys, {module}; sys.exit({module}.{function}(sys.argv[1:]))")
 
 
 # Native yosys comes first: half the time of the WebAssembly build, which also needs half a minute to be
@@ -103,9 +101,7 @@ PROGRAMS: Mapping[str, Program] = {
             name="gowin_pack",
             title="gowin_pack",
             executable="gowin_pack",
-            packages=(
-                Package("Apycula", "apycula", "from apycula.gowin_pack import main; main()"),
-            ),
+            packages=(Package("Apycula", "apycula", "from apycula.gowin_pack import main; main()"),),
             version_flag="-h",
             extra="boards",
         ),
