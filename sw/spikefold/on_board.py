@@ -83,11 +83,7 @@ def fit(cost: Cost, board: Board) -> dict[str, Any]:
     """
     luts, bits = cost.luts + HOST_LUTS, cost.memory_bits
     pairs = (("LUTs", luts, board.fpga.luts), ("bits of memory", bits, board.fpga.block_ram_bits))
-    much = [
-        f"needs {number(need)} {what}, {board.title} has {number(room)}"
-        for what, need, room in pairs
-        if need > room
-    ]
+    much = [f"{number(need)} {what} of {number(room)}" for what, need, room in pairs if need > room]
     return {
         "memory_bits": bits,
         "luts_estimated": luts,

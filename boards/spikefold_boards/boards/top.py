@@ -73,11 +73,6 @@ class BoardTop(Component):
             members["button"] = In(1)
         super().__init__(wiring.Signature(members))
 
-    @property
-    def hold_cycles(self) -> int:
-        """Cycles of the design's clock for which the reset is held: a power of two."""
-        return 1 << (int(HOLD_SECONDS * self._clocked.setting.hertz) - 1).bit_length()
-
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.domains.sync = ClockDomain()
@@ -89,10 +84,11 @@ class BoardTop(Component):
             m.d.comb += pressed.eq(self.button ^ pins.reset.inverted)
         m.d.comb += [ClockSignal().eq(clock), stop.eq(~locked | pressed)]
         m.submodules.synchronizer = ResetSynchronizer(stop)
-        held = Signal(range(self.hold_cycles))
+        cycles = hold_cycles(setting)
+        held = Signal(range(cycles))
         reset = Signal(init=1)
         with m.If(reset):
-            m.d.sync += [held.eq(held + 1), reset.eq(held != self.hold_cycles - 1)]
+            m.d.sync += [held.eq(held + 1), reset.eq(held != cycles - 1)]
         folder = [("p", FOLDER, FOLDER_HERE)] if self._images and design.mem is not None else []
         m.submodules.design = Instance(
             design.top,
@@ -103,6 +99,11 @@ class BoardTop(Component):
             ("o", "tx", self.tx),
         )
         return m
+
+
+def hold_cycles(setting: Setting) -> int:
+    """Cycles of the design's clock for which the reset is held: a power of two."""
+    return 1 << (int(HOLD_SECONDS * setting.hertz) - 1).bit_length()
 
 
 def board_top(artefact: Artefact) -> str:

@@ -45,13 +45,13 @@ def _sheet(found: list[dict[str, Any]]) -> Sheet:
     columns = ["board", "device", "LUTs", "block RAM bits", "oscillator", "gives"]
     judged = "fits" in found[0]
     rows = [_row(entry) + ([_verdict(entry)] if judged else []) for entry in found]
-    return Sheet("Boards", rows, [*columns, "fits"] if judged else columns)
+    return Sheet("Boards", rows, [*columns, "fits, by estimate"] if judged else columns)
 
 
 def _row(entry: dict[str, Any]) -> list[str]:
     return [
         entry["board"],
-        entry["part"],
+        entry["device"],
         number(entry["luts"]),
         number(entry["block_ram_bits"]),
         f"{entry['oscillator_mhz']:g} MHz",
@@ -60,4 +60,4 @@ def _row(entry: dict[str, Any]) -> list[str]:
 
 
 def _verdict(entry: dict[str, Any]) -> str:
-    return "yes, by the estimate" if entry["fits"] else f"no: {entry['reason']}"
+    return "yes" if entry["fits"] else f"no: {entry['reason']}"
