@@ -1,10 +1,16 @@
 """The scripts for yosys: elaborating a design, and mapping it to the cells of a device."""
 
+from collections.abc import Sequence
+
 from spikefold.flow.artefact import MEMORY_FOLDER, Artefact
+from spikefold_boards.contents.roms import RomShape
 from spikefold_boards.fpgas import Fpga
 
 ELABORATED, MAPPED, HARNESS = "elaborated.json", "netlist.json", "harness.v"
 """Files that the scripts write, and the one that the second reads."""
+
+BLACK_BOXES, ROMS = "black_boxes.v", "roms.v"
+"""Files with the read-only memories in block RAM: empty for the first script, in cells for the second."""
 
 # Measured on 32 lanes (4-bit weights from block RAM, shifter, 16-bit accumulators, drain multiplexer),
 # nextpnr-ecp5, three seeds each; TRELLIS_COMB / Fmax in MHz:
@@ -24,14 +30,7 @@ _MAPPING = {
         "clean",
         f"synth_ecp5 -top {{top}} {_ECP5_OPTIONS} -run map_cells:",
     ),
-    # Contents are dropped before mapping: techmap derives one module per different content, 0.7 s each
-    # (129 s against 10 s for 128 RAMs), and the figures do not depend on them.
-    "ice40": (
-        "synth_ice40 -top {top} -device {variant} -run begin:map_ram",
-        "memory_libmap -lib +/ice40/brams.txt -lib +/ice40/spram.txt -no-auto-huge",
-        "setparam -unset INIT t:$__ICE40_RAM4K_",
-        "synth_ice40 -top {top} -device {variant} -run map_ram:",
-    ),
+    "ice40": ("synth_ice40 -top {top} -device {variant}",),
     "gowin": ("synth_gowin -top {top} -family {variant}",),
     "xc7": ("synth_xilinx -top {top} -family xc7 -flatten",),
 }
@@ -44,14 +43,16 @@ def elaboration(artefact: Artefact) -> list[str]:
     travels as a binary constant, the only form that ``hierarchy -chparam`` takes for a string. Reading is
     deferred because yosys otherwise elaborates each module with its default parameters first, whose images
     need not exist. Operators are counted after flattening, so each instance counts, and after constants
-    are folded, so an index times a power of two is not a multiplier.
+    are folded, so an index times a power of two is not a multiplier. Read-only memories in block RAM stay
+    black boxes: what is in their place depends on the device.
     """
     parameter = ""
     if artefact.mem is not None:
         bits = "".join(f"{byte:08b}" for byte in MEMORY_FOLDER.encode())
         parameter = f" -chparam MEM_DIR {len(bits)}'b{bits}"
     return [
-        *(f'read_verilog -defer "{name}"' for name in artefact.names),
+        f"read_verilog {BLACK_BOXES}",
+        *(f'read_verilog -defer "{path.name}"' for path in artefact.rtl if RomShape.of(path.stem) is None),
         f"hierarchy -check -top {artefact.top}{parameter}",
         "write_rtlil design.il",
         "proc",
@@ -62,8 +63,14 @@ def elaboration(artefact: Artefact) -> list[str]:
     ]
 
 
-def mapping(top: str, device: Fpga, harness: bool) -> list[str]:
-    """The script that maps `design.il` to a device's cells, the module ``top`` of `HARNESS` around it."""
+def mapping(
+    top: str, device: Fpga, harness: bool, roms: Sequence[str] = (), files: Sequence[str] = ()
+) -> list[str]:
+    """The script that maps `design.il` to a device's cells, the module ``top`` of `HARNESS` around it.
+
+    The black boxes ``roms`` are replaced by the modules in ``files``.
+    """
+    inside = [*(f"delete ={rom}" for rom in roms), *(f'read_verilog -defer "{name}"' for name in files)]
     around = ["setattr -mod -unset top *", f"read_verilog {HARNESS}"] if harness else []
     cells = [line.format(top=top, variant=device.variant) for line in _MAPPING[device.family]]
-    return ["read_rtlil design.il", *around, *cells, f"write_json {MAPPED}"]
+    return ["read_rtlil design.il", *inside, *around, *cells, f"write_json {MAPPED}"]
