@@ -1,7 +1,7 @@
 """A block's streams on one side, a wire on the other."""
 
 from amaranth.hdl import Array, Module, Mux, Signal, Value
-from amaranth.lib import data, stream
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikefold.errors import InputError
@@ -167,7 +167,7 @@ class UartLink(Component):
         m.submodules.levels, m.submodules.dense = levels, dense = self._levels, self._dense
         inbox, loads = self._inbox, self._inbox.mode[Mode.LOAD.bit_length() - 1]
         connect(m, levels.o, dense.i)
-        connect(m, dense.o, self.events)
+        connect(m, dense.o, wiring.flipped(self.events))
         begun = self._answers.begun
         count = Signal.like(begun)
         m.d.comb += [
@@ -184,7 +184,7 @@ class UartLink(Component):
     def _answer(self, m: Module) -> None:
         """What an answer tells."""
         inbox, answers = self._inbox, self._answers
-        connect(m, self.results, answers.results)
+        connect(m, wiring.flipped(self.results), answers.results)
         for name in ("session", "consumed", "expected", "round", "address", "read", "refused", "accepted"):
             m.d.comb += getattr(answers, name).eq(getattr(inbox, name))
         chosen = answers.chosen
