@@ -2,9 +2,9 @@
 
     python bench/boards.py [--json] [--boards A,B] [--networks A,B] [--seeds N] [--folder FOLDER]
 
-Every bitstream is made whole: design, host on a UART at 1 Mbaud, PLL, pins. `per_second` is what the design does
-at the PLL's clock, `per_second_linked` what the serial line lets through of that. Where a design needs more
-memory than a board has nothing is placed. Digits are trained here; Fashion-MNIST as for bench/fashion.py.
+Every bitstream is made whole: design, host on a UART at 1 Mbaud, PLL, pins. `per_second` is what the design
+does at the PLL's clock, `per_second_linked` what the serial line lets through of that. Where a design needs
+more memory than a board has nothing is placed. Digits are trained here; Fashion-MNIST as for bench/fashion.py.
 """
 
 import argparse
