@@ -76,7 +76,9 @@ def ecp5_rows(folder: Path, place: str, rows: int) -> list[int]:
 BOARDS = {"ice40-hx8k-b-evn": ice40_rows, "ulx3s-25f": ecp5_rows}
 
 
-@pytest.fixture(scope="module", params=list(BOARDS))
+@pytest.fixture(
+    scope="module", params=["ice40-hx8k-b-evn", pytest.param("ulx3s-25f", marks=pytest.mark.slow)]
+)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A board, and the folder of a bitstream for it."""
     return request.param, make(request.param, Reader(1), tmp_path_factory.mktemp("made") / "first")
