@@ -15,6 +15,7 @@ from spikefold.flow.cache import Cache, key_of
 from spikefold.flow.replace import replaced_folder
 from spikefold.flow.run import TIMEOUT, run
 from spikefold.flow.tools import Tool, find_tool
+from spikefold.flow.upkeep import STAMP
 from spikefold.flow.work import work_folder
 from spikefold_boards.boards.board import Board
 from spikefold_boards.boards.family import OpenFamily
@@ -312,4 +313,5 @@ def pack(family: OpenFamily, folder: Path, placed: str, packed: str, timeout: fl
 
 def _copy(source: Path, target: Path) -> None:
     for path in source.iterdir():
-        shutil.copyfile(path, target / path.name)
+        if path.name != STAMP:  # the cache's own
+            shutil.copyfile(path, target / path.name)

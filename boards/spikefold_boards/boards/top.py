@@ -90,7 +90,7 @@ class BoardTop(Component):
         with m.If(reset):
             m.d.sync += [held.eq(held + 1), reset.eq(held != cycles - 1)]
         folder = [("p", FOLDER, FOLDER_HERE)] if self._images and design.mem is not None else []
-        m.submodules.design = Instance(
+        m.submodules.inside = Instance(
             design.top,
             *folder,
             ("i", design.clock.port, ClockSignal()),
