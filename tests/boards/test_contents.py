@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gate_cells import DP16KD, ice40_cells
+from rom_case import Size, drawn, write_design
 
 from spikefold.errors import InputError
 from spikefold.flow.artefact import Artefact
@@ -14,11 +15,7 @@ from spikefold_boards.contents.fill import blocks_of, fill, read_images
 from spikefold_boards.contents.images import read_image
 from spikefold_boards.contents.roms import BLOCK_RAMS, Grid, RomShape, rom_verilog
 from spikefold_boards.netlist import Netlist
-from spikefold_hw.emit.memories import VerilogPlatform
 from spikefold_hw.parts.images import Image
-from spikefold_hw.parts.memory import Rom
-
-Images = dict[tuple[int, int], Image]
 
 SIZES = ((4, 3136), (20, 96), (3, 10), (33, 300), (1, 2), (9, 2049), (40, 600), (2, 5000))
 READS = 120
@@ -45,36 +42,15 @@ endmodule
 
 
 @pytest.fixture(scope="module")
-def images() -> Images:
-    """Full-range contents of every size."""
-    rng = np.random.default_rng(5)
-    return {
-        (bits, rows): Image.of([(rng.integers(0, 2, rows), 1) for _ in range(bits)]) for bits, rows in SIZES
-    }
+def images() -> dict[Size, Image]:
+    return drawn(SIZES, seed=5)
 
 
 @pytest.fixture
-def memories(tmp_path: Path, images: Images) -> Artefact:
+def memories(tmp_path: Path, images: dict[Size, Image]) -> Artefact:
     """A memory of every size, all on one address."""
-    platform, folder = VerilogPlatform(), tmp_path / "design"
-    (folder / "mem").mkdir(parents=True)
-    lines, base = [], 0
-    for (bits, rows), image in images.items():
-        memory = Rom(f"rom{bits}", bits, rows)
-        memory.read_port()
-        platform.get_memory(memory)
-        (folder / "mem" / memory.file).write_bytes(image.hexadecimal)
-        joins = f".clk(clk), .enable(enable), .address(address), .data(data[{base + bits - 1}:{base}])"
-        lines.append(
-            f'  spikefold_rom_{bits}x{rows} #(.FILE("{memory.file}"), .MEM_DIR(MEM_DIR)) rom{bits}({joins});'
-        )
-        base += bits
-    ports = f"input clk, input enable, input [12:0] address, output [{base - 1}:0] data"
-    header = f'#(parameter MEM_DIR = "mem") ({ports});'
-    platform.modules["memories"] = "\n".join([f"module memories {header}", *lines, "endmodule\n"])
-    for name, text in platform.modules.items():
-        (folder / f"{name}.v").write_text(text)
-    return Artefact(tuple(sorted(folder.glob("*.v"))), "memories", folder / "mem")
+    ports = "input clk, input enable, input [12:0] address, output [DATA:0] data"
+    return write_design(tmp_path / "design", "memories", ports, "", images)
 
 
 def in_cells(memories: Artefact, family: str, folder: Path) -> None:
@@ -106,7 +82,7 @@ def run_yosys(folder: Path, *lines: str) -> None:
 @pytest.mark.icarus
 @pytest.mark.parametrize(("family", "cells"), [("ice40", ice40_cells()), ("ecp5", DP16KD.read_text())])
 def test_netlist_answers_with_the_rows(
-    memories: Artefact, images: Images, tmp_path: Path, family: str, cells: str
+    memories: Artefact, images: dict[Size, Image], tmp_path: Path, family: str, cells: str
 ) -> None:
     folder = tmp_path / "work"
     in_cells(memories, family, folder)

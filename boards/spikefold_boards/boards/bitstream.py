@@ -24,6 +24,8 @@ from spikefold_boards.boards.result import BitstreamResult
 from spikefold_boards.boards.top import FILE, Clocked, board_verilog
 from spikefold_boards.netlist import Netlist
 from spikefold_boards.passes import MAPPED
+from spikefold_boards.patch.memories import Memories
+from spikefold_boards.patch.record import Made, Record
 from spikefold_boards.place_and_route import Placement, place_and_route
 from spikefold_boards.result import SynthResult
 from spikefold_boards.synth import check_seeds, ingredients, result_of
@@ -93,6 +95,7 @@ def bitstream(
     output: Path,
     options: Options | None = None,
     *,
+    baud: int,
     cache: Path | None = None,
     use_cache: bool = True,
 ) -> BitstreamResult:
@@ -111,8 +114,10 @@ def bitstream(
         From `BOARDS`.
     output
         The folder that is written: the bitstream, the placed design, the mapped netlist, the board's
-        Verilog, the constraints, and `RESULT`. It is replaced in one step; nothing is written where
-        the design does not fit.
+        Verilog, the constraints, `RESULT`, and the record with which `patch` finds the memories. It is
+        replaced in one step; nothing is written where the design does not fit.
+    baud
+        Of the host, for the record.
     cache, use_cache
         As for `synthesize`.
 
@@ -128,7 +133,7 @@ def bitstream(
     """
     if not isinstance(board.family, OpenFamily):
         raise InputError(f"Board must be one that open tools serve, not {board.name!r}: write its project")
-    flow = _Flow(name, host, board, board.family, options or Options())
+    flow = _Flow(name, host, board, board.family, options or Options(), baud)
     results = Cache("bitstreams", cache)
     with work_folder() as folder:
         key = flow.key()
@@ -157,6 +162,7 @@ class _Round:
     netlist: Netlist
     placement: Placement
     folder: Path
+    memories: Memories
 
     @property
     def met(self) -> bool:
@@ -174,6 +180,7 @@ class _Flow:
     board: Board
     family: OpenFamily
     options: Options
+    baud: int
 
     @property
     def tools(self) -> list[Tool]:
@@ -208,7 +215,7 @@ class _Flow:
     def run(self, folder: Path, made: Path) -> BitstreamResult:
         """Place at as many clocks as it takes, and fill the folder ``made``."""
         start = time.monotonic()
-        setting, rounds = self.first, 0
+        setting, rounds, record = self.first, 0, None
         while True:
             rounds += 1
             one = self._place(setting, folder / f"round{rounds}")
@@ -217,13 +224,15 @@ class _Flow:
             best = self._best(one.placement)
             fixed = self.options.mhz is not None or rounds == _ROUNDS
             if one.met and (fixed or rounds > 1 or best.mhz <= setting.mhz * _WORTH):
-                self._pack(one, made)
+                record = self._pack(one, made)
                 break
             if fixed:
                 raise ToolError(self._missed(one, best))
             setting = best
         result = self._result(one, rounds, round(time.monotonic() - start, 2))
         (made / RESULT).write_text(json.dumps(result.to_json(), indent=1, sort_keys=True) + "\n", "utf-8")
+        if record is not None:
+            record.write(made)
         return result
 
     def _best(self, placement: Placement) -> Setting:
@@ -250,12 +259,13 @@ class _Flow:
             elaborated = elaborate(yosys, design, work, options.timeout)
             options.progress(f"mapping to {fpga.name}")
             netlist = map_to_device(yosys, design.top, around, fpga, work, options.timeout)
+            memories = Memories.marked(netlist, fpga.family, design, work)
         for file, text in self.family.constraints(self.board.pins).items():
             (work / file).write_text(text, "utf-8")
         options.progress(f"placing and routing on {self.board.name} at {mhz:.2f} MHz")
         seeds = check_seeds(options.seed, options.seeds)
         placement = place_and_route(nextpnr, fpga, seeds, work, mhz, options.timeout, self._on_board)
-        return _Round(setting, elaborated, netlist, placement, work)
+        return _Round(setting, elaborated, netlist, placement, work, memories)
 
     def _on_board(self, seed: int) -> tuple[str, ...]:
         return self.family.placing(self._placed(seed))
@@ -263,14 +273,17 @@ class _Flow:
     def _placed(self, seed: int) -> str:
         return f"placed{seed}{self.family.placed}"
 
-    def _pack(self, one: _Round, made: Path) -> None:
-        """Fill the folder ``made`` with everything but the result."""
+    def _pack(self, one: _Round, made: Path) -> Record | None:
+        """Fill the folder ``made`` with everything but the result and the record."""
         self.options.progress("packing")
         placed, packed = f"{self.name}{self.family.placed}", f"{self.name}{self.family.packed}"
         shutil.copyfile(one.folder / self._placed(one.placement.seed or 0), made / placed)
         for file in (MAPPED, FILE, *self.family.constraints(self.board.pins)):
             shutil.copyfile(one.folder / file, made / file)
+        how = Made(self.board.name, one.setting.hertz, self.baud, placed, packed)
+        record = one.memories.fill(made, how)
         pack(self.family, made, placed, packed, self.options.timeout)
+        return record
 
     def _result(self, one: _Round, rounds: int, seconds: float) -> BitstreamResult:
         fits = one.placement.reason is None

@@ -44,6 +44,14 @@ class BlockRam(ABC):
     def parameters(self, bits: Bits) -> dict[str, str]:
         """The parameters with the contents, as binary texts of a yosys netlist."""
 
+    @abstractmethod
+    def placed(self, text: str) -> dict[str, Bits]:
+        """What the blocks of a placed and routed design hold, by the names that they have there."""
+
+    @abstractmethod
+    def with_placed(self, text: str, contents: Mapping[str, Bits]) -> str:
+        """The placed design with other contents in some blocks; those must be in it."""
+
 
 def binary(bits: Bits) -> str:
     """The bits as text, the first one last."""

@@ -1,5 +1,6 @@
 """DP16KD of ECP5."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
@@ -12,6 +13,8 @@ from spikefold_boards.contents.block import Bits, BlockRam, binary
 _WORD, _PADDED = 18, 20
 _WORDS, _ADDRESS = 1024, 14
 _LINES = 64
+_PLACED = re.compile(r"^(\.bram_init (\d+)\n)((?:[0-9a-f]{3}[ \n])+)", re.MULTILINE)
+_BYTE, _BYTES_A_LINE = 9, 8
 
 
 class Ecp5Ram(BlockRam):
@@ -58,3 +61,25 @@ class Ecp5Ram(BlockRam):
         words[:, :_WORD] = bits.reshape(_WORDS, _WORD)
         lines = words.reshape(_LINES, -1)
         return {f"INITVAL_{line:02X}": binary(lines[line]) for line in range(_LINES)}
+
+    def placed(self, text: str) -> dict[str, Bits]:
+        return {found[2]: _bits_of(found[3]) for found in _PLACED.finditer(text)}
+
+    def with_placed(self, text: str, contents: Mapping[str, Bits]) -> str:
+        def other(found: re.Match[str]) -> str:
+            bits = contents.get(found[2])
+            return found[0] if bits is None else found[1] + _text_of(bits)
+
+        return _PLACED.sub(other, text)
+
+
+def _bits_of(text: str) -> Bits:
+    """The bits of a block in a placed design: bytes of nine bits."""
+    words = np.array([int(word, 16) for word in text.split()])
+    return (words[:, None] >> np.arange(_BYTE) & 1).astype(np.uint8).reshape(-1)
+
+
+def _text_of(bits: Bits) -> str:
+    words = [f"{word:03x}" for word in bits.reshape(-1, _BYTE) @ (1 << np.arange(_BYTE))]
+    lines = range(0, len(words), _BYTES_A_LINE)
+    return "".join(" ".join(words[k : k + _BYTES_A_LINE]) + "\n" for k in lines)

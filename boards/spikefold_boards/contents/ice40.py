@@ -1,5 +1,6 @@
 """SB_RAM40_4K of iCE40."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
@@ -11,6 +12,7 @@ from spikefold_boards.contents.block import Bits, BlockRam, binary
 
 _WORD, _WORDS = 16, 256
 _LINES = 16
+_PLACED = re.compile(r"^(\.ram_data (\d+ \d+)\n)((?:[0-9a-f]{64}\n){16})", re.MULTILINE)
 
 
 class Ice40Ram(BlockRam):
@@ -45,3 +47,24 @@ class Ice40Ram(BlockRam):
     def parameters(self, bits: Bits) -> dict[str, str]:
         lines = bits.reshape(_LINES, -1)
         return {f"INIT_{line:X}": binary(lines[line]) for line in range(_LINES)}
+
+    def placed(self, text: str) -> dict[str, Bits]:
+        return {found[2]: _bits_of(found[3]) for found in _PLACED.finditer(text)}
+
+    def with_placed(self, text: str, contents: Mapping[str, Bits]) -> str:
+        def other(found: re.Match[str]) -> str:
+            bits = contents.get(found[2])
+            return found[0] if bits is None else found[1] + _text_of(bits)
+
+        return _PLACED.sub(other, text)
+
+
+def _bits_of(text: str) -> Bits:
+    """The bits of a block in a placed design: a number a line, the lowest digit last."""
+    data = b"".join(bytes.fromhex(line)[::-1] for line in text.split())
+    return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+
+
+def _text_of(bits: Bits) -> str:
+    lines = np.packbits(bits.reshape(_LINES, -1), axis=1, bitorder="little")
+    return "".join(f"{line[::-1].tobytes().hex()}\n" for line in lines)

@@ -18,6 +18,7 @@ from spikefold.cli.examples import examples
 from spikefold.cli.export import export
 from spikefold.cli.failure import check_stdout, fail, flush_stdout
 from spikefold.cli.import_ import import_
+from spikefold.cli.patch import patch
 from spikefold.cli.simulate import simulate
 from spikefold.cli.synth import synth
 from spikefold.cli.train import train
@@ -103,6 +104,7 @@ for _command in (
     simulate,
     synth,
     bitstream,
+    patch,
     boards,
     analyze,
     demo,
