@@ -4,7 +4,8 @@
 
 Every bitstream is made whole: design, host on a UART at 1 Mbaud, PLL, pins. `per_second` is what the design
 does at the PLL's clock, `per_second_linked` what the serial line lets through of that. Where a design needs
-more memory than a board has nothing is placed. Digits are trained here; Fashion-MNIST as for bench/fashion.py.
+more memory than a board has nothing is placed. Digits are trained here; the data of Fashion-MNIST is found
+as for bench/fashion.py.
 """
 
 import argparse
