@@ -21,6 +21,8 @@ INDEX_BITS = 16
 """Of an event's index, the lowest bits of its word, and of a class in a result."""
 LEVEL_BITS = 13
 """Of an event's level, above the index; the three flags are the highest bits."""
+LARGEST_LEVEL = 255
+"""A level of dense input is a byte."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ class AxiConfig:
             raise InputError(f"Bytes of a beat must be 4 with events as input, not {self.bytes!r}")
 
 
+DEFAULT = AxiConfig()
+
+
 @dataclass(frozen=True)
 class AxiFormat:
     """How samples and results of a block lie in packets.
@@ -61,8 +66,6 @@ class AxiFormat:
     ----------
     config
         The choices.
-    field
-        Bytes of a level in a packet of dense levels.
     lanes
         Levels of a word of `DenseEvents`: as many of those in a beat as divide the channels.
     tag_bits
@@ -72,7 +75,6 @@ class AxiFormat:
     """
 
     config: AxiConfig
-    field: int
     lanes: int
     tag_bits: int
     result_words: int
@@ -87,7 +89,13 @@ class AxiFormat:
             If the block's numbers do not fit what was chosen.
         """
         events = interface.input
-        _check_input(interface, config)
+        if events.levels > LARGEST_LEVEL:
+            raise InputError(f"Levels of an AXI host must be at most {LARGEST_LEVEL}, not {events.levels!r}")
+        if config.input == "events" and index_bits(events.map.channels) > INDEX_BITS:
+            raise InputError(
+                f"Channels of events must be at most {1 << INDEX_BITS}, not {events.map.channels!r}; choose "
+                "the input 'dense'"
+            )
         if interface.classes > 1 << INDEX_BITS:
             raise InputError(
                 f"Classes of an AXI host must be at most {1 << INDEX_BITS}, not {interface.classes!r}"
@@ -97,11 +105,9 @@ class AxiFormat:
                 f"Logits of an AXI host must have at most {WORD_BITS} bits, not {interface.logit_bits!r}; "
                 "choose the result 'class'"
             )
-        field = _field_bytes(events.levels)
         return cls(
             config,
-            field,
-            math.gcd(max(1, config.bytes // field), events.map.channels),
+            math.gcd(config.bytes, events.map.channels),
             interface.tag_bits,
             (interface.classes if config.result == "logits" else 0) + bool(interface.tag_bits) + 1,
         )
@@ -110,24 +116,3 @@ class AxiFormat:
     def data_bits(self) -> int:
         """Width of TDATA of the input."""
         return 8 * self.config.bytes
-
-
-def _field_bytes(levels: int) -> int:
-    """Bytes that hold a level: 1, 2 or 4."""
-    needed = -(-levels.bit_length() // 8)
-    return 1 << (needed - 1).bit_length()
-
-
-def _check_input(interface: Interface, config: AxiConfig) -> None:
-    events = interface.input
-    if config.input == "dense" and _field_bytes(events.levels) > config.bytes:
-        raise InputError(
-            f"Bytes of a beat must hold a level up to {events.levels}, but {config.bytes!r} do not; choose "
-            f"{_field_bytes(events.levels)} or more"
-        )
-    fits = index_bits(events.map.channels) <= INDEX_BITS and events.levels.bit_length() <= LEVEL_BITS
-    if config.input == "events" and not fits:
-        raise InputError(
-            f"Events must have at most {1 << INDEX_BITS} channels and levels below {1 << LEVEL_BITS}, not "
-            f"{events.map.channels} and {events.levels}; choose the input 'dense'"
-        )

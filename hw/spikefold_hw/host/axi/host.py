@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Flow, In, Out
 
-from spikefold_hw.host.axi.config import WORD_BITS, AxiConfig, AxiFormat
+from spikefold_hw.host.axi.config import DEFAULT, WORD_BITS, AxiConfig, AxiFormat
 from spikefold_hw.host.axi.events import PackedEvents
 from spikefold_hw.host.axi.levels import PackedLevels
 from spikefold_hw.host.axi.lite import AxiLite, lite_members
@@ -76,7 +76,7 @@ class AxiHost(Component):
     def __init__(
         self,
         interface: Interface,
-        config: AxiConfig = AxiConfig(),  # noqa: B008 - it is frozen
+        config: AxiConfig = DEFAULT,
         gateware: Component | None = None,
         contents: Contents | None = None,
     ):

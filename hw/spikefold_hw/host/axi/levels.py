@@ -13,6 +13,8 @@ from spikefold_hw.host.dense import DenseWord, Word
 from spikefold_hw.streams import EventStream
 from spikefold_hw.typed import Component
 
+_BYTE = 8
+
 
 @dataclass(frozen=True)
 class AxisTransfer:
@@ -27,7 +29,7 @@ class AxisTransfer:
 class PackedLevels(Component):
     """Takes beats apart into words for `DenseEvents`.
 
-    A level lies in `AxiFormat.field` bytes, least significant first. TKEEP must be all ones, but in the last
+    A level is a byte. TKEEP must be all ones, but in the last
     beat of a packet, where the lowest bytes are kept, as many as whole words have. A beat that breaks this
     becomes one broken word, and so does a word with a level that has more bits than the block's levels.
 
@@ -55,7 +57,7 @@ class PackedLevels(Component):
 
     def __init__(self, events: EventStream, format: AxiFormat):  # noqa: A002 - as it is called
         self._format, self._level_bits = format, events.levels.bit_length()
-        self._words = format.config.bytes // (format.field * format.lanes)
+        self._words = format.config.bytes // format.lanes
         super().__init__(
             {
                 "i": In(stream.Signature(AxisBeat(format.data_bits, format.tag_bits))),
@@ -67,19 +69,18 @@ class PackedLevels(Component):
 
     def model(self, beats: Sequence[AxisTransfer]) -> Iterator[Word]:
         """The words of beats; the levels of a broken one are zeros."""
-        field, lanes = self._format.field, self._format.lanes
+        lanes = self._format.lanes
         for beat in beats:
             kept = beat.keep.index(False) if False in beat.keep else len(beat.keep)
-            broken = not kept or any(beat.keep[kept:]) or bool(kept % (field * lanes))
+            broken = not kept or any(beat.keep[kept:]) or bool(kept % lanes)
             broken |= not beat.last and kept < len(beat.keep)
             if broken:
                 yield Word((0,) * lanes, beat.last, True, beat.user)
                 continue
-            levels = [int.from_bytes(beat.data[k : k + field], "little") for k in range(0, kept, field)]
-            for k in range(0, len(levels), lanes):
-                word = tuple(levels[k : k + lanes])
+            for k in range(0, kept, lanes):
+                word = tuple(beat.data[k : k + lanes])
                 high = max(word) >> self._level_bits > 0
-                last = beat.last and k + lanes == len(levels)
+                last = beat.last and k + lanes == kept
                 yield Word((0,) * lanes if high else word, last, high, beat.user)
 
     def elaborate(self, platform: object) -> Module:
@@ -117,9 +118,10 @@ class PackedLevels(Component):
 
     def _pick(self, m: Module, place: Value, high: Signal) -> None:
         """The levels of the word at a place, and whether one of them has too many bits."""
-        lanes, width = self._format.lanes, 8 * self._format.field
-        word = Signal(lanes * width)
-        m.d.comb += word.eq(self.i.payload.data.word_select(place, lanes * width))
-        fields = [word[k * width : (k + 1) * width] for k in range(lanes)]
+        lanes, size = self._format.lanes, _BYTE * self._format.lanes
+        word = Signal(size)
+        words = [self.i.payload.data[k * size : (k + 1) * size] for k in range(self._words)]
+        m.d.comb += word.eq(Array(words)[place])
+        fields = [word[k * _BYTE : (k + 1) * _BYTE] for k in range(lanes)]
         m.d.comb += [self.o.payload.levels[k].eq(field[: self._level_bits]) for k, field in enumerate(fields)]
         m.d.comb += high.eq(Cat(field[self._level_bits :] for field in fields).any())
