@@ -45,6 +45,7 @@ Exit codes:
   4  a tool is missing; the message says how to install it
   5  an external tool failed, or the simulated design hung
   6  verification failed: a value or a cycle differs
+  7  an attached device does not answer, or is another one
 """
 
 _FLAGS = frozenset({"--json", "-v", "-vv", "--verbose", "-q", "--quiet", "--debug"})

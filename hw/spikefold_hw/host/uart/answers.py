@@ -5,7 +5,8 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold_hw.host.uart.cobs import LONGEST
-from spikefold_hw.host.uart.protocol import ANSWER_HEAD, CHECK_BYTES, HELLO_BYTES, Kind
+from spikefold_hw.host.uart.hello import HELLO_BYTES
+from spikefold_hw.host.uart.protocol import ANSWER_HEAD, CHECK_BYTES, Kind
 from spikefold_hw.parts.counters import VALUE_BITS
 from spikefold_hw.parts.memory import Contents, Rom
 from spikefold_hw.typed import Component

@@ -10,9 +10,10 @@ from spikefold_hw.host.registers import COUNTERS, Register, RegisterMap, own_add
 from spikefold_hw.host.uart.answers import Answers, logit_bytes
 from spikefold_hw.host.uart.bits import Receiver, Transmitter
 from spikefold_hw.host.uart.frames import Deframer, Framer
+from spikefold_hw.host.uart.hello import Hello, Trait
 from spikefold_hw.host.uart.inbox import Inbox
 from spikefold_hw.host.uart.levels import LevelDecoder
-from spikefold_hw.host.uart.protocol import VERSION, Hello, Mode, Trait
+from spikefold_hw.host.uart.protocol import VERSION, Mode
 from spikefold_hw.host.uart.rate import BitRate
 from spikefold_hw.interface import Interface
 from spikefold_hw.parts.memory import Contents
@@ -31,6 +32,8 @@ _ERRORS = (
     ("link_broken", "broken", "bytes without a stop bit"),
 )
 _ERROR_BITS = 16
+LINK_COUNTERS = tuple(name for name, _, _ in _ERRORS)
+"""Names of the registers that a UART host has beside those of every host, in their order."""
 
 
 def link_registers(interface: Interface) -> tuple[Register, ...]:
