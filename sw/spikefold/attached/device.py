@@ -179,10 +179,7 @@ class Device:
             As `simulate`.
         """
         golden, found = self.golden(x), self.simulate(x, progress=progress)
-        wrong = found.classes != golden.classes
-        if found.logits is not None:
-            wrong |= (found.logits != golden.logits).any(1)
-        return Comparison(len(wrong), int(wrong.sum()), found.seconds)
+        return Comparison(len(found.classes), found.differ_from(golden), found.seconds)
 
     def counters(self) -> dict[str, int]:
         """The device's counters by name; without a design those of the block by number.

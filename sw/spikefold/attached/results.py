@@ -1,6 +1,7 @@
 """Results out of answers."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,9 @@ from spikefold.attached.tally import Tally
 from spikefold_hw.host.uart.answers import class_bytes
 from spikefold_hw.host.uart.hello import Hello
 from spikefold_hw.host.uart.protocol import Answer, Kind
+
+if TYPE_CHECKING:
+    from spikefold.golden import Run
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class Inference:
     logits: NDArray[np.int64] | None
     seconds: float
     mended: Tally
+
+    def differ_from(self, golden: "Run") -> int:
+        """Number of samples with another class than the golden model's or, if there are logits, another one."""
+        wrong = self.classes != golden.classes
+        return int((wrong if self.logits is None else wrong | (self.logits != golden.logits).any(1)).sum())
 
 
 @dataclass(frozen=True)

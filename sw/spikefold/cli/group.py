@@ -16,6 +16,8 @@ from spikefold.cli.examples import examples
 from spikefold.cli.export import export
 from spikefold.cli.failure import check_stdout, fail, flush_stdout
 from spikefold.cli.import_ import import_
+from spikefold.cli.infer import infer
+from spikefold.cli.serve_sim import serve_sim
 from spikefold.cli.simulate import simulate
 from spikefold.cli.synth import synth
 from spikefold.cli.train import train
@@ -94,5 +96,8 @@ def main() -> None:  # noqa: D103 - the help is above
     pass
 
 
-for _command in (train, import_, compile_, verify, simulate, synth, analyze, demo, examples, export, cache):
+for _command in (
+    *(train, import_, compile_, verify, simulate, synth, infer, serve_sim, analyze, demo, examples, export),
+    cache,
+):
     main.add_command(_command)
