@@ -37,7 +37,7 @@ class Inference:
     mended: Tally
 
     def differ_from(self, golden: "Run") -> int:
-        """Number of samples with another class than the golden model's or, if there are logits, another one."""
+        """Number of samples with another class, or another logit if there are any, than the golden model."""
         wrong = self.classes != golden.classes
         return int((wrong if self.logits is None else wrong | (self.logits != golden.logits).any(1)).sum())
 

@@ -1,6 +1,6 @@
 """A block's streams on one side, a wire on the other."""
 
-from amaranth.hdl import Array, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,7 +29,6 @@ BUFFER_BITS = 9
 _ERRORS = (
     ("link_damaged", "damaged", "frames with a wrong checksum or form"),
     ("link_refused", "refused", "frames that were not taken: damaged, out of turn, or without room"),
-    ("link_broken", "broken", "bytes without a stop bit"),
 )
 _ERROR_BITS = 16
 LINK_COUNTERS = tuple(name for name, _, _ in _ERRORS)
@@ -147,7 +146,7 @@ class UartLink(Component):
         m.submodules.receiver = receiver = self._receiver
         m.submodules.transmitter = transmitter = self._transmitter
         m.submodules.deframer = deframer = Deframer()
-        m.submodules.framer = framer = Framer()
+        m.submodules.framer = framer = Framer(self._answers.longest)
         m.submodules.inbox = inbox = self._inbox
         m.submodules.answers = answers = self._answers
         connect(m, receiver.o, deframer.i)
@@ -198,20 +197,10 @@ class UartLink(Component):
             answers.loaded.eq(self.loaded),
             answers.load_error.eq(self.load_error),
             self.counter_select.eq(chosen - COUNTERS),
-            answers.value.eq(Mux(chosen >= self._registers[0].address, self._errors(m), self.counter_value)),
+            answers.value.eq(self.counter_value),
         ]
-
-    def _errors(self, m: Module) -> Value:
-        """The register of its own that is asked for."""
-        strobes = {
-            "damaged": self._inbox.damaged,
-            "refused": self._inbox.refused,
-            "broken": self._receiver.broken,
-        }
-        values = []
-        for name, strobe, _ in _ERRORS:
-            value = Signal(_ERROR_BITS, name=name)
-            m.d.sync += value.eq(value + strobes[strobe])
-            values.append(value)
-        place: Value = self._answers.chosen - self._registers[0].address
-        return Array(values)[place[:2]]
+        for register, (name, strobe, _) in zip(self._registers, _ERRORS, strict=True):
+            value = Signal(register.bits, name=name)
+            m.d.sync += value.eq(value + getattr(inbox, strobe))
+            with m.If(chosen == register.address):
+                m.d.comb += answers.value[: register.bits].eq(value)
