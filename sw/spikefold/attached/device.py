@@ -137,12 +137,18 @@ class Device:
         Raises
         ------
         InputError
-            If the samples do not fit.
+            If the samples do not fit, or there is none.
         LinkError
             If the device stops answering, its port is gone, or it has no weights and no design was given.
         """
         levels = self.encode(x)
+        if not len(levels):
+            raise InputError("Samples must be at least one, not 0")
         session = self._in_session(Mode.LOGITS if logits else 0)
+        if not session.loaded:
+            raise LinkError(
+                f"Device on {self._port.url!r} must have its weights before samples: load() them first"
+            )
         dense, largest = dense_levels(session.hello.events, levels), session.hello.register("largest_level")
         results = Results(len(dense), session.hello, logits)
         batch = Batch(len(dense), lambda k: pack_levels(dense[k], largest), session.first, self.mended)
