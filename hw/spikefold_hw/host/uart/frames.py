@@ -24,7 +24,7 @@ class Deframer(Component):
     o : Out(stream(8))
         Bytes of a frame, the four of its checksum with them, each in the cycle of its byte on the wire.
     ended : Out(1)
-        Strobe: a frame of at least one byte has ended. The next one may begin a cycle later.
+        Strobe, a cycle after the zero: a frame of at least one byte has ended.
     good : Out(1)
         In that cycle: its stuffing and its checksum are right.
     """
@@ -35,7 +35,7 @@ class Deframer(Component):
     good: Signal
 
     latency = 0
-    """Cycles from a byte on the wire to the byte of a frame, and from a zero to `ended`."""
+    """Cycles from a byte on the wire to the byte of a frame; from a zero to `ended` it is one more."""
 
     fewest_cycles = 9
     """Between two bytes."""
@@ -60,6 +60,8 @@ class Deframer(Component):
             ends.eq(self.i.payload == 0),
             self.o.payload.eq(Mux(left == 0, 0, self.i.payload)),
             self.o.valid.eq(self.i.valid & ~ends & inside),
+        ]
+        m.d.sync += [
             self.ended.eq(self.i.valid & ends & inside),
             self.good.eq((left == 0) & crc.match_detected),
         ]

@@ -201,6 +201,7 @@ class UartLink(Component):
         ]
         for register, (name, strobe, _) in zip(self._registers, _ERRORS, strict=True):
             value = Signal(register.bits, name=name)
-            m.d.sync += value.eq(value + getattr(inbox, strobe))
+            counts = Signal(name=f"counts_{strobe}")
+            m.d.sync += [counts.eq(getattr(inbox, strobe)), value.eq(value + counts)]
             with m.If(chosen == register.address):
                 m.d.comb += answers.value[: register.bits].eq(value)
