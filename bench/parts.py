@@ -70,20 +70,30 @@ def benchmark() -> Design:
     )
 
 
-def designs(folder: Path, fashion: Dataset, seeds: int) -> Iterator[tuple[str, Design, dict[str, Any]]]:
-    """Name, design and figures of whole designs."""
+def digits_design(folder: Path) -> Design:
+    """That of the demo, trained here."""
     train(RECIPE, folder / "digits.safetensors", progress=False)
     data = load_data(RECIPE.data.name, **RECIPE.data.keywords())
-    digits = spikefold.compile(
+    return spikefold.compile(
         nn.load(folder / "digits.safetensors"), name="digits", calibration=data.train_x[:]
     )
-    for device in ("ecp5-25k", "ice40-up5k"):
-        yield "digits", digits, placed(f"digits_{device}", digits, device, seeds)
-    cnn = spikefold.compile(
+
+
+def fashion_design(fashion: Dataset) -> Design:
+    """The CNN that ships as an example."""
+    return spikefold.compile(
         nn.load(HERE.parent / "examples" / "fashion.safetensors"),
         name="fashion",
         calibration=fashion.train_x[:64],
     )
+
+
+def designs(folder: Path, fashion: Dataset, seeds: int) -> Iterator[tuple[str, Design, dict[str, Any]]]:
+    """Name, design and figures of whole designs."""
+    digits = digits_design(folder)
+    for device in ("ecp5-25k", "ice40-up5k"):
+        yield "digits", digits, placed(f"digits_{device}", digits, device, seeds)
+    cnn = fashion_design(fashion)
     figures = {"fashion_cycles_interval": cnn.cycles(fashion.test_x[:20]).interval}
     yield "fashion", cnn, figures | placed("fashion", cnn, DEVICE, seeds)
 

@@ -25,8 +25,8 @@ _XC7_LUTS = {
 def resources_from_netlist(counts: Counter[str], device: Fpga) -> dict[str, int]:
     """``lut``, ``ff``, ``bram`` and ``dsp`` of a netlist with these cell ``counts``.
 
-    On ECP5 and iCE40 a LUT or RAM figure from the netlist is only a first count: packing turns carry chains
-    into LUTs, so nextpnr's figures replace those it has.
+    On ECP5, iCE40 and Gowin a LUT or RAM figure from the netlist is only a first count: packing turns
+    carry chains into LUTs, so nextpnr's figures replace those it has.
     """
     luts = sum(counts[name] * weight for name, weight in _LUTS[device.family].items())
     brams = sum(counts[name] * half for name, half in _HALF_BRAMS[device.family].items())
@@ -34,10 +34,22 @@ def resources_from_netlist(counts: Counter[str], device: Fpga) -> dict[str, int]
     return {"lut": luts, "ff": flip_flops, "bram": -(-brams // 2), "dsp": count_of(counts, DSP_BLOCKS)}
 
 
-_LUTS = {"ecp5": {"LUT4": 1, "CCU2C": 2}, "ice40": {"SB_LUT4": 1}, "xc7": _XC7_LUTS}
+_GOWIN_LUTS = {**{f"LUT{inputs}": 1 for inputs in range(1, 5)}, "ALU": 1, "RAM16SDP4": 4}
+_LUTS = {
+    "ecp5": {"LUT4": 1, "CCU2C": 2},
+    "ice40": {"SB_LUT4": 1},
+    "gowin": _GOWIN_LUTS,
+    "xc7": _XC7_LUTS,
+}
 _HALF_BRAMS = {
     "ecp5": {"DP16KD": 2, "PDPW16KD": 2},
     "ice40": {"SB_RAM40_4K": 2},
+    "gowin": dict.fromkeys(("SP", "SPX9", "SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9"), 2),
     "xc7": {"RAMB18E1": 1, "RAMB36E1": 2},  # 18 and 36 kbit: two of the former share a block
 }
-_FLIP_FLOPS = {"ecp5": ("TRELLIS_FF",), "ice40": ("SB_DFF",), "xc7": ("FDRE", "FDSE", "FDCE", "FDPE")}
+_FLIP_FLOPS = {
+    "ecp5": ("TRELLIS_FF",),
+    "ice40": ("SB_DFF",),
+    "gowin": ("DFF",),
+    "xc7": ("FDRE", "FDSE", "FDCE", "FDPE"),
+}

@@ -9,7 +9,11 @@ from typing import Any
 MULTIPLIERS = frozenset(
     ("$mul", "$macc", "$macc_v2", "$div", "$mod", "$divfloor", "$modfloor", "$pow")  # before mapping
 )
-DSP_BLOCKS = frozenset(("MULT18X18D", "MULT9X9D", "ALU54B", "ALU24B", "SB_MAC16", "DSP48E1"))
+_GOWIN_DSP = (
+    *("MULT9X9", "MULT18X18", "MULT36X36", "ALU54D"),
+    *("MULTALU18X18", "MULTALU36X18", "MULTADDALU18X18"),
+)
+DSP_BLOCKS = frozenset(("MULT18X18D", "MULT9X9D", "ALU54B", "ALU24B", "SB_MAC16", "DSP48E1", *_GOWIN_DSP))
 
 Bit = int | str
 """A net, or a constant: "0", "1", "x"."""

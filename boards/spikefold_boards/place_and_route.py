@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,9 +18,13 @@ _logger = logging.getLogger(__name__)
 _PROCESSES = 2
 ROUTER_SECONDS = 300.0
 """How long a router may take at most where there is another one to try."""
+SITES = "sites.cst"
+"""Where each port is of a design that is placed without a board, if place and route wants to be told."""
+
 _OPTIONS = {
     "ecp5": ("--lpf-allow-unconstrained",),
     "ice40": ("--pcf-allow-unconstrained",),
+    "gowin": ("--vopt", f"cst={SITES}"),
 }
 # Only what the log calls a failure: targets of 100, 150 and 250 MHz gave the same placement.
 _TARGET_MHZ = 150
@@ -50,12 +54,14 @@ def place_and_route(
     directory: Path,
     mhz: float | None = None,
     timeout: float | None = None,
+    on_board: Callable[[int], tuple[str, ...]] | None = None,
 ) -> Placement:
     """Place and route `MAPPED` in ``directory`` with each of ``seeds``; the fastest result.
 
     Up to two runs work at once. Of equal results the lowest seed wins, so that the answer does not depend
     on which run ended first. A design fits if it could be placed with any seed. A run takes at most
-    ``timeout`` seconds, and at most `ROUTER_SECONDS` where the device has another router to try.
+    ``timeout`` seconds, and at most `ROUTER_SECONDS` where the device has another router to try. Pins go
+    anywhere, unless ``on_board`` gives, for a seed, the arguments that say where, and what to write.
 
     Raises
     ------
@@ -66,7 +72,7 @@ def place_and_route(
     """
     target = _TARGET_MHZ if mhz is None else mhz
     with ThreadPoolExecutor(_PROCESSES) as pool, Leash() as leash:
-        one = _Nextpnr(tool, device, directory, target, timeout, leash)
+        one = _Nextpnr(tool, device, directory, target, timeout, leash, on_board)
         placements = list(pool.map(one.place, seeds))
     fitting = [placement for placement in placements if placement.reason is None]
     return max(fitting, key=lambda placement: placement.fmax_mhz or 0, default=placements[0])
@@ -82,6 +88,7 @@ class _Nextpnr:
     mhz: float
     timeout: float | None
     leash: Leash
+    on_board: Callable[[int], tuple[str, ...]] | None
 
     def place(self, seed: int) -> Placement:
         """The result of the first router that ends in time."""
@@ -105,7 +112,7 @@ class _Nextpnr:
         report = f"report{seed}.json"
         arguments = (
             *self.device.arguments,
-            *_OPTIONS[self.device.family],
+            *(_OPTIONS[self.device.family] if self.on_board is None else self.on_board(seed)),
             *("--json", MAPPED, "--report", report, "--seed", str(seed)),
             *("--freq", f"{self.mhz:g}", "--timing-allow-fail"),
             *(() if router is None else ("--router", router)),

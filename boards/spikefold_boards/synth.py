@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -17,12 +17,12 @@ from spikefold_boards.cells import resources_from_netlist
 from spikefold_boards.fpgas import Fpga, find_fpga
 from spikefold_boards.harness import port_bits, serial_harness
 from spikefold_boards.netlist import DSP_BLOCKS, Netlist, count_of
-from spikefold_boards.place_and_route import Placement, compare_capacity, place_and_route
+from spikefold_boards.place_and_route import SITES, Placement, compare_capacity, place_and_route
 from spikefold_boards.result import SynthResult
 from spikefold_boards.yosys import Elaborated, copy_files, copy_without_images, elaborate, map_to_device
 
 _logger = logging.getLogger(__name__)
-_FLOW_VERSION = "4"  # part of the cache key: raise it with any change that can change a result
+_FLOW_VERSION = "5"  # part of the cache key: raise it with any change that can change a result
 _RESULT = "result.json"
 
 Progress = Callable[[str], None]
@@ -47,8 +47,8 @@ def synthesize(
     artefact
         The design. Its ports need not be known; its clock's frequency is what place and route aims at.
     device
-        ``ecp5-85k``, ``ecp5-25k``, ``ice40-up5k``, ``ice40-hx8k`` (placed and routed) or ``xc7`` (an
-        XC7A35T; resources only, as no open place and route exists).
+        ``ecp5-85k``, ``ecp5-25k``, ``ice40-up5k``, ``ice40-hx8k``, ``gowin-9k``, ``gowin-20k`` (placed and
+        routed) or ``xc7`` (an XC7A35T; resources only, as no open place and route exists).
     cache
         Folder of earlier results; None stands for the user's cache folder. A result is found again by the
         content of all files, the settings and the tools' versions. ``use_cache=False`` neither reads nor
@@ -75,7 +75,7 @@ def synthesize(
     """
     if timeout is not None and not timeout > 0:
         raise InputError(f"Limit of time must be a positive number of seconds, not {timeout!r}")
-    flow = _Flow(artefact, find_fpga(device).at_speed(speed), _check_seeds(seed, seeds), timeout, progress)
+    flow = _Flow(artefact, find_fpga(device).at_speed(speed), check_seeds(seed, seeds), timeout, progress)
     results, key = Cache("results", cache), flow.key()
     if use_cache and (entry := results.find(key)) is not None:
         return replace(SynthResult.from_json(json.loads((entry / _RESULT).read_text("utf-8"))), cached=True)
@@ -102,7 +102,8 @@ def count_multipliers(artefact: Artefact) -> int:
         return elaborate(tool, bare, directory, TIMEOUT).multipliers
 
 
-def _check_seeds(seed: int, seeds: int) -> range:
+def check_seeds(seed: int, seeds: int) -> range:
+    """The seeds from ``seed`` on, so many; raises InputError if a number is out of range."""
     if seed < 0:
         raise InputError(f"Seed must be a non-negative integer, not {seed!r}")
     if seeds < 1:
@@ -126,17 +127,12 @@ class _Flow:
         return [find_tool(name) for name in names if name is not None]
 
     def key(self) -> str:
-        files = {f"rtl {k} {path.name}": path for k, path in enumerate(self.artefact.rtl)}
-        files |= {f"mem {path.name}": path for path in self.artefact.images}
         clock = self.artefact.clock
         return key_of(
             {
-                **{name: path.read_bytes() for name, path in files.items()},
-                **{f"tool {tool.name}": tool.version for tool in self.tools},
+                **ingredients(self.artefact, self.tools),
                 "flow": _FLOW_VERSION,
                 "result": " ".join(field.name for field in fields(SynthResult)),
-                "top": self.artefact.top,
-                "images": str(self.artefact.mem is not None),
                 "clock": f"{clock.port} {clock.reset} {clock.mhz}",
                 "part": self.device.part,
                 "seeds": str(self.seeds),
@@ -165,30 +161,58 @@ class _Flow:
         if self.device.place_and_route is None:
             return compare_capacity(resources_from_netlist(netlist.count(), self.device), self.device)
         self.progress(f"placing and routing on {self.device.name}")
+        if self.device.sites:
+            sites = zip(netlist.ports, self.device.sites, strict=False)
+            lines = (f'IO_LOC "{port}" {site};\n' for port, site in sites)
+            (directory / SITES).write_text("".join(lines), "utf-8")
         mhz = self.artefact.clock.mhz
         return place_and_route(self.tools[1], self.device, self.seeds, directory, mhz, self.timeout)
 
     def _result(
         self, elaborated: Elaborated, netlist: Netlist, placement: Placement, harness: bool
     ) -> SynthResult:
-        counts = netlist.count()
-        figures = resources_from_netlist(counts, self.device)
-        for figure, name in self.device.resources.items():
-            figures[figure] = placement.utilization.get(name, {"used": 0})["used"]
-        return SynthResult(
-            device=self.device.name,
-            part=self.device.part,
-            fits=placement.reason is None,
-            reason=placement.reason,
-            **figures,
-            multipliers=elaborated.multipliers + count_of(counts, DSP_BLOCKS),
-            fmax_mhz=placement.fmax_mhz,
-            critical_path=placement.critical_path,
-            utilization=placement.utilization,
-            harness=harness,
-            seed=placement.seed,
-            router=placement.router,
-            seconds=0.0,
-            cached=False,
-            tools={tool.name: tool.version for tool in self.tools},
-        )
+        return result_of(self.device, elaborated, netlist, placement, harness, self.tools)
+
+
+def ingredients(artefact: Artefact, tools: Iterable[Tool]) -> dict[str, str | bytes]:
+    """What a result of these tools depends on, as far as the design's files and the tools themselves go."""
+    files = {f"rtl {k} {path.name}": path for k, path in enumerate(artefact.rtl)}
+    files |= {f"mem {path.name}": path for path in artefact.images}
+    return {
+        **{name: path.read_bytes() for name, path in files.items()},
+        **{f"tool {tool.name}": tool.version for tool in tools},
+        "top": artefact.top,
+        "images": str(artefact.mem is not None),
+    }
+
+
+def result_of(
+    device: Fpga,
+    elaborated: Elaborated,
+    netlist: Netlist,
+    placement: Placement,
+    harness: bool,
+    tools: Iterable[Tool],
+) -> SynthResult:
+    """What is known of a design on ``device`` after its last step; the seconds are left to the caller."""
+    counts = netlist.count()
+    figures = resources_from_netlist(counts, device)
+    for figure, name in device.resources.items():
+        figures[figure] = placement.utilization.get(name, {"used": 0})["used"]
+    return SynthResult(
+        device=device.name,
+        part=device.part,
+        fits=placement.reason is None,
+        reason=placement.reason,
+        **figures,
+        multipliers=elaborated.multipliers + count_of(counts, DSP_BLOCKS),
+        fmax_mhz=placement.fmax_mhz,
+        critical_path=placement.critical_path,
+        utilization=placement.utilization,
+        harness=harness,
+        seed=placement.seed,
+        router=placement.router,
+        seconds=0.0,
+        cached=False,
+        tools={tool.name: tool.version for tool in tools},
+    )

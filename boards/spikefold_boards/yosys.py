@@ -13,9 +13,11 @@ from spikefold.flow.tools import Tool
 from spikefold.formats.text import read_verilog
 from spikefold_boards.block_ram import absorb_output_registers
 from spikefold_boards.carry_chain import fold_addends
+from spikefold_boards.contents.fill import blocks_of, fill, read_images
+from spikefold_boards.contents.roms import BLOCK_RAMS, RomShape, black_box, rom_verilog
 from spikefold_boards.fpgas import Fpga
 from spikefold_boards.netlist import MULTIPLIERS, Netlist, count_of
-from spikefold_boards.passes import ELABORATED, HARNESS, MAPPED, elaboration, mapping
+from spikefold_boards.passes import BLACK_BOXES, ELABORATED, HARNESS, MAPPED, ROMS, elaboration, mapping
 
 _READMEM = re.compile(r"\$readmem[hb]\s*\([^;]*\)\s*;")
 
@@ -46,6 +48,8 @@ def copy_without_images(artefact: Artefact, directory: Path) -> None:
 
 def elaborate(tool: Tool, artefact: Artefact, directory: Path, timeout: float | None = None) -> Elaborated:
     """Elaborate the copy of ``artefact`` in ``directory``; leaves ``design.il`` there for `map_to_device`."""
+    boxes = "".join(black_box(shape) for shape in _roms(directory))
+    (directory / BLACK_BOXES).write_text(boxes, "utf-8")
     _run_script(tool, "elaborate.ys", elaboration(artefact), directory, timeout)
     netlist = Netlist.read(directory / ELABORATED, artefact.top)
     return Elaborated(netlist.ports, count_of(netlist.count(), MULTIPLIERS))
@@ -61,13 +65,25 @@ def map_to_device(
     if harness is not None:
         (directory / HARNESS).write_text(harness, "utf-8")
         top = f"{top}_harness"
-    _run_script(tool, "map.ys", mapping(top, device, harness is not None), directory, timeout)
+    roms, ram = _roms(directory), BLOCK_RAMS.get(device.family)
+    names = [rom.module for rom in roms]
+    files = [f"{name}.v" for name in names] if ram is None else [ROMS]
+    if ram is not None:
+        (directory / ROMS).write_text("".join(rom_verilog(rom, ram) for rom in roms), "utf-8")
+    _run_script(tool, "map.ys", mapping(top, device, harness is not None, names, files), directory, timeout)
     netlist = Netlist.read(directory / MAPPED, top)
     if device.family == "ecp5":
         absorb_output_registers(netlist)
         fold_addends(netlist)
+    if ram is not None:
+        fill(netlist, ram, read_images(blocks_of(netlist), directory / MEMORY_FOLDER))
         netlist.write(directory / MAPPED)
     return netlist
+
+
+def _roms(directory: Path) -> list[RomShape]:
+    """The read-only memories in block RAM among the Verilog files."""
+    return [shape for path in sorted(directory.glob("*.v")) if (shape := RomShape.of(path.stem)) is not None]
 
 
 def _run_script(tool: Tool, name: str, lines: Sequence[str], directory: Path, timeout: float | None) -> None:

@@ -18,7 +18,7 @@ from spikefold.formats.text import read_verilog
 from spikefold_sim.fst import fst_support
 from spikefold_sim.runtime import find_runtime, use_runtime
 from spikefold_sim.verilator import FAST, FLAGS, OBJECTS, SLOW, make, verilate
-from spikefold_sim.wrapper import TOP, wrapper_header, wrapper_verilog
+from spikefold_sim.wrapper import TOP, wire_verilog, wrapper_header, wrapper_verilog
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ TOLD = {"told": True}
 
 ICARUS_IMAGE = "sim.vvp"
 
+_WRAPPER = f"{TOP}.v"
 _ICARUS_FLAGS = ("-g2012", "-s", TOP, "-o", ICARUS_IMAGE)
 _TRACES = {"fst": ("--trace-fst",), "vcd": ("--trace-vcd",)}
 
@@ -56,21 +57,36 @@ def build_traced(tool: Tool, artefact: Artefact, cache: Cache, trace: str) -> Pa
     return _VerilatorBuild(tool, artefact, texts, (), _TRACES[trace], extra, variables).find(cache)
 
 
+def build_wire(tool: Tool, artefact: Artefact, cache: Cache) -> Path:
+    """Folder with an executable whose pins `rx` and `tx` end at a pseudo-terminal, see `wire.cpp`."""
+    texts = {_WRAPPER: wire_verilog(artefact), "wire.cpp": _source("wire.cpp")}
+    return _VerilatorBuild(tool, artefact, texts, ()).find(cache)
+
+
 def _texts(artefact: Artefact, cocotb_main: str) -> dict[str, str]:
-    package = resources.files("spikefold_sim")
-    sources = {name: package.joinpath(name).read_text() for name in ("main.cpp", "native.cpp")}
-    return {"harness.h": wrapper_header(artefact.streams), "cocotb_main.h": cocotb_main, **sources}
+    return {
+        _WRAPPER: wrapper_verilog(artefact),
+        "harness.h": wrapper_header(artefact.streams),
+        "cocotb_main.h": cocotb_main,
+        **{name: _source(name) for name in ("main.cpp", "native.cpp")},
+    }
+
+
+def _source(name: str) -> str:
+    return resources.files("spikefold_sim").joinpath(name).read_text()
 
 
 def build_icarus(tool: Tool, artefact: Artefact, cache: Cache) -> Path:
     """Folder with the compiled image `ICARUS_IMAGE`."""
 
+    texts = {_WRAPPER: wrapper_verilog(artefact)}
+
     def build(folder: Path) -> None:
         _announce(tool, artefact)
-        files = _write_sources(artefact, folder, {})
+        files = _write_sources(artefact, folder, texts)
         run(tool, (*_ICARUS_FLAGS, *files), folder, timeout=TIMEOUT)
 
-    return cache.get(_key(tool, artefact, {}, _ICARUS_FLAGS), build)
+    return cache.get(_key(tool, artefact, texts, _ICARUS_FLAGS), build)
 
 
 @dataclass(frozen=True)
@@ -80,7 +96,7 @@ class _VerilatorBuild:
     Attributes
     ----------
     texts, flags
-        Files, and flags of Verilator.
+        Files, the harness among them, and flags of Verilator.
     runtime_flags, runtime_texts
         Those among them on which Verilator's runtime depends, too.
     variables
@@ -125,7 +141,6 @@ def _key(tool: Tool, artefact: Artefact, texts: Mapping[str, str], flags: Sequen
         {
             **sources,
             **texts,
-            "wrapper": wrapper_verilog(artefact),
             "tool": f"{tool.name} {tool.version} {tool.command[0]}",
             "cocotb": metadata.version("cocotb"),
             "flags": "\n".join(flags),
@@ -135,8 +150,7 @@ def _key(tool: Tool, artefact: Artefact, texts: Mapping[str, str], flags: Sequen
 
 def _write_sources(artefact: Artefact, folder: Path, texts: Mapping[str, str]) -> list[str]:
     """Copy everything into the build folder; the names of the Verilog files, the harness first."""
-    names = [f"{TOP}.v"]
-    (folder / names[0]).write_text(wrapper_verilog(artefact))
+    names = [_WRAPPER]
     for number, path in enumerate(artefact.rtl):
         names.append(f"design_{number}.v")
         (folder / names[-1]).write_text(read_verilog(path), "utf-8")

@@ -47,6 +47,16 @@ def wrapper_verilog(artefact: Artefact) -> str:
     )
 
 
+def wire_verilog(artefact: Artefact) -> str:
+    """Verilog text of `sim_top` around a design with a host on a UART: its four pins and nothing else."""
+    clock = artefact.clock
+    return (
+        f"module {TOP} (input wire clk, input wire rst, input wire rx, output wire tx);\n"
+        f"  {artefact.top} dut (.{clock.port}(clk), .{clock.reset}(rst), .rx(rx), .tx(tx));\n"
+        "endmodule\n"
+    )
+
+
 def wrapper_header(ports: Ports) -> str:
     """C++ text that tells `native.cpp` the shape of `sim_top`."""
     events = [f"        case {k}: return top.event_{k};" for k in range(len(ports.probes))]

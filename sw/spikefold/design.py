@@ -291,12 +291,16 @@ class Design:
         """Synthesize, and place and route where an open tool can; see `spikefold_boards.synth`."""
         options: dict[str, Any] = {} if progress is None else {"progress": progress}
         options |= {"speed": speed, "seeds": seeds, "use_cache": use_cache, "timeout": timeout}
-        with self._artefact() as artefact:
+        with self.artefact() as artefact:
             return synthesize(artefact, device, **options)
 
     def verilog(self) -> Mapping[str, str]:
         """The Verilog files by name; checked to hold no multiplier."""
         return self._emission.verilog
+
+    def lint(self) -> str:
+        """Verilator's waivers for the Verilog."""
+        return self._emission.lint
 
     @cached_property
     def _emission(self) -> Emission:
@@ -317,7 +321,7 @@ class Design:
             If `path` holds something else.
         """
         path, files = as_path("Output", path), self._files
-        files |= {LINT: self._emission.lint.encode(), "report.html": report_html(self.summary).encode()}
+        files |= {LINT: self.lint().encode(), "report.html": report_html(self.summary).encode()}
         top = top_name(self.name)
         self.digest = write_build(path, self.network, self.architecture, self.plan, top, files, self.info)
         self.path = path
@@ -339,7 +343,7 @@ class Design:
         return beats
 
     @contextmanager
-    def _artefact(self) -> Iterator[Artefact]:
+    def artefact(self) -> Iterator[Artefact]:
         """The design as files that nobody else sees: copied from its build, or written anew.
 
         A build from elsewhere runs only if its files are those that would be written; one that was replaced
@@ -371,7 +375,7 @@ class Design:
     @property
     def _runs(self) -> Runs:
         load = load_frame(self.images) if self.interface.loaded else b""
-        return Runs(self.interface, load, self._artefact, self._gateware)
+        return Runs(self.interface, load, self.artefact, self._gateware)
 
 
 def load(path: Path | str) -> Design:

@@ -1,10 +1,13 @@
 """Small designs, and a cache that the tests of one run share and no other run sees."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from spikefold.flow.artefact import Artefact
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 COUNTER = """
 module image #(parameter MEM_DIR = "nowhere", parameter FILE = "none.mem")(

@@ -60,8 +60,12 @@ module DP16KD (
 
   // One memory bit by bit: word, byte of nine bits, bit.
   reg [64*288-1:0] rows;
-  integer k;
-  initial for (k = 0; k < 1024; k = k + 1) rows[18*k +: 18] = INITVAL[20*k +: 18];
+  wire [64*288-1:0] first_rows;
+  genvar k;
+  generate for (k = 0; k < 1024; k = k + 1) begin : word
+    assign first_rows[18*k +: 18] = INITVAL[20*k +: 18];
+  end endgenerate
+  initial #1 rows = first_rows;
 
   // Where an address begins among the bits, and which bits from there on a width has.
   function integer first(input [13:0] address, input integer width);

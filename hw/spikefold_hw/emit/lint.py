@@ -1,5 +1,7 @@
 """Verilator's waivers: what it may not complain of in the core, and why."""
 
+from spikefold_hw.emit.shell import Shell
+
 _RULES: tuple[tuple[str, str, str], ...] = (
     # (reason, rule, what the message says)
     ("The core holds all of its modules.", "DECLFILENAME", "*"),
@@ -18,24 +20,24 @@ _RULES: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def lint_waivers(name: str, images: bool) -> str:
+def lint_waivers(shell: Shell, images: bool) -> str:
     """Text of the waiver file of a design: rules for its core; the other files need none.
 
     Parameters
     ----------
-    name
-        Of the design.
+    shell
+        What the top is called.
     images
         Whether a memory reads its contents from a file; else the top has a parameter that nothing needs.
     """
     lines = [
-        f"// Use: verilator --lint-only -Wall lint.vlt --top-module {name}_top rtl/*.v",
+        f"// Use: verilator --lint-only -Wall lint.vlt --top-module {shell.top} rtl/*.v",
         "`verilator_config",
     ]
     for reason, rule, match in _RULES:
         lines.append(f"// {reason}")
         pattern = "" if match == "*" else f' -match "{match}"'
-        lines.append(f'lint_off -rule {rule} -file "*{name}_core.v"{pattern}')
+        lines.append(f'lint_off -rule {rule} -file "*{shell.core}.v"{pattern}')
     if not images:
-        lines += ["// All memories are loaded.", f'lint_off -rule UNUSEDPARAM -file "*{name}_top.v"']
+        lines += ["// All memories are loaded.", f'lint_off -rule UNUSEDPARAM -file "*{shell.top}.v"']
     return "\n".join(lines) + "\n"

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Flow
 from spikefold_hw.emit.description import Description
 from spikefold_hw.emit.header import header
 from spikefold_hw.emit.memories import FOLDER
+from spikefold_hw.emit.shell import Shell
 from spikefold_hw.typed import Component
 
 
@@ -29,24 +30,19 @@ class _Port:
         return f"{self.direction} wire {sign}{bits}{self.name}"
 
 
-def top_name(name: str) -> str:
-    """Name of the top module of a design."""
-    return f"{name}_top"
-
-
-def top_verilog(component: Component, name: str, description: Description, images: bool) -> str:
+def top_verilog(component: Component, shell: Shell, description: Description, images: bool) -> str:
     """Text of the top: its header, its ports with their meaning, and the core.
 
     Parameters
     ----------
-    component, name, description
+    component, shell, description
         As `emit`.
     images
         Whether a memory in the core reads its contents from a file.
     """
     members = component.signature.members.items()
-    ports = [_Port("clk", "input", Shape(1)), _Port("rst", "input", Shape(1))]
-    joins = [".clk(clk)", ".rst(rst)"]
+    ports = [_Port(shell.clock, "input", Shape(1)), _Port(shell.reset, "input", Shape(1))]
+    joins = [f".clk({shell.clock})", f".rst({'~' * shell.active_low}{shell.reset})"]
     for member, flow in members:
         own, joined = _stream(member, flow) if flow.is_signature else _plain(member, flow)
         ports += own
@@ -54,23 +50,20 @@ def top_verilog(component: Component, name: str, description: Description, image
     folder = f"#(.{FOLDER}({FOLDER})) " if images else ""
     streams = any(flow.is_signature for _, flow in members)
     declared, joined_text = (
-        "\n".join(_declared(ports, _MEANINGS | dict(description.ports))),
+        "\n".join(_declared(ports, shell.meanings | dict(description.ports))),
         ",\n  ".join(joins),
     )
     return f"""\
-{header(name, description, streams)}module {top_name(name)} #(
+{header(shell, description, streams)}module {shell.top} #(
   parameter {FOLDER} = "mem"
 ) (
 {declared}
 );
-{name}_core {folder}core (
+{shell.core} {folder}core (
   {joined_text}
 );
 endmodule
 """
-
-
-_MEANINGS = {"clk": "clock; everything happens at its rising edge", "rst": "synchronous reset, active high"}
 
 
 def _declared(ports: list[_Port], meanings: dict[str, str]) -> Iterator[str]:

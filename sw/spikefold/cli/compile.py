@@ -56,7 +56,9 @@ Examples:
 )
 @options_of(*map(config_of, ARCHITECTURES))
 @click.option(
-    "--device", help="Compare memory with the block RAM of ecp5-85k, ecp5-25k, ice40-up5k, ice40-hx8k or xc7."
+    "--device",
+    help="Compare memory with the block RAM of ecp5-85k, ecp5-25k, ice40-up5k, ice40-hx8k, gowin-9k, "
+    "gowin-20k or xc7.",
 )
 @click.option("--data", help="As in recipes: digits, fashion, cifar10:FOLDER, ..; default: the model's own.")
 @click.option(

@@ -9,6 +9,8 @@ import click
 
 from spikefold import __version__
 from spikefold.cli.analyze import analyze
+from spikefold.cli.bitstream import bitstream
+from spikefold.cli.boards import boards
 from spikefold.cli.cache import cache
 from spikefold.cli.compile import compile_
 from spikefold.cli.demo import demo
@@ -16,6 +18,9 @@ from spikefold.cli.examples import examples
 from spikefold.cli.export import export
 from spikefold.cli.failure import check_stdout, fail, flush_stdout
 from spikefold.cli.import_ import import_
+from spikefold.cli.infer import infer
+from spikefold.cli.patch import patch
+from spikefold.cli.serve_sim import serve_sim
 from spikefold.cli.simulate import simulate
 from spikefold.cli.synth import synth
 from spikefold.cli.train import train
@@ -45,6 +50,7 @@ Exit codes:
   4  a tool is missing; the message says how to install it
   5  an external tool failed, or the simulated design hung
   6  verification failed: a value or a cycle differs
+  7  an attached device does not answer, or is another one
 """
 
 _FLAGS = frozenset({"--json", "-v", "-vv", "--verbose", "-q", "--quiet", "--debug"})
@@ -93,5 +99,8 @@ def main() -> None:  # noqa: D103 - the help is above
     pass
 
 
-for _command in (train, import_, compile_, verify, simulate, synth, analyze, demo, examples, export, cache):
+for _command in (
+    *(train, import_, compile_, verify, simulate, synth, bitstream, patch, boards, infer, serve_sim),
+    *(analyze, demo, examples, export, cache),
+):
     main.add_command(_command)

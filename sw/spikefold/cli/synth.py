@@ -28,7 +28,9 @@ Examples:
 @click.command(help=_HELP)
 @click.argument("build", type=click.Path(path_type=Path))
 @click.option(
-    "--device", required=True, help="ecp5-85k, ecp5-25k, ice40-up5k, ice40-hx8k or xc7 (resources only)."
+    "--device",
+    required=True,
+    help="ecp5-85k, ecp5-25k, ice40-up5k, ice40-hx8k, gowin-9k, gowin-20k or xc7 (resources only).",
 )
 @click.option("--speed", type=int, help="Speed grade of an ECP5: 6 (default), 7 or 8.")
 @click.option("--seeds", type=int, default=1, show_default=True, help="Placements to try.")
@@ -66,7 +68,12 @@ def synth(
 
 
 def _sheet(found: "SynthResult") -> Sheet:
-    rows = [
+    return Sheet(f"{found.device} ({found.part})", figures(found))
+
+
+def figures(found: "SynthResult") -> list[tuple[str, str]]:
+    """What and how fast it is, for people; whether it fits comes first."""
+    return [
         ("fits", "yes" if found.fits else f"no: {found.reason}"),
         ("LUTs", str(found.lut)),
         ("flip-flops", str(found.ff)),
@@ -76,7 +83,6 @@ def _sheet(found: "SynthResult") -> Sheet:
         ("Fmax", fmax_text(found)),
         ("seconds", f"{found.seconds:.1f}" + (" (cached)" if found.cached else "")),
     ]
-    return Sheet(f"{found.device} ({found.part})", rows)
 
 
 def fmax_text(found: "SynthResult") -> str:

@@ -60,13 +60,12 @@ class Program:
     extra: str = "synth"
 
 
-def _yowasp(program: str) -> Package:
-    """The WebAssembly build of a program."""
-    module = f"yowasp_{program}".replace("-", "_")
+def _yowasp(program: str, package: str | None = None) -> Package:
+    """The WebAssembly build of a program; the package carries its name unless it is given."""
+    package = f"yowasp-{package or program}"
+    module = package.replace("-", "_")
     function = f"run_{program}".replace("-", "_")
-    return Package(
-        f"yowasp-{program}", module, f"import sys, {module}; sys.exit({module}.{function}(sys.argv[1:]))"
-    )
+    return Package(package, module, f"import sys, {module}; sys.exit({module}.{function}(sys.argv[1:]))")
 
 
 # Native yosys comes first: half the time of the WebAssembly build, which also needs half a minute to be
@@ -83,6 +82,29 @@ PROGRAMS: Mapping[str, Program] = {
         Program("yosys", "Yosys", "yosys", (_PYOSYS, _yowasp("yosys")), version_flag="-V"),
         Program("nextpnr-ecp5", "nextpnr-ecp5", "nextpnr-ecp5", (_yowasp("nextpnr-ecp5"),)),
         Program("nextpnr-ice40", "nextpnr-ice40", "nextpnr-ice40", (_yowasp("nextpnr-ice40"),)),
+        Program(
+            name="nextpnr-himbaechel-gowin",
+            title="nextpnr for Gowin",
+            executable="nextpnr-himbaechel",
+            packages=(_yowasp("nextpnr-himbaechel-gowin"),),
+            extra="boards",
+        ),
+        Program("ecppack", "ecppack", "ecppack", (_yowasp("ecppack", "nextpnr-ecp5"),)),
+        Program(
+            name="icepack",
+            title="icepack",
+            executable="icepack",
+            packages=(_yowasp("icepack", "nextpnr-ice40"),),
+            version_flag="-h",  # it has no version of its own
+        ),
+        Program(
+            name="gowin_pack",
+            title="gowin_pack",
+            executable="gowin_pack",
+            packages=(Package("Apycula", "apycula", "from apycula.gowin_pack import main; main()"),),
+            version_flag="-h",
+            extra="boards",
+        ),
         Program(
             name="verilator",
             title="Verilator",

@@ -48,6 +48,10 @@ class Leash:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.cut()
+
+    def cut(self) -> None:
+        """End the runs that go on, and every one that begins later."""
         with self._lock:
             self._cut = True
             for each in self._runs:

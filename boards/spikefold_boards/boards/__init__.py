@@ -1,0 +1,1 @@
+"""Boards: their pins, clocks and bitstreams."""

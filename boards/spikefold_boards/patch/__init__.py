@@ -1,0 +1,1 @@
+"""Other memory contents for a design that is placed and routed."""
