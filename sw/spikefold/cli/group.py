@@ -17,6 +17,7 @@ from spikefold.cli.demo import demo
 from spikefold.cli.examples import examples
 from spikefold.cli.export import export
 from spikefold.cli.failure import check_stdout, fail, flush_stdout
+from spikefold.cli.images import images
 from spikefold.cli.import_ import import_
 from spikefold.cli.patch import patch
 from spikefold.cli.simulate import simulate
@@ -105,6 +106,7 @@ for _command in (
     synth,
     bitstream,
     patch,
+    images,
     boards,
     analyze,
     demo,
