@@ -108,7 +108,7 @@ class LayerStage(LayerShape, Stage):
         if not isinstance(built, LayerStage):
             return super().check_fit(built)
         for field in asdict(self):
-            if field != "widths":
+            if field not in ("widths", "word"):
                 what = f"{field.capitalize()} of {self.name!r}"
                 check_same(what, getattr(self, field), getattr(built, field))
         for field, bits in asdict(self.widths).items():
