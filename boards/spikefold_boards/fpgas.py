@@ -17,12 +17,13 @@ class Fpga:
     ``pins`` is the number of pins a design can use in the chosen package. ``block_ram_bits`` is what the
     block RAMs hold together, parity bits left out, as memories here are cut to widths without them:
     208 and 56 blocks of 16 kbit on ECP5 (Lattice FPGA-DS-02012, table 1.1), 30 of 4 kbit on iCE40 UP5K
-    (FPGA-DS-02008, table 1.1; its SPRAM cannot be filled by the bitstream), 32 of them on iCE40 HX8K
+    (FPGA-DS-02008, table 1.1), 32 of them on iCE40 HX8K
     (FPGA-DS-02029, table 1.1), 26 and 46 of 16 kbit on GW1NR-9 and GW2AR-18 (Gowin DS117E and DS226E),
     50 of 32 kbit on XC7A35T (Xilinx DS180, table 4). ``luts`` is how many LUTs there are. ``variant`` is
     what yosys calls a member of the family. ``routers`` are nextpnr's routers to try, one after the other,
     where the first may not end; empty for the tool's own choice alone. ``speeds`` are the speed grades, the
     usual one first, empty where there is but one; ``part`` and ``arguments`` name the one that was chosen.
+    ``sprams`` is how many single-port RAMs of 16384 words of 16 bits there are, which start empty.
     ``sites`` are pins for a design that is placed without a board, where place and route wants to be told.
     """
 
@@ -37,6 +38,7 @@ class Fpga:
     variant: str = ""
     routers: tuple[str, ...] = ()
     speeds: tuple[int, ...] = ()
+    sprams: int = 0
     sites: tuple[str, ...] = ()
     resources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     capacity: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -125,6 +127,7 @@ FPGAS: Mapping[str, Fpga] = MappingProxyType(
                 place_and_route="nextpnr-ice40",
                 arguments=("--up5k", "--package", "sg48"),
                 variant="u",
+                sprams=4,
                 routers=("router1", "router2"),  # the first is better, but does not end with every seed
                 resources=_ICE40_RESOURCES,
             ),

@@ -16,16 +16,24 @@ class Cost:
         How many weights are stored, padding included, by their bits.
     luts
         Estimated LUTs of an ECP5.
+    spram
+        Memories that are meant for single-port RAM, by name.
     """
 
     memories: Mapping[str, tuple[int, int]]
     weights: Mapping[int, int]
     luts: int
+    spram: frozenset[str] = frozenset()
 
     @property
     def memory_bits(self) -> int:
         """Bits of all memories together."""
         return bits_of(self.memories)
+
+    @property
+    def spram_bits(self) -> int:
+        """Bits of the memories that are meant for single-port RAM."""
+        return bits_of({name: self.memories[name] for name in self.spram})
 
     def weight_bits(self, most: int = 8) -> int:
         """Bits of all weights if none had more than `most` bits."""

@@ -4,17 +4,23 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from spikefold.errors import InputError
 
-Style = Literal["auto", "block", "distributed", "ultra"]
+Style = Literal["auto", "block", "distributed", "ultra", "spram"]
 STYLES: tuple[Style, ...] = get_args(Style)
 
 Wishes = str | Mapping[str, str]
 """By name, pattern (`*_weight*`) or size (`16x64`: bits x rows); as text `name=wish,..`. Later ones win."""
 
 _SINGLE = "single"
+_EMPTY: Mapping[str, str] = MappingProxyType({"ultra": "UltraRAM", "spram": "single-port RAM"})
+"""Styles of memories that start without contents."""
+
+WORDS: Mapping[Style, int] = MappingProxyType({"spram": 16})
+"""Bits of a row of memories that have one width."""
 _MODULE = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -27,7 +33,8 @@ class MemoryChoice:
     name
         Of the memory.
     style
-        What attributes ask synthesis for; "auto" leaves writable memories to the tool.
+        What attributes ask synthesis for; "auto" leaves writable memories to the tool. "spram" is the
+        single-port RAM of iCE40 UP5K.
     single
         Whether reads and writes share one address port.
     macro
@@ -72,9 +79,10 @@ def choose_memories(
     for key, wish in _pairs("Memories", styles, bare=True):
         for name in _named(key, sizes):
             found[name] = _styled(found[name], wish, single)
-            if found[name].style == "ultra" and name in read_only:
+            kind = _EMPTY.get(found[name].style)
+            if kind is not None and name in read_only:
                 raise InputError(
-                    f"Memory {name!r} must not be in UltraRAM, which starts empty, as its contents come from "
+                    f"Memory {name!r} must not be in {kind}, which starts empty, as its contents come from "
                     "a file; choose another style for it, or weights that are loaded"
                 )
     for key, module in _pairs("Macro", macros, bare=False):
@@ -83,6 +91,18 @@ def choose_memories(
         for name in _named(key, sizes):
             found[name] = replace(found[name], macro=module)
     return tuple(choice for choice in found.values() if choice != MemoryChoice(choice.name))
+
+
+def wished_word(styles: Wishes, name: str) -> int | None:
+    """Bits of a row that a wish for a memory fixes before its size is known; None if none does."""
+    words = [
+        WORDS.get(style)
+        for key, wish in _pairs("Memories", styles, bare=True)
+        if fnmatchcase(name, key)
+        for style in STYLES
+        if style in wish.split("+")
+    ]
+    return words[-1] if words else None
 
 
 def _pairs(subject: str, wishes: Wishes, bare: bool) -> Iterable[tuple[str, str]]:
@@ -123,9 +143,9 @@ def _styled(choice: MemoryChoice, wish: str, single: Collection[str]) -> MemoryC
             f"Style of memory {choice.name!r} must be {', '.join(STYLES)}, {_SINGLE} or one of them "
             f"with +{_SINGLE}, not {wish!r}"
         )
-    if _SINGLE in words and choice.name not in single:
+    if (_SINGLE in words or style in WORDS) and choice.name not in single:
         raise InputError(
             f"Memory {choice.name!r} must keep two ports, as one row is written in the cycle in which "
-            f"another is read; {_SINGLE} fits the memories of weights and parameters"
+            f"another is read; {_SINGLE} and spram fit the memories of weights and parameters"
         )
-    return replace(choice, style=style, single=choice.single or _SINGLE in words)
+    return replace(choice, style=style, single=choice.single or _SINGLE in words or style in WORDS)

@@ -3,8 +3,10 @@
 from typing import Any
 
 from spikefold.numbers import number
-from spikefold_boards.fpgas import FPGAS, find_fpga
+from spikefold_boards.fpgas import FPGAS, Fpga, find_fpga
 from spikefold_hw.cost import Cost
+
+_SPRAM_WIDTH, _SPRAM_ROWS = 16, 1 << 14
 
 
 def memory_fit(cost: Cost, device: str) -> dict[str, Any]:
@@ -13,15 +15,17 @@ def memory_fit(cost: Cost, device: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        `device`, `block_ram_bits`, `memory_bits`, `weight_bits` (those of all weights), `fits`, and
-        `reason`: None, or by how much it does not fit and what would help.
+        `device`, `block_ram_bits`, `memory_bits`, `spram_bits` (of these, in single-port RAM),
+        `weight_bits` (those of all weights), `fits`, and `reason`: None, or by how much it does not fit
+        and what would help.
 
     Raises
     ------
     InputError
         If the device is unknown.
     """
-    room, bits, weights = find_fpga(device).block_ram_bits, cost.memory_bits, cost.weight_bits()
+    fpga, weights = find_fpga(device), cost.weight_bits()
+    room, bits = fpga.block_ram_bits, block_ram_need(cost, fpga)
     reason = None
     if bits > room:
         reason = (
@@ -31,11 +35,19 @@ def memory_fit(cost: Cost, device: str) -> dict[str, Any]:
     return {
         "device": device,
         "block_ram_bits": room,
-        "memory_bits": bits,
+        "memory_bits": cost.memory_bits,
+        "spram_bits": cost.memory_bits - bits,
         "weight_bits": weights,
         "fits": reason is None,
         "reason": reason,
     }
+
+
+def block_ram_need(cost: Cost, fpga: Fpga) -> int:
+    """Bits that need block RAM: all but those that are meant for single-port RAM, where that suffices."""
+    sizes = [cost.memories[name] for name in cost.spram]
+    blocks = sum(-(-width // _SPRAM_WIDTH) * -(-rows // _SPRAM_ROWS) for width, rows in sizes)
+    return cost.memory_bits - (cost.spram_bits if blocks <= fpga.sprams else 0)
 
 
 def _help(cost: Cost, room: int) -> str:

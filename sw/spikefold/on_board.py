@@ -6,6 +6,7 @@ from typing import Any
 
 from spikefold.attached.gateware import BAUD, uart_host
 from spikefold.design import Design
+from spikefold.device_fit import block_ram_need
 from spikefold.files import as_path
 from spikefold.numbers import number
 from spikefold_boards.boards.bitstream import Options, bitstream
@@ -108,11 +109,11 @@ def fit(cost: Cost, board: Board) -> dict[str, Any]:
     dict
         `memory_bits`, `luts_estimated` (with the host), `fits`, and `reason`: None, or what is too much.
     """
-    luts, bits = cost.luts + HOST_LUTS, cost.memory_bits
-    pairs = (("LUTs", luts, board.fpga.luts), ("bits of memory", bits, board.fpga.block_ram_bits))
+    luts, bits = cost.luts + HOST_LUTS, block_ram_need(cost, board.fpga)
+    pairs = (("LUTs", luts, board.fpga.luts), ("bits of block RAM", bits, board.fpga.block_ram_bits))
     much = [f"{number(need)} {what} of {number(room)}" for what, need, room in pairs if need > room]
     return {
-        "memory_bits": bits,
+        "memory_bits": cost.memory_bits,
         "luts_estimated": luts,
         "fits": not much,
         "reason": "; ".join(much) or None,

@@ -3,7 +3,7 @@
 import pytest
 
 from spikefold.errors import InputError
-from spikefold_hw.memory_choice import MemoryChoice, choose_memories
+from spikefold_hw.memory_choice import MemoryChoice, choose_memories, wished_word
 
 SIZES = {"a_weight0": (16, 64), "a_weight1": (16, 64), "a_state": (12, 8), "b_parameter": (20, 8)}
 SINGLE = {"a_weight0", "a_weight1", "b_parameter"}
@@ -60,8 +60,8 @@ KNOWN = "a_weight0, a_weight1, a_state, b_parameter"
             (
                 f"a_state={wish}",
                 "",
-                "Style of memory 'a_state' must be auto, block, distributed, ultra, single or one of them "
-                rf"with \+single, not '{wish.replace('+', chr(92) + '+')}'",
+                "Style of memory 'a_state' must be auto, block, distributed, ultra, spram, single or one of "
+                rf"them with \+single, not '{wish.replace('+', chr(92) + '+')}'",
             )
             for wish in ("blok", "", "block+ultra", "block+")
         ],
@@ -69,7 +69,7 @@ KNOWN = "a_weight0, a_weight1, a_state, b_parameter"
             "*=single",
             "",
             "Memory 'a_state' must keep two ports, as one row is written in the cycle in which another is "
-            "read; single fits the memories of weights and parameters",
+            "read; single and spram fit the memories of weights and parameters",
         ),
         ("auto", "a_state=9x", "Macro of 'a_state' must be the name of a Verilog module, not '9x'"),
         ("auto", "a_state", "Macro must be name=module,.., not 'a_state'"),
@@ -87,3 +87,28 @@ def test_ultra_ram_takes_no_contents():
         choose_memories("ultra", "", SIZES, SINGLE, read_only={"a_weight0"})
     found = choose_memories("*_state=ultra", "", SIZES, SINGLE, read_only=SINGLE)
     assert found == (MemoryChoice("a_state", "ultra"),)
+
+
+def test_single_port_ram_has_one_port_and_takes_no_contents():
+    found = choose("*_weight*=spram,a_weight1=spram+single")
+    assert found == {name: MemoryChoice(name, "spram", single=True) for name in ("a_weight0", "a_weight1")}
+    with pytest.raises(InputError, match=r"^Memory 'a_state' must keep two ports"):
+        choose("spram")
+    with pytest.raises(InputError, match=r"^Memory 'a_weight0' must not be in single-port RAM, which starts"):
+        choose_memories("a_weight0=spram", "", SIZES, SINGLE, read_only={"a_weight0"})
+
+
+@pytest.mark.parametrize(
+    ("styles", "word"),
+    [
+        ("spram", 16),
+        ({"a_*": "spram"}, 16),
+        ("a_weight[01]=spram", 16),
+        ("b_*=spram", None),
+        ("16x64=spram", None),
+        ("spram,a_weight0=block", None),
+        ("auto", None),
+    ],
+)
+def test_a_style_fixes_the_width_before_sizes_are_known(styles, word):
+    assert wished_word(styles, "a_weight0") == word

@@ -9,6 +9,7 @@ import spikefold.device_fit
 from spikefold.device_fit import memory_fit
 from spikefold.numbers import number
 from spikefold_boards.fpgas import FPGAS
+from spikefold_hw.cost import Cost
 from spikefold_hw.streaming.architecture import ARCHITECTURE
 from spikefold_hw.streaming.planning import plan_of
 
@@ -55,3 +56,14 @@ def test_memory_that_does_not_fit(monkeypatch, cost):
     assert "weights of" not in reason(bits - weights + one - 1)
     monkeypatch.setattr(spikefold.device_fit, "FPGAS", {})
     assert reason(1).endswith("neither one-bit weights nor any known device would do: use a smaller network")
+
+
+def test_memories_in_single_port_ram_need_no_block_ram():
+    memories = {"a_weight0": (16, 20_000), "a_weight1": (20, 100), "a_state": (8, 1000)}
+    cost = Cost(memories, {4: 80_500}, 1000, frozenset(["a_weight0", "a_weight1"]))
+    found = memory_fit(cost, "ice40-up5k")
+    assert found["fits"]
+    assert (found["memory_bits"], found["spram_bits"]) == (330_000, 322_000)
+    assert not memory_fit(replace(cost, memories={**memories, "a_weight1": (33, 100)}), "ice40-up5k")["fits"]
+    assert memory_fit(cost, "ice40-hx8k")["spram_bits"] == 0
+    assert not memory_fit(cost, "ice40-hx8k")["fits"]

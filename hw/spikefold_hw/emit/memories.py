@@ -44,11 +44,14 @@ ATTRIBUTES: dict[tuple[bool, Style], tuple[str, ...]] = {
         'ramstyle = "no_rw_check, MLAB"',
         'syn_ramstyle = "distributed"',
     ),
-    (False, "ultra"): (
-        "no_rw_check",
-        'ram_style = "ultra"',
-        'ramstyle = "no_rw_check, M20K"',
-        'syn_ramstyle = "block_ram"',
+    **dict.fromkeys(
+        ((False, "ultra"), (False, "spram")),
+        (
+            "no_rw_check",
+            'ram_style = "ultra"',
+            'ramstyle = "no_rw_check, M20K"',
+            'syn_ramstyle = "block_ram"',
+        ),
     ),
 }
 

@@ -100,12 +100,16 @@ class LanesShape:
         Of each projection; at least one. A block gets the digits of one after another.
     bits
         Of an accumulator.
+    word
+        Most bits of a row of the weight memories, where these are of a kind with rows of that width; None
+        for block RAM, whose rows are as wide as its depth allows.
     """
 
     name: str
     blocks: Blocks
     weights: tuple[WeightsShape, ...]
     bits: int
+    word: int | None = None
 
     def rows(self, port: int) -> int:
         """Rows of the weight memories of the `port`-th projection, in order (set, block, input)."""

@@ -12,13 +12,15 @@ _BLOCK_RAM_BITS = 1 << 14
 _BLOCK_RAM_WIDTH = 32
 
 
-def lanes_per_memory(bits: int, rows: int) -> int:
-    """Lanes whose weights share one memory: as many as one 16-kbit block RAM of that depth is wide.
+def lanes_per_memory(bits: int, rows: int, word: int | None = None) -> int:
+    """Lanes whose weights share one memory: as many as ``word`` or one 16-kbit block RAM is wide.
 
     A block RAM keeps its 16 kbit at any width from 1 to 32. Memories cut to that width need no
     multiplexer behind the slow outputs of the RAM, and waste none of it. Deeper memories need the
     multiplexer anyway.
     """
+    if word is not None:
+        return max(1, word // bits)
     width = _BLOCK_RAM_WIDTH
     while rows <= _BLOCK_RAM_BITS and width * rows > _BLOCK_RAM_BITS:
         width //= 2
@@ -27,7 +29,8 @@ def lanes_per_memory(bits: int, rows: int) -> int:
 
 def weight_lanes(shape: LanesShape, port: int) -> list[range]:
     """Lanes of each weight memory of the `port`-th projection."""
-    lanes, share = shape.blocks.lanes, lanes_per_memory(shape.weights[port].bits, shape.rows(port))
+    lanes = shape.blocks.lanes
+    share = lanes_per_memory(shape.weights[port].bits, shape.rows(port), shape.word)
     return [range(k, min(k + share, lanes)) for k in range(0, lanes, share)]
 
 

@@ -14,7 +14,7 @@ from spikefold_hw.cost import Cost
 from spikefold_hw.cycles import Cycles
 from spikefold_hw.emit.description import Description
 from spikefold_hw.interface import Interface
-from spikefold_hw.memory_choice import MemoryChoice, choose_memories
+from spikefold_hw.memory_choice import MemoryChoice, choose_memories, wished_word
 from spikefold_hw.parts.images import Image
 from spikefold_hw.parts.memory import Contents
 from spikefold_hw.streaming.choose.coding import codings
@@ -31,6 +31,7 @@ from spikefold_hw.streaming.outside import counters_of
 from spikefold_hw.streaming.plan import Plan
 from spikefold_hw.streaming.planning import check_fit, plan_of
 from spikefold_hw.streaming.predict import latencies, longest_silence, predict, trailing_silence
+from spikefold_hw.streaming.stage import Stage
 from spikefold_hw.streams import EventStream
 
 
@@ -47,6 +48,7 @@ class Streaming(Architecture[Plan, Config]):
         some = dict.fromkeys(names, 1) | lanes
         plan = plan_of(network, some, coding, config.wanted_order, loaded=config.loaded)
         plan = with_stages(plan, choose(plan, network, levels, lanes, units, Goal(config)))
+        plan = replace(plan, stages=tuple(_worded(stage, config) for stage in plan.stages))
         images = {size.name for stage in plan.stages for size in stage.image_sizes()}
         plan = replace(plan, checks=config.checks, tag_bits=config.tag_bits)
         sizes = self.cost(plan).memories
@@ -100,7 +102,8 @@ class Streaming(Architecture[Plan, Config]):
             for port, each in enumerate(lanes.weights):
                 weights[each.bits] = weights.get(each.bits, 0) + lanes.blocks.lanes * lanes.rows(port)
         memories = {name: size for stage in plan.stages for name, size in memories_of(stage).items()}
-        return Cost(memories, weights, sum(map(luts_of, plan.stages)) + luts_of(None))
+        spram = frozenset(choice.name for choice in plan.memories if choice.style == "spram")
+        return Cost(memories, weights, sum(map(luts_of, plan.stages)) + luts_of(None), spram)
 
     def check_fit(self, plan: Plan, network: Network) -> None:
         check_fit(network, plan)
@@ -133,6 +136,15 @@ class Streaming(Architecture[Plan, Config]):
 
     def from_json(self, data: object) -> Plan:
         return Plan.from_json(data)
+
+
+def _worded(stage: Stage, config: Config) -> Stage:
+    """The stage with weight memories of the width that their style fixes, if one does."""
+    if not isinstance(stage, LayerShape):
+        return stage
+    window = "_window0" if len(stage.projections) > 1 else ""
+    word = wished_word(config.memories, f"{stage.name}{window}_weight0")
+    return replace(stage, word=word)
 
 
 def _reads(layer: LayerShape) -> list[dict[str, Any]]:

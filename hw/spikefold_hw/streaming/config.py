@@ -64,8 +64,8 @@ class Config:
     memories: Wishes = field(
         default=AUTO,
         metadata={
-            "help": "Where memories are put: auto, block, distributed or ultra, +single for one port; for "
-            "all, or memory=style,.. by name, pattern or bits x rows."
+            "help": "Where memories are put: auto, block, distributed, ultra or spram, +single for one port; "
+            "for all, or memory=style,.. by name, pattern or bits x rows."
         },
     )
     macro: Wishes = field(

@@ -17,6 +17,7 @@ from spikefold.cli.demo import demo
 from spikefold.cli.examples import examples
 from spikefold.cli.export import export
 from spikefold.cli.failure import check_stdout, fail, flush_stdout
+from spikefold.cli.images import images
 from spikefold.cli.import_ import import_
 from spikefold.cli.infer import infer
 from spikefold.cli.patch import patch
@@ -100,7 +101,22 @@ def main() -> None:  # noqa: D103 - the help is above
 
 
 for _command in (
-    *(train, import_, compile_, verify, simulate, synth, bitstream, patch, boards, infer, serve_sim),
-    *(analyze, demo, examples, export, cache),
+    train,
+    import_,
+    compile_,
+    verify,
+    simulate,
+    synth,
+    bitstream,
+    patch,
+    images,
+    boards,
+    infer,
+    serve_sim,
+    analyze,
+    demo,
+    examples,
+    export,
+    cache,
 ):
     main.add_command(_command)

@@ -37,7 +37,7 @@ def store(*choices):
 
 @pytest.mark.parametrize("style", STYLES)
 def test_style_is_in_the_name_and_the_attributes(style):
-    kept = "block" if style == "ultra" else style
+    kept = "block" if style in ("ultra", "spram") else style
     files = store(MemoryChoice("weights", kept), MemoryChoice("state", style)).verilog
     names = [
         f"spikefold_{memory}" + f"_{each}" * (each != "auto") + ".v"
@@ -50,7 +50,7 @@ def test_style_is_in_the_name_and_the_attributes(style):
     assert "(* no_rw_check" in ram
     assert ("ram_style" in ram) == (style != "auto")
     if style != "auto":
-        assert f'ram_style = "{style}"' in ram
+        assert f'ram_style = "{"ultra" if style == "spram" else style}"' in ram
         for text, prefix in ((rom, "rom"), (ram, "ram")):
             assert f" {prefix}style = " in text
             assert f"syn_{prefix}style = " in text

@@ -112,3 +112,10 @@ def test_groups_of_several_blocks_by_hand():
 )
 def test_memories_are_cut_to_one_block_ram(bits, rows, lanes):
     assert lanes_per_memory(bits, rows) == lanes
+
+
+@pytest.mark.parametrize(
+    ("bits", "rows", "lanes"), [(4, 100, 4), (4, 20_000, 4), (5, 9, 3), (1, 9, 16), (8, 9, 2)]
+)
+def test_memories_are_cut_to_a_word(bits, rows, lanes):
+    assert lanes_per_memory(bits, rows, 16) == lanes

@@ -24,10 +24,11 @@ def network():
     return Network(Input((5,), 3), 2, (hidden, population("readout", "hidden", (1, 3, 6))))
 
 
-def plan(**choices):
-    one = network()
-    levels = {"input": np.ones((2, 1, 5), int), "hidden": np.ones((2, 2, 6), int)}
-    return ARCHITECTURE.plan(one, Config(lanes=2, units=1, coding="binary", **choices), levels)
+LEVELS = {"input": np.ones((2, 1, 5), int), "hidden": np.ones((2, 2, 6), int)}
+
+
+def plan(lanes=2, **choices):
+    return ARCHITECTURE.plan(network(), Config(lanes=lanes, units=1, coding="binary", **choices), LEVELS)
 
 
 def test_default_chooses_nothing():
@@ -52,6 +53,23 @@ def test_only_loaded_memories_may_be_in_ultra_ram():
         plan(memories="*_weight*=ultra")
     chosen = plan(memories="*_weight*=ultra", weights="loaded").memories
     assert {choice.style for choice in chosen} == {"ultra"}
+
+
+def test_weights_for_single_port_ram_are_in_words_of_16_bits():
+    chosen = plan(memories="hidden_weight*=spram", weights="loaded")
+    assert chosen.memories == (MemoryChoice("hidden_weight0", "spram", single=True),)
+    hidden, readout = chosen.layers
+    assert (hidden.word, readout.word) == (16, None)
+    assert ARCHITECTURE.from_json(json.loads(json.dumps(ARCHITECTURE.to_json(chosen)))) == chosen
+    ARCHITECTURE.check_fit(chosen, network())
+    cost = ARCHITECTURE.cost(chosen)
+    assert cost.spram == {"hidden_weight0"}
+    assert cost.spram_bits == 8 * 15
+    wide, narrow = (plan(6, weights="loaded", memories=choice) for choice in ("auto", "hidden_weight*=spram"))
+    memories = [ARCHITECTURE.cost(one).memories.items() for one in (wide, narrow)]
+    sizes = [[bits for name, (bits, _) in each if "hidden_weight" in name] for each in memories]
+    assert sizes == [[24], [16, 8]]
+    assert list(ARCHITECTURE.images(narrow, network()))[:2] == ["hidden_weight0", "hidden_weight1"]
 
 
 def test_buffers_keep_both_ports():

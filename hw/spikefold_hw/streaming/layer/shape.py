@@ -36,6 +36,8 @@ class LayerShape:
         1, or T where bias, θ or identity weights differ between time steps.
     repeats
         Time steps that one current serves: T where a static input is the only source, else 1.
+    word
+        Most bits of a row of the weight memories; None for the width that suits block RAM.
     """
 
     name: str
@@ -50,6 +52,7 @@ class LayerShape:
     repeats: int
     neuron: NeuronShape | None
     widths: Widths
+    word: int | None = None
 
     @property
     def channels(self) -> int:
@@ -90,7 +93,7 @@ class LayerShape:
     def lanes_shape(self) -> LanesShape:
         """What the lanes need to know."""
         weights = tuple(projection.weights for projection in self.projections)
-        return LanesShape(self.name, self.blocks, weights, self.widths.accumulator)
+        return LanesShape(self.name, self.blocks, weights, self.widths.accumulator, self.word)
 
     @property
     def drain_shape(self) -> DrainShape:

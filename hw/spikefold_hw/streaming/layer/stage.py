@@ -110,7 +110,7 @@ class LayerStage(LayerShape, Stage):
             return super().check_fit(built)
         own = self._leaking_as(built)
         for field in asdict(self):
-            if field != "widths":
+            if field not in ("widths", "word"):
                 what = f"{field.capitalize()} of {self.name!r}"
                 check_same(what, getattr(own, field), getattr(built, field))
         for field, bits in asdict(own.widths).items():
