@@ -16,6 +16,7 @@ from spikefold.cli.examples import examples
 from spikefold.cli.export import export
 from spikefold.cli.failure import check_stdout, fail, flush_stdout
 from spikefold.cli.import_ import import_
+from spikefold.cli.package import package
 from spikefold.cli.simulate import simulate
 from spikefold.cli.synth import synth
 from spikefold.cli.train import train
@@ -93,5 +94,7 @@ def main() -> None:  # noqa: D103 - the help is above
     pass
 
 
-for _command in (train, import_, compile_, verify, simulate, synth, analyze, demo, examples, export, cache):
+_COMMANDS = (train, import_, compile_, verify, simulate, synth, package, analyze, demo, examples, export)
+
+for _command in (*_COMMANDS, cache):
     main.add_command(_command)

@@ -26,9 +26,10 @@ _MARGIN = 1000
 def check_files(axi: AxiDesign) -> dict[str, bytes]:
     """The test bench, what it sends and what it expects, by path."""
     design = axi.design
-    levels = check_levels(axi)
-    packets = packets_of(axi, levels)
-    results = [result_words(axi, design.golden(levels), k) for k in range(len(levels))]
+    samples = check_samples(axi)
+    packets = packets_of(axi, design.encode(samples))
+    golden = design.golden(samples)
+    results = [result_words(axi, golden, k) for k in range(SAMPLES)]
     beats = [line for packet in packets for line in _beats(packet, axi.config.bytes)]
     load = _loading(axi)
     texts = {
@@ -46,7 +47,7 @@ def check_files(axi: AxiDesign) -> dict[str, bytes]:
             load_words=len(load),
             offsets={register.name: register.offset for register in axi.registers.registers},
             magic=axi.registers.identification[0],
-            samples=len(levels),
+            samples=SAMPLES,
         ),
         "check_beats.mem": "".join(beats),
         "check_results.mem": "".join(f"{word:08x}\n" for result in results for word in result),
@@ -56,14 +57,14 @@ def check_files(axi: AxiDesign) -> dict[str, bytes]:
     return {f"check/{name}": text.encode() for name, text in texts.items()}
 
 
-def check_levels(axi: AxiDesign) -> NDArray[np.int64]:
-    """Levels of the samples."""
+def check_samples(axi: AxiDesign) -> NDArray[np.int64]:
+    """The samples, as `Design.encode` takes them."""
     network = axi.design.network
     rng = np.random.default_rng(_SEED)
     shape = (SAMPLES, *network.input.sample_shape(network.steps))
     levels = rng.integers(0, network.input.levels + 1, shape) * (rng.random(shape) < 0.5)
     levels[0], levels[1] = 0, network.input.levels
-    return axi.design.encode(levels)
+    return levels
 
 
 def packets_of(axi: AxiDesign, levels: NDArray[np.int64]) -> list[bytes]:
