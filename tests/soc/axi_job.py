@@ -103,7 +103,7 @@ def run_job(axi, packets, folder, simulator, *, stall, seed, cut=False, load=b""
     os.environ |= {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
     runner = get_runner(simulator)
-    lint = ["-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC", "-Wno-CASEOVERLAP", "-O3"]
+    lint = ["-Wno-fatal", "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC", "-Wno-CASEOVERLAP"]
     common = {"hdl_toplevel": axi.top, "build_dir": folder / simulator}
     runner.build(
         sources=sorted((folder / "rtl").iterdir()),

@@ -15,7 +15,7 @@ from typing import Any
 
 from litex.gen import LiteXModule
 from litex.soc.interconnect import axi
-from migen import ClockSignal, Instance, ResetSignal
+from migen import ClockSignal, Constant, Instance, ResetSignal
 
 from . import registers
 
@@ -75,7 +75,7 @@ def _lite(bus: Any) -> dict[str, Any]:
     low = Accelerator.SIZE.bit_length() - 1
     return {
         "i_s_axi_awaddr": bus.aw.addr[:low],
-        "i_s_axi_awprot": 0,
+        "i_s_axi_awprot": Constant(0, 3),
         "i_s_axi_awvalid": bus.aw.valid,
         "o_s_axi_awready": bus.aw.ready,
         "i_s_axi_wdata": bus.w.data,
@@ -86,7 +86,7 @@ def _lite(bus: Any) -> dict[str, Any]:
         "o_s_axi_bvalid": bus.b.valid,
         "i_s_axi_bready": bus.b.ready,
         "i_s_axi_araddr": bus.ar.addr[:low],
-        "i_s_axi_arprot": 0,
+        "i_s_axi_arprot": Constant(0, 3),
         "i_s_axi_arvalid": bus.ar.valid,
         "o_s_axi_arready": bus.ar.ready,
         "o_s_axi_rdata": bus.r.data,
