@@ -20,6 +20,7 @@ from spikefold.cli.failure import check_stdout, fail, flush_stdout
 from spikefold.cli.images import images
 from spikefold.cli.import_ import import_
 from spikefold.cli.infer import infer
+from spikefold.cli.package import package
 from spikefold.cli.patch import patch
 from spikefold.cli.serve_sim import serve_sim
 from spikefold.cli.simulate import simulate
@@ -110,6 +111,7 @@ for _command in (
     bitstream,
     patch,
     images,
+    package,
     boards,
     infer,
     serve_sim,

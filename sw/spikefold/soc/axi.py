@@ -11,6 +11,7 @@ from spikefold.flow.artefact import MEMORY_FOLDER
 from spikefold.flow.work import work_folder
 from spikefold.ir import save_network
 from spikefold_hw.emit import LINT, Description, Emission, Shell
+from spikefold_hw.emit.ports import Port, ports_of
 from spikefold_hw.host.axi.config import DEFAULT, AxiConfig, AxiFormat
 from spikefold_hw.host.axi.host import REGISTERS, RESULTS, SAMPLES, AxiHost
 from spikefold_hw.host.axi.registers import axi_map
@@ -84,9 +85,20 @@ class AxiDesign:
 
     @cached_property
     def _emission(self) -> Emission:
-        shell = Shell(self.top, CLOCK, RESET, active_low=True)
-        component = AxiHost(self.design.interface, self.config)
-        return emit_host(component, shell, self._description)
+        return emit_host(self._gateware, self._shell, self._description)
+
+    @property
+    def ports(self) -> list[Port]:
+        """Ports of the top module."""
+        return ports_of(self._gateware, self._shell)[0]
+
+    @cached_property
+    def _gateware(self) -> AxiHost:
+        return AxiHost(self.design.interface, self.config)
+
+    @property
+    def _shell(self) -> Shell:
+        return Shell(self.top, CLOCK, RESET, active_low=True)
 
     @property
     def _description(self) -> Description:

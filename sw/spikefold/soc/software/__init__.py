@@ -1,0 +1,1 @@
+"""Programs for the other side of the bus; a package of a design holds copies of them."""
