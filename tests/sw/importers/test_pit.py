@@ -196,6 +196,8 @@ def test_leak_and_input_are_asked_for():
             load(small(), ONE, **options)
     with pytest.raises(ModelError, match=r"PIT reset must be one of 'soft', 'hard', not 'zero'"):
         load(small(), ONE, **TOLD, reset="zero")
+    with pytest.raises(ModelError, match=r"PIT rounding must be one of 'half_up', 'half_even', not 'even'"):
+        load(small(), ONE, **TOLD, rounding="even")
     with pytest.raises(ImportRefusal, match=r"its leak 0.3 is no sum of 1 shifts"):
         load(small(), ONE, tau=0.3, decay_input=True, leak_terms=1)
 

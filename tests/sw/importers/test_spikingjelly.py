@@ -92,6 +92,8 @@ def test_ties_of_integer_spikes():
         ModelError, match=r"differ, from layer '1' on .* \d+ ties round otherwise\); allow more"
     ):
         import_network("spikingjelly", net, grid, rounding="half_up")
+    with pytest.raises(ModelError, match=r"^I-LIF rounding must be one of 'half_up', 'half_even', not 'up'$"):
+        import_network("spikingjelly", net, grid, rounding="up")
     _, comparison = import_network("spikingjelly", net, grid, tolerance=1.0, rounding="half_up")
     assert comparison.layers[0].ties > comparison.layers[0].ties_apart > 0
     assert comparison.layers[0].ties_apart == comparison.layers[0].differing

@@ -1,7 +1,8 @@
 """A neuron layer in the integers of its population, with the gradients of the trained neuron.
 
 Everything is counted in units of the membrane, so that it is whole numbers held in floating point: exact in
-float64, where no tie is decided by a rounding error, and in float32 up to `2^24`.
+float64, where no tie is decided by a rounding error, and in float32 up to `2^24`, or `2^23` where ties go to
+the even level: below, a quotient that is no tie lies further from one than its rounding moves it.
 """
 
 from typing import Any
