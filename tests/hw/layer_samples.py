@@ -7,6 +7,7 @@ import numpy as np
 from amaranth.hdl import Array, Module, Shape, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from random_networks import aside
 from stream_bench import pack
 
 from spikefold.ir import Conv, Dense, Identity, Input, Network, Neuron, Population, ShiftSum, ShiftSums
@@ -135,10 +136,9 @@ def random_shifts(rng, most=3):
 
 
 def random_leak(rng, channels):
-    """A leak of all channels or, a third of the time, of each."""
-    if rng.random() < 2 / 3:
-        return random_shifts(rng)
-    return ShiftSums(tuple(random_shifts(rng) for _ in range(channels)))
+    """A leak of all channels or, a third of the time, of each; draws from `rng` as for one alone."""
+    own, one = aside(rng), random_shifts(rng)
+    return one if own.random() < 2 / 3 else ShiftSums(tuple(random_shifts(own) for _ in range(channels)))
 
 
 def random_neuron(rng, channels, steps, reach):

@@ -4,7 +4,7 @@ from math import gcd
 from typing import get_args
 
 import numpy as np
-from random_networks import random_graph
+from random_networks import aside, random_graph
 
 from spikefold.design import Design
 from spikefold.ir import Dense, Input, Network, Neuron, Population, ShiftSum, ShiftSums
@@ -24,9 +24,9 @@ def _shifts(rng, most=3):
 
 
 def _leak(rng, channels):
-    if rng.random() < 2 / 3:
-        return _shifts(rng)
-    return ShiftSums(tuple(_shifts(rng) for _ in range(channels)))
+    """Of all channels or, a third of the time, of each; draws from `rng` as where there was one alone."""
+    own, one = aside(rng), _shifts(rng)
+    return one if own.random() < 2 / 3 else ShiftSums(tuple(_shifts(own) for _ in range(channels)))
 
 
 def _neuron(rng, channels, steps):

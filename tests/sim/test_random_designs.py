@@ -29,7 +29,7 @@ def test_chain(seed, stall):
     _check(seed, "amaranth", stall)
 
 
-@pytest.mark.parametrize("seed", [20, 21])
+@pytest.mark.parametrize("seed", [3, 20, 21])
 def test_chain_in_verilator(seed):
     _check(seed, "verilator", 0.0)
     _check(seed, "verilator", 0.3)

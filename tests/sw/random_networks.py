@@ -26,6 +26,7 @@ from spikefold.ir.neuron import Rounding
 __all__ = [
     "LEAKS",
     "LEAK_NAMES",
+    "aside",
     "chain_network",
     "floor_div",
     "random_graph",
@@ -49,11 +50,17 @@ LEAK_NAMES = (*LEAKS, "each")
 """Leaks of one factor, and "each": a factor of each channel."""
 
 
+def aside(rng):
+    """A generator that follows from another's state and leaves that alone, so that it draws as ever."""
+    return np.random.default_rng(rng.bit_generator.state["state"]["state"])
+
+
 def leak_of(rng, name, channels):
     """The leak of that name; of each channel one of `LEAKS`, or up to three random terms."""
     if name != "each":
         return LEAKS[name]
-    return ShiftSums(tuple(_random_leak(rng) for _ in range(channels)))
+    own = aside(rng)
+    return ShiftSums(tuple(_random_leak(own) for _ in range(channels)))
 
 
 def _random_leak(rng):
@@ -278,12 +285,18 @@ class _Graph:
             "reset": str(rng.choice(["subtract", "zero", "scale", "none"])),
             "rounding": str(rng.choice(get_args(Rounding))),
             "fire_floor": bool(rng.random() < 0.3),
-            "leak": str(rng.choice(LEAK_NAMES)),
+            "leak": self.leak(projections[0].targets),
             "membrane_bits": int(rng.integers(8, 20)) if rng.random() < 0.3 else None,
         }
         name = f"layer{len(self.stages)}"
         population = random_population(rng, name, projections, self.levels, self.steps, kind)
         self.add_stage(population, target, kind["levels"])
+
+    def leak(self, channels):
+        """The name of a leak; of each channel where there are several, and steps, half of the time."""
+        each = channels > 1 and self.steps > 1 and aside(self.rng).random() < 0.5
+        one = str(self.rng.choice(list(LEAKS)))
+        return "each" if each else one
 
     def conv(self):
         """A convolution, possibly joined by shortcuts: identities and convolutions from anywhere before."""
