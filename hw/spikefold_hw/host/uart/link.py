@@ -15,6 +15,7 @@ from spikefold_hw.host.uart.inbox import Inbox
 from spikefold_hw.host.uart.levels import LevelDecoder
 from spikefold_hw.host.uart.protocol import VERSION, Mode
 from spikefold_hw.host.uart.rate import BitRate
+from spikefold_hw.host.uart.slot import Slot
 from spikefold_hw.interface import Interface
 from spikefold_hw.parts.memory import Contents
 from spikefold_hw.streams import connect, index_bits
@@ -151,7 +152,9 @@ class UartLink(Component):
         m.submodules.answers = answers = self._answers
         connect(m, receiver.o, deframer.i)
         connect(m, deframer.o, inbox.i)
-        connect(m, answers.o, framer.i)
+        m.submodules.sent = sent = Slot(answers.o.signature)
+        connect(m, answers.o, sent.i)
+        connect(m, sent.o, framer.i)
         connect(m, framer.o, transmitter.i)
         m.d.comb += [
             receiver.rx.eq(self.rx),
@@ -186,7 +189,9 @@ class UartLink(Component):
     def _answer(self, m: Module) -> None:
         """What an answer tells."""
         inbox, answers = self._inbox, self._answers
-        connect(m, wiring.flipped(self.results), answers.results)
+        m.submodules.result = result = Slot(answers.results.signature.flip())
+        connect(m, wiring.flipped(self.results), result.i)
+        connect(m, result.o, answers.results)
         for name in ("session", "consumed", "expected", "round", "address", "read", "refused", "accepted"):
             m.d.comb += getattr(answers, name).eq(getattr(inbox, name))
         chosen = answers.chosen
