@@ -35,7 +35,7 @@ def damaged(rng, wire):
     return bytes(wire)
 
 
-def deframed(wire, gap=9):
+def deframed(wire, gap=Deframer.fewest_cycles):
     """Frames that the gateware finds: bytes without checksum, None for a damaged one."""
     dut, frames, frame = Deframer(), [], bytearray()
 
