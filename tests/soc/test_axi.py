@@ -5,6 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
+pytest.importorskip("cocotbext.axi")
+
 from axi_job import check_counts, check_results, packets_of, run_job, words_of
 from random_designs import random_design, random_graph_design
 
