@@ -23,6 +23,18 @@ BLACK_BOXES, ROMS = "black_boxes.v", "roms.v"
 # -noccu2 cost 30 % and -nodffe 67 % more LUTs; -dff, more passes before mapping and other abc scripts
 # changed nothing for the better.
 _ECP5_OPTIONS = "-nowidelut"
+# Enables and resets of fewer flip-flops than this become logic in front of them. The eight cells of a tile
+# of an iCE40 share theirs, and a design with many of them cannot be packed. Digits with the UART host, cells
+# (LUTs and flip-flops without one) / different pairs of enable and reset, by the bound:
+#   none  4593 / 183 (UP5K has 5280 cells, but the placer finds no legal place)
+#   8     4566 / 72
+#   20    4626 / 22
+_FEWEST = 8
+# The cells are those that synth_ice40 gives to the same step.
+_ICE40_FLIP_FLOPS = (
+    "dfflegalize -cell $_DFF_?_ 0 -cell $_DFFE_?P_ 0 -cell $_DFF_?P?_ 0 -cell $_DFFE_?P?P_ 0 "
+    f"-cell $_SDFF_?P?_ 0 -cell $_SDFFCE_?P?P_ 0 -cell $_DLATCH_?_ x -mince {_FEWEST} -minsrst {_FEWEST}"
+)
 _MAPPING = {
     "ecp5": (
         f"synth_ecp5 -top {{top}} {_ECP5_OPTIONS} -run begin:map_luts",
@@ -30,7 +42,11 @@ _MAPPING = {
         "clean",
         f"synth_ecp5 -top {{top}} {_ECP5_OPTIONS} -run map_cells:",
     ),
-    "ice40": ("synth_ice40 -top {top} -device {variant}",),
+    "ice40": (
+        "synth_ice40 -top {top} -device {variant} -run begin:map_ffs",
+        _ICE40_FLIP_FLOPS,
+        "synth_ice40 -top {top} -device {variant} -run map_ffs:",
+    ),
     "gowin": ("synth_gowin -top {top} -family {variant}",),
     "xc7": ("synth_xilinx -top {top} -family xc7 -flatten",),
 }

@@ -1,22 +1,25 @@
 """spikefold: integer-spike networks from PyTorch to multiplier-free Verilog, equal bit for bit.
 
 `compile(model) -> Design`, `load(path) -> Design`; a design runs `golden`, `simulate`, `verify`,
-`synth`, `write`. Names are loaded on first use, so that `spikefold.ir` needs no torch.
+`synth`, `write`; a `Device(port)` is one that is attached. Names are loaded on first use, so that
+`spikefold.ir` needs no torch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spikefold.attached import Device
     from spikefold.compiler import compile  # noqa: A004 - the verb of the trade
     from spikefold.design import Design, load
     from spikefold.results import Simulation, Verification
 
 __version__ = "0.1.0"
-__all__ = ["Design", "Simulation", "Verification", "compile", "load"]
+__all__ = ["Design", "Device", "Simulation", "Verification", "compile", "load"]
 
 _HOMES = {
     "Design": "spikefold.design",
+    "Device": "spikefold.attached",
     "Simulation": "spikefold.results",
     "Verification": "spikefold.results",
     "compile": "spikefold.compiler",

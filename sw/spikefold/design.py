@@ -298,6 +298,10 @@ class Design:
         """The Verilog files by name; checked to hold no multiplier."""
         return self._emission.verilog
 
+    def lint(self) -> str:
+        """Verilator's waivers for the Verilog."""
+        return self._emission.lint
+
     @cached_property
     def _emission(self) -> Emission:
         plan, architecture = self.plan, self.architecture
@@ -317,7 +321,7 @@ class Design:
             If `path` holds something else.
         """
         path, files = as_path("Output", path), self._files
-        files |= {LINT: self._emission.lint.encode(), "report.html": report_html(self.summary).encode()}
+        files |= {LINT: self.lint().encode(), "report.html": report_html(self.summary).encode()}
         top = top_name(self.name)
         self.digest = write_build(path, self.network, self.architecture, self.plan, top, files, self.info)
         self.path = path

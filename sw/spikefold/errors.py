@@ -41,6 +41,12 @@ class BuildError(InputError):
     """A build directory that is incomplete, edited or not a build directory at all."""
 
 
+class LinkError(SpikefoldError):
+    """A device that is attached does not answer, is another one than expected, or is gone."""
+
+    exit_code = 7
+
+
 class MissingToolError(SpikefoldError):
     """A program this step needs is not installed; the message says how to install it."""
 

@@ -64,6 +64,23 @@ def dense_levels(events: EventStream, levels: NDArray[np.integer]) -> NDArray[np
     return events.time.in_cells(presented, events.map).reshape(len(levels), -1)
 
 
+class DenseWord(data.StructLayout):
+    """The fields of `Word`: `levels`, `last`, `broken`, and `tag` if there are tags.
+
+    Raises
+    ------
+    InputError
+        If the lanes do not divide the channels: no word may reach from one position into the next.
+    """
+
+    def __init__(self, events: EventStream, lanes: int = 1, tag_bits: int = 0):
+        channels = events.map.channels
+        if lanes < 1 or channels % lanes:
+            raise InputError(f"Lanes of dense levels must divide the {channels} channels, not {lanes!r}")
+        levels = data.ArrayLayout(events.levels.bit_length(), lanes)
+        super().__init__({"levels": levels, "last": 1, "broken": 1} | ({"tag": tag_bits} if tag_bits else {}))
+
+
 class DenseEvents(Component):
     """Turns frames of dense levels into events with all their marks; zeros are not sent.
 
@@ -82,17 +99,19 @@ class DenseEvents(Component):
 
     Members
     -------
-    i : In(stream(StructLayout))
-        The fields of `Word`: `levels`, `last`, `broken`, and `tag` if there are tags.
+    i : In(stream(DenseWord))
+        Frames.
     o : Out(stream(Event))
         One event per cycle. A word takes as many cycles as it has levels that are not 0, and one at least.
     open : Out(1)
         Words of a frame have been taken, and not its last.
+    short, long : Out(1)
+        Strobes: a frame that was good so far ended too early, or did not end with its sample.
 
     Raises
     ------
     InputError
-        If the lanes do not divide the channels: no word may reach from one position into the next.
+        As `DenseWord`.
     """
 
     latency = 2
@@ -101,20 +120,18 @@ class DenseEvents(Component):
     i: stream.Interface
     o: stream.Interface
     open: Signal
+    short: Signal
+    long: Signal
 
     def __init__(self, events: EventStream, lanes: int = 1, tag_bits: int = 0):
-        channels = events.map.channels
-        if lanes < 1 or channels % lanes:
-            raise InputError(f"Lanes of dense levels must divide the {channels} channels, not {lanes!r}")
         self._events, self._lanes, self._tag_bits = events, lanes, tag_bits
-        level = events.levels.bit_length()
-        word = {"levels": data.ArrayLayout(level, lanes), "last": 1, "broken": 1}
-        word |= {"tag": tag_bits} if tag_bits else {}
         super().__init__(
             {
-                "i": In(stream.Signature(data.StructLayout(word))),
-                "o": Out(stream.Signature(Event(channels, events.levels, tag_bits))),
+                "i": In(stream.Signature(DenseWord(events, lanes, tag_bits))),
+                "o": Out(stream.Signature(Event(events.map.channels, events.levels, tag_bits))),
                 "open": Out(1),
+                "short": Out(1),
+                "long": Out(1),
             }
         )
 
@@ -145,7 +162,7 @@ class DenseEvents(Component):
         flags = data.StructLayout(fields)
         m.submodules.serializer = serializer = Serializer(words, lanes, level_bits, flags)
         cells = CellCounter(self._events.map.positions, self._events.time)
-        spoilt, bad, taken, restart = Signal(), Signal(), Signal(), Signal()
+        spoilt, bad, taken, sound, restart = Signal(), Signal(), Signal(), Signal(), Signal()
         last_word, whole = Signal(), Signal()
         word = Signal(range(words))
         m.submodules.cells = ResetInserter(restart)(cells)
@@ -155,8 +172,11 @@ class DenseEvents(Component):
             whole.eq(last_word & cells.last_position & cells.last_step),
             bad.eq(spoilt | given.broken | (given.last != whole)),
             taken.eq(self.i.valid & self.i.ready),
+            sound.eq(taken & ~spoilt & ~given.broken),
             restart.eq(taken & given.last),
             cells.next.eq(taken & ~bad & last_word),
+            self.short.eq(sound & given.last & ~whole),
+            self.long.eq(sound & ~given.last & whole),
             serializer.i.valid.eq(self.i.valid),
             self.i.ready.eq(serializer.i.ready),
             out.word.eq(word),

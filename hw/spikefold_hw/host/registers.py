@@ -77,6 +77,8 @@ _CONSTANTS = (
     ("tag_bits", "width of the tag that goes with a sample"),
     ("counters", "number of the block's counters"),
 )
+CONSTANT_NAMES = tuple(name for name, _ in _CONSTANTS)
+"""In the order of their addresses, from 0 on."""
 CONTROL = Register(
     "control",
     8,

@@ -13,9 +13,9 @@ from spikefold.flow.work import work_folder
 from spikefold.ir import save_network
 from spikefold_hw.host.emission import check_apart
 from spikefold_hw.host.registers import RegisterMap, network_id
+from spikefold_hw.host.uart.hello import Hello
 from spikefold_hw.host.uart.host import UartHost, emit_uart, uart_top
 from spikefold_hw.host.uart.link import BUFFER_BITS, HELLO, hello_of, link_registers
-from spikefold_hw.host.uart.protocol import Hello
 from spikefold_hw.host.uart.rate import BitRate
 from spikefold_hw.parts.images import Image
 

@@ -19,7 +19,9 @@ from spikefold.cli.export import export
 from spikefold.cli.failure import check_stdout, fail, flush_stdout
 from spikefold.cli.images import images
 from spikefold.cli.import_ import import_
+from spikefold.cli.infer import infer
 from spikefold.cli.patch import patch
+from spikefold.cli.serve_sim import serve_sim
 from spikefold.cli.simulate import simulate
 from spikefold.cli.synth import synth
 from spikefold.cli.train import train
@@ -49,6 +51,7 @@ Exit codes:
   4  a tool is missing; the message says how to install it
   5  an external tool failed, or the simulated design hung
   6  verification failed: a value or a cycle differs
+  7  an attached device does not answer, or is another one
 """
 
 _FLAGS = frozenset({"--json", "-v", "-vv", "--verbose", "-q", "--quiet", "--debug"})
@@ -98,20 +101,7 @@ def main() -> None:  # noqa: D103 - the help is above
 
 
 for _command in (
-    train,
-    import_,
-    compile_,
-    verify,
-    simulate,
-    synth,
-    bitstream,
-    patch,
-    images,
-    boards,
-    analyze,
-    demo,
-    examples,
-    export,
-    cache,
+    *(train, import_, compile_, verify, simulate, synth, bitstream, patch, boards),
+    *(images, infer, serve_sim, analyze, demo, examples, export, cache),
 ):
     main.add_command(_command)

@@ -1,5 +1,6 @@
 """Where the samples of `verify` and `simulate` come from."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from spikefold.errors import InputError, SpikefoldError
 from spikefold.formats.arrays import read_npy
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from spikefold.design import Design
     from spikefold.ir import Network
     from spikefold.train import DataOptions
@@ -59,6 +62,37 @@ def read_understood(path: Path, levels: bool | None, network: "Network") -> tupl
             raise InputError(f"Sample file {str(path)!r} must hold whole numbers to be levels, not others")
         x = np.clip(x, -1, 256).astype(np.int64)
     return x, f"{x.dtype} as input levels 0..{network.input.levels}"
+
+
+def read_picture(path: Path, network: "Network") -> Samples:
+    """Read an image file as one sample: resized to the input, black its least feature and white its largest.
+
+    An input of one channel takes how light a pixel is, one of three red, green and blue. An input without
+    positions takes the pixels of a square.
+
+    Raises
+    ------
+    InputError
+        If it is no whole image, or the input is none that takes a picture.
+    MissingToolError
+        If Pillow is not installed.
+    """
+    from spikefold.train.data.image_files import read_image, require_pillow
+
+    require_pillow()
+    shape = network.input.sample_shape(network.steps)
+    side = math.isqrt(math.prod(shape))
+    channels, height, width = shape if len(shape) == 3 else (1, side, side)
+    if channels not in (1, 3) or channels * height * width != math.prod(shape) or not network.input.static:
+        raise InputError(f"Image {str(path)!r} needs an input of 1 or 3 channels, not one of shape {shape}")
+
+    def resized(image: "Image", _: int) -> "Image":
+        plain = image if channels == 3 else image.convert("L").convert("RGB")
+        return plain.resize((width, height))
+
+    pixels = read_image(str(path), 0, resized)[..., :channels].transpose(2, 0, 1)
+    low, high = network.input.minimum, network.input.maximum
+    return (low + pixels.reshape(1, *shape) * ((high - low) / 255)).astype(np.float64)
 
 
 def choose_samples(

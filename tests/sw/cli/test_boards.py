@@ -99,8 +99,8 @@ def test_bitstream_shows_clock_utilization_and_file(build, asked):
 def test_bitstream_that_does_not_fit_is_an_error(build, asked):
     asked[1][0] = None
     pattern = (
-        r"Design .tiny. must fit iCEBreaker with iCE40UP5K, but it does not: ICESTORM_LC: needs 6000, the device has 5280; "
-        r"`spikefold boards BUILD` tells which boards are larger$"
+        r"Design .tiny. must fit iCEBreaker with iCE40UP5K, but it does not: ICESTORM_LC: needs 6000, "
+        r"the device has 5280; `spikefold boards BUILD` tells which boards are larger$"
     )
     refused(invoke("bitstream", build, "--board", "icebreaker"), InputError.exit_code, pattern)
 

@@ -5,7 +5,8 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from spikefold_hw.host.uart.cobs import LONGEST
-from spikefold_hw.host.uart.protocol import ANSWER_HEAD, CHECK_BYTES, HELLO_BYTES, Kind
+from spikefold_hw.host.uart.hello import HELLO_BYTES
+from spikefold_hw.host.uart.protocol import ANSWER_HEAD, CHECK_BYTES, Kind
 from spikefold_hw.parts.counters import VALUE_BITS
 from spikefold_hw.parts.memory import Contents, Rom
 from spikefold_hw.typed import Component
@@ -84,7 +85,7 @@ class Answers(Component):
 
     def __init__(self, classes: int, result: data.StructLayout, hello: str, contents: Contents | None = None):
         self._result, self._hello, self._contents = result, hello, contents
-        self._class_bytes = class_bytes(classes)
+        self._classes, self._class_bytes = classes, class_bytes(classes)
         self._logit_bytes = logit_bytes(classes, result.members["logit"].width)
         bits = ("hello", "read", "status", "refused", "accepted", "with_logits", "loaded", "load_error")
         numbers = ("session", "consumed", "expected", "round", "address", "begun")
@@ -100,21 +101,20 @@ class Answers(Component):
             }
         )
 
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest frame, with its checksum."""
+        classes = self._classes if self._logit_bytes else 0
+        return ANSWER_HEAD + max(HELLO_BYTES, self._logit_bytes * classes + self._class_bytes) + CHECK_BYTES
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.hello = rom = Rom(self._hello, 8, HELLO_BYTES, self._contents)
         place, free, begins = Signal(range(HELLO_BYTES)), Signal(), Signal()
         kind = Signal(3)
         due, status_due, was_refused = self._due(m, kind, begins)
-        head, body = self._head(kind, was_refused), self._body(m, kind)
-        is_hello, at_end = Signal(), Signal()
-        read = rom.read_port()
-        m.d.comb += [
-            read.addr.eq(place),
-            free.eq(~self.o.valid | self.o.ready),
-            is_hello.eq(kind == Kind.HELLO),
-            at_end.eq(Mux(is_hello, place == HELLO_BYTES - 1, place == body.last_byte)),
-        ]
+        head, body = self._head(kind, was_refused), _Body()
+        self._choose(m, kind, place, body)
+        m.d.comb += free.eq(~self.o.valid | self.o.ready)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.FSM():
@@ -124,24 +124,22 @@ class Answers(Component):
                     m.d.comb += begins.eq(1)
                     m.next = "head"
             with m.State("head"), m.If(free):
-                self._put(m, head[place[:3]], (place == ANSWER_HEAD - 1) & ~kind.any())
+                ends = place == ANSWER_HEAD - 1
+                self._put(m, head[place[:3]], ends & ~kind.any())
                 m.d.sync += place.eq(place + 1)
-                with m.If(place == ANSWER_HEAD - 1):
+                with m.If(ends):
                     m.d.sync += place.eq(0)
-                    m.next = "load"
+                    m.next = "body"
                     with m.If(~kind.any()):
                         m.next = "idle"
-            with m.State("load"):
-                m.d.comb += body.load.eq(1)
-                with m.If(body.loaded):
-                    m.next = "body"
-            with m.State("body"), m.If(free):
-                self._put(m, Mux(is_hello, read.data, body.bytes[:8]), at_end & (is_hello | body.ends))
-                m.d.sync += [place.eq(Mux(at_end, 0, place + 1)), body.bytes.eq(body.bytes >> 8)]
-                with m.If(at_end):
-                    m.next = "load"
-                    with m.If(is_hello | body.ends):
-                        m.next = "idle"
+                with m.Else():
+                    m.d.comb += body.first.eq(1)
+            with m.State("body"), m.If(free & body.there):
+                m.d.comb += body.taken.eq(1)
+                self._put(m, body.byte, body.unit_ends & body.ends)
+                m.d.sync += place.eq(Mux(body.unit_ends, 0, place + 1))
+                with m.If(body.unit_ends & body.ends):
+                    m.next = "idle"
         return m
 
     def _put(self, m: Module, byte: Value, last: Value) -> None:
@@ -179,41 +177,66 @@ class Answers(Component):
         first = Cat(kind, Const(0, 1), flags)
         return Array([first, self.session, self.consumed, self.expected, self.round, number])
 
-    def _body(self, m: Module, kind: Signal) -> "_Body":
-        """What follows the head, but for the memory's: the value, or logits one by one and then the class."""
-        logit_bits = 8 * self._logit_bytes
-        body = _Body(max(VALUE_BITS, logit_bits))
+    def _choose(self, m: Module, kind: Signal, place: Signal, body: "_Body") -> None:
+        """What follows the head: the memory's bytes, a value, or logits one by one and then the class."""
+        m.submodules.hello = rom = Rom(self._hello, 8, HELLO_BYTES, self._contents)
+        read = rom.read_port()
+        value = Signal(VALUE_BITS)
+        m.d.comb += read.addr.eq(place)
+        with m.If(body.first):
+            m.d.sync += value.eq(self.value)
+        with m.Elif(body.taken):
+            m.d.sync += value.eq(value >> 8)
+        m.d.comb += [body.there.eq(1), body.ends.eq(1)]
+        with m.If(kind == Kind.HELLO):
+            m.d.comb += [body.byte.eq(read.data), body.unit_ends.eq(place == HELLO_BYTES - 1)]
+        with m.Elif(kind == Kind.VALUE):
+            m.d.comb += [body.byte.eq(value[:8]), body.unit_ends.eq(place == VALUE_BITS // 8 - 1)]
+        with m.Else():
+            m.d.comb += [body.byte.eq(_bytes(self.results.payload.winner, place, self._class_bytes))]
+            m.d.comb += body.unit_ends.eq(place == self._class_bytes - 1)
+        self._take(m, kind == Kind.RESULT, place, body)
+
+    def _take(self, m: Module, is_result: Value, place: Signal, body: "_Body") -> None:
+        """Results: a beat waits until its logit has been sent, the last one until its class has."""
         results, beat = self.results, self.results.payload
-        is_result, skipped, is_logit = Signal(), Signal(), Signal()
-        over = Signal()  # the last logit has been sent; its beat waits, as it has the class
-        with_logits = self.with_logits & (logit_bits > 0)
-        m.d.comb += [
-            is_result.eq(kind == Kind.RESULT),
-            is_logit.eq(with_logits & ~over),
-            skipped.eq(~beat.last & ~with_logits),
-            body.loaded.eq(~is_result | (results.valid & ~skipped)),
-            results.ready.eq(skipped | (body.load & is_result & ~(is_logit & beat.last))),
-        ]
-        with m.If(body.load):
-            m.d.sync += [body.bytes.eq(self.value), body.ends.eq(1), body.last_byte.eq(VALUE_BITS // 8 - 1)]
-            with m.If(is_result):
-                m.d.sync += [body.bytes.eq(beat.winner), body.last_byte.eq(self._class_bytes - 1), over.eq(0)]
-            with m.If(is_result & is_logit):
-                m.d.sync += [body.bytes.eq(beat.logit), body.last_byte.eq(self._logit_bytes - 1)]
-                m.d.sync += [body.ends.eq(0), over.eq(beat.last)]
-            with m.If(is_result & ~is_logit & body.loaded):
-                m.d.sync += self.done.eq(self.done + 1)
-        return body
+        pops, skips = Signal(), Signal()
+        m.d.comb += [pops.eq(is_result & body.taken & body.unit_ends), results.ready.eq(skips | pops)]
+        with m.If(pops & body.ends):
+            m.d.sync += self.done.eq(self.done + 1)
+        if not self._logit_bytes:
+            m.d.comb += skips.eq(~beat.last)
+            return
+        over = Signal()  # the last logit has been sent
+        m.d.comb += skips.eq(~beat.last & ~self.with_logits)
+        with m.If(pops):
+            m.d.sync += over.eq(~body.ends & beat.last)
+        with m.If(is_result):
+            m.d.comb += body.there.eq(results.valid & ~skips)
+            with m.If(self.with_logits & ~over):
+                m.d.comb += [
+                    body.byte.eq(_bytes(beat.logit, place, self._logit_bytes)),
+                    body.unit_ends.eq(place == self._logit_bytes - 1),
+                    body.ends.eq(0),
+                    results.ready.eq(pops & ~beat.last),
+                ]
 
 
 class _Body:
-    """The register that bytes behind a head are shifted out of, the lowest first.
+    """The byte behind a head that comes next: whether it is `there`, and ends its unit, and that its frame.
 
-    `load` asks for what comes next and `loaded` says that it is there; `last_byte` is the number of its last
-    byte, and `ends` says that it is the last of its frame.
+    `first` is set before it comes to a body, `taken` when the byte is sent.
     """
 
-    def __init__(self, bits: int):
-        self.bytes = Signal(bits)
-        self.load, self.loaded, self.ends = Signal(name="load"), Signal(name="loaded"), Signal(name="ends")
-        self.last_byte = Signal(range(bits // 8))
+    def __init__(self) -> None:
+        self.byte = Signal(8, name="body_byte")
+        self.there, self.unit_ends, self.ends, self.first, self.taken = (
+            Signal(name=name) for name in ("there", "unit_ends", "body_ends", "before_body", "taken")
+        )
+
+
+def _bytes(value: Value, place: Signal, count: int) -> Value:
+    """A byte of a value, extended as its sign asks for."""
+    sign = value[-1] if value.shape().signed else Const(0, 1)
+    wide = Cat(value, sign.replicate(8 * count - len(value)))
+    return wide if count == 1 else wide.word_select(place[: (count - 1).bit_length()], 8)

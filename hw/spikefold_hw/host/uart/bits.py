@@ -52,7 +52,7 @@ class Receiver(Component):
     o: stream.Interface
     broken: Signal
 
-    latency = 3
+    latency = 4
     """Cycles from the middle of the stop bit on the wire to the byte, at most."""
 
     def __init__(self, rate: BitRate):
@@ -94,6 +94,7 @@ class Receiver(Component):
         # A one goes down before the bits: where it arrives, they are all there.
         taken = Signal(9, reset_less=True)
         m.d.comb += [self.o.payload.eq(taken[1:])]
+        m.d.sync += [self.o.valid.eq(0), self.broken.eq(0)]
         with m.FSM():
             with m.State("idle"):
                 ticks.restart(2)
@@ -109,8 +110,7 @@ class Receiver(Component):
             with m.State("bits"), m.If(ticks.tick):
                 m.d.sync += taken.eq(Cat(taken[1:], wire))
                 with m.If(taken[0]):
-                    m.d.sync += taken.eq(taken)
-                    m.d.comb += [self.o.valid.eq(wire), self.broken.eq(~wire)]
+                    m.d.sync += [taken.eq(taken), self.o.valid.eq(wire), self.broken.eq(~wire)]
                     m.next = "idle"
                     with m.If(~wire):
                         m.next = "high"

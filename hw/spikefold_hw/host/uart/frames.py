@@ -24,7 +24,7 @@ class Deframer(Component):
     o : Out(stream(8))
         Bytes of a frame, the four of its checksum with them, each in the cycle of its byte on the wire.
     ended : Out(1)
-        Strobe: a frame of at least one byte has ended. The next one may begin a cycle later.
+        Strobe, a cycle after the zero: a frame of at least one byte has ended.
     good : Out(1)
         In that cycle: its stuffing and its checksum are right.
     """
@@ -35,7 +35,7 @@ class Deframer(Component):
     good: Signal
 
     latency = 0
-    """Cycles from a byte on the wire to the byte of a frame, and from a zero to `ended`."""
+    """Cycles from a byte on the wire to the byte of a frame; from a zero to `ended` it is one more."""
 
     fewest_cycles = 9
     """Between two bytes."""
@@ -60,6 +60,8 @@ class Deframer(Component):
             ends.eq(self.i.payload == 0),
             self.o.payload.eq(Mux(left == 0, 0, self.i.payload)),
             self.o.valid.eq(self.i.valid & ~ends & inside),
+        ]
+        m.d.sync += [
             self.ended.eq(self.i.valid & ends & inside),
             self.good.eq((left == 0) & crc.match_detected),
         ]
@@ -84,11 +86,15 @@ class Deframer(Component):
 class Framer(Component):
     """Makes frames: stuffs bytes, each number behind what it counts, with their checksum and a zero behind.
 
+    Parameters
+    ----------
+    longest
+        Bytes of a frame at most, its checksum among them.
+
     Members
     -------
     i : In(stream(StructLayout))
-        `byte`, and whether it is the `last` of its frame, which has `cobs.LONGEST` - 5 at most. A byte is
-        taken when it has been sent and summed up.
+        `byte`, and whether it is the `last` of its frame. A byte is taken when it has been sent.
     o : Out(stream(8))
         Bytes of the wire.
     """
@@ -99,7 +105,8 @@ class Framer(Component):
     latency = 0
     """Cycles from a frame's first byte to its place on the wire."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = cobs.LONGEST - 1) -> None:
+        self._longest = longest + 1
         byte = data.StructLayout({"byte": 8, "last": 1})
         super().__init__({"i": In(stream.Signature(byte)), "o": Out(stream.Signature(8))})
 
@@ -112,7 +119,9 @@ class Framer(Component):
         m.submodules.crc = crc = CRC32_ISO_HDLC(1).create()
         place, check = Signal(3), Signal(range(CHECK_BYTES))
         in_check, byte = Signal(), Signal(8)
-        run = Signal(8, init=1)  # how far it is to the zero before, or to the frame's start
+        run = Signal(
+            range(self._longest + 1), init=1
+        )  # how far it is to the zero before, or to the frame's start
         # In the checksum a bit of its own is fed back, which makes its register shift and do nothing else.
         m.d.comb += [
             byte.eq(Mux(in_check, crc.crc[:8], self.i.payload.byte)),

@@ -127,15 +127,12 @@ class Inbox(Component):
         m.submodules.ring = ring = Ram(8, 1 << self._bits)
         write, read = ring.write_port(), ring.read_port()
         end, kept, taken = (Signal(self._bits, name=name) for name in ("end", "kept", "taken"))
-        full, overflow, holds, fetches = (
-            Signal(name=name) for name in ("full", "overflow", "holds", "fetches")
-        )
+        overflow, written, holds, fetches = Signal(), Signal(), Signal(), Signal()
         last_quarter = Signal()
         m.d.comb += [
-            full.eq(end + 1 == taken),
             write.addr.eq(end),
             write.data.eq(self.i.payload),
-            write.en.eq(writes & ~full),
+            write.en.eq(writes & ~overflow),
             fetches.eq(~holds & (kept != taken)),
             read.addr.eq(taken),
             read.en.eq(fetches),
@@ -145,8 +142,10 @@ class Inbox(Component):
             self.drained.eq(taken[-2] ^ last_quarter),
         ]
         m.d.sync += last_quarter.eq(taken[-2])
-        with m.If(writes):
-            m.d.sync += overflow.eq(overflow | full)
+        # A ring that is full looks like one that is empty; bytes are far apart, so that is seen afterwards.
+        m.d.sync += written.eq(write.en)
+        with m.If(written & (end == taken)):
+            m.d.sync += overflow.eq(1)
         with m.If(write.en):
             m.d.sync += end.eq(end + 1)
         with m.If(self.ended):

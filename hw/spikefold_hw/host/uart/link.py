@@ -1,6 +1,6 @@
 """A block's streams on one side, a wire on the other."""
 
-from amaranth.hdl import Array, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,9 +10,10 @@ from spikefold_hw.host.registers import COUNTERS, Register, RegisterMap, own_add
 from spikefold_hw.host.uart.answers import Answers, logit_bytes
 from spikefold_hw.host.uart.bits import Receiver, Transmitter
 from spikefold_hw.host.uart.frames import Deframer, Framer
+from spikefold_hw.host.uart.hello import Hello, Trait
 from spikefold_hw.host.uart.inbox import Inbox
 from spikefold_hw.host.uart.levels import LevelDecoder
-from spikefold_hw.host.uart.protocol import VERSION, Hello, Mode, Trait
+from spikefold_hw.host.uart.protocol import VERSION, Mode
 from spikefold_hw.host.uart.rate import BitRate
 from spikefold_hw.interface import Interface
 from spikefold_hw.parts.memory import Contents
@@ -28,9 +29,10 @@ BUFFER_BITS = 9
 _ERRORS = (
     ("link_damaged", "damaged", "frames with a wrong checksum or form"),
     ("link_refused", "refused", "frames that were not taken: damaged, out of turn, or without room"),
-    ("link_broken", "broken", "bytes without a stop bit"),
 )
 _ERROR_BITS = 16
+LINK_COUNTERS = tuple(name for name, _, _ in _ERRORS)
+"""Names of the registers that a UART host has beside those of every host, in their order."""
 
 
 def link_registers(interface: Interface) -> tuple[Register, ...]:
@@ -144,7 +146,7 @@ class UartLink(Component):
         m.submodules.receiver = receiver = self._receiver
         m.submodules.transmitter = transmitter = self._transmitter
         m.submodules.deframer = deframer = Deframer()
-        m.submodules.framer = framer = Framer()
+        m.submodules.framer = framer = Framer(self._answers.longest)
         m.submodules.inbox = inbox = self._inbox
         m.submodules.answers = answers = self._answers
         connect(m, receiver.o, deframer.i)
@@ -195,20 +197,11 @@ class UartLink(Component):
             answers.loaded.eq(self.loaded),
             answers.load_error.eq(self.load_error),
             self.counter_select.eq(chosen - COUNTERS),
-            answers.value.eq(Mux(chosen >= self._registers[0].address, self._errors(m), self.counter_value)),
+            answers.value.eq(self.counter_value),
         ]
-
-    def _errors(self, m: Module) -> Value:
-        """The register of its own that is asked for."""
-        strobes = {
-            "damaged": self._inbox.damaged,
-            "refused": self._inbox.refused,
-            "broken": self._receiver.broken,
-        }
-        values = []
-        for name, strobe, _ in _ERRORS:
-            value = Signal(_ERROR_BITS, name=name)
-            m.d.sync += value.eq(value + strobes[strobe])
-            values.append(value)
-        place: Value = self._answers.chosen - self._registers[0].address
-        return Array(values)[place[:2]]
+        for register, (name, strobe, _) in zip(self._registers, _ERRORS, strict=True):
+            value = Signal(register.bits, name=name)
+            counts = Signal(name=f"counts_{strobe}")
+            m.d.sync += [counts.eq(getattr(inbox, strobe)), value.eq(value + counts)]
+            with m.If(chosen == register.address):
+                m.d.comb += answers.value[: register.bits].eq(value)

@@ -3,12 +3,10 @@
 `docs/hosts.md` tells it byte by byte.
 """
 
-import struct
 import zlib
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from enum import IntEnum
 
-from spikefold_hw.host.registers import IDENTIFICATION_ROWS
 from spikefold_hw.host.uart import cobs
 
 VERSION = 1
@@ -163,65 +161,3 @@ class Answer:
 _NUMBERS = ("session", "consumed", "expected", "round", "number")
 ANSWER_HEAD = 1 + len(_NUMBERS)
 """Bytes before the body of an answer."""
-
-_HELLO = struct.Struct("<8I4B4I")
-
-
-@dataclass(frozen=True)
-class Hello:
-    """What a device says of itself: the body of its first answer, and contents of a memory in it.
-
-    Attributes
-    ----------
-    identification
-        Values of the constant registers of `host.registers`, in their order.
-    version
-        Of the protocol.
-    buffer_bits
-        Logarithm of the bytes that the device's buffer holds.
-    logit_bits
-        Of a logit in a result; 0 where logits are not sent, as they do not fit in a frame.
-    traits
-        `Trait` bits.
-    channels, positions, steps
-        Of the input; a sample has as many levels as their product.
-    clock_khz
-        Of the clock that the counter `cycles` counts.
-    """
-
-    identification: tuple[int, ...]
-    version: int
-    buffer_bits: int
-    logit_bits: int
-    traits: int
-    channels: int
-    positions: int
-    steps: int
-    clock_khz: int
-
-    @property
-    def packed(self) -> bytes:
-        """The body of the answer."""
-        return _HELLO.pack(*self.identification, *astuple(self)[1:])
-
-    @classmethod
-    def of(cls, body: bytes) -> "Hello | None":
-        """What a body says; None if it has another length."""
-        if len(body) != _HELLO.size:
-            return None
-        words = _HELLO.unpack(body)
-        return cls(words[:IDENTIFICATION_ROWS], *words[IDENTIFICATION_ROWS:])
-
-    def has(self, trait: "Trait") -> bool:
-        """Whether it has a trait."""
-        return bool(self.traits & trait)
-
-
-HELLO_BYTES = _HELLO.size
-
-
-class Trait(IntEnum):
-    """What else there is to know of a device, bits."""
-
-    POSITION_MAJOR = 1
-    LOADED = 2

@@ -56,12 +56,12 @@ def test_the_transmitter_is_its_model(clock, baud):
 @pytest.mark.parametrize(("clock", "baud"), RATES)
 def test_the_receiver_is_its_model_on_any_wire(clock, baud):
     rng, rate = np.random.default_rng(clock), BitRate(clock, baud)
-    noise = np.repeat(rng.integers(0, 2, 200), rng.integers(1, 3 * int(rate.cycles), 200)).tolist()
+    noise = np.repeat(rng.integers(0, 2, 120), rng.integers(1, 3 * int(rate.cycles), 120)).tolist()
     wire = [1] * 9 + noise + [1] * 200
     found = received(rate, wire)
     assert found == list(Receiver(rate).model(wire))
     assert -1 in found
-    assert len(set(found)) > 5
+    assert len(set(found)) > 3
 
 
 @pytest.mark.parametrize(("clock", "baud", "off"), [(12e6, 3e6, 0.01), (96e6, 12e6, 0.02), (50e6, 3e6, 0.02)])
@@ -111,7 +111,7 @@ def test_both_ends_hear_each_other():
     m, out, back = Module(), Transmitter(rate), Receiver(rate)
     m.submodules.out, m.submodules.back = out, back
     m.d.comb += back.rx.eq(out.tx)
-    values = np.random.default_rng(1).integers(0, 256, 40).tolist()
+    values = np.random.default_rng(1).integers(0, 256, 15).tolist()
     left, found = list(values), []
 
     async def bench(ctx):

@@ -10,7 +10,7 @@ from spikefold_hw.host.uart.levels import LevelDecoder, pack_levels, unpack_leve
 from spikefold_hw.order import Time
 from spikefold_hw.streams import EventStream
 
-LARGEST = (1, 2, 3, 10, 16, 255)
+LARGEST = (1, 3, 10, 16)
 
 
 def samples_of(rng, levels, size, count):
@@ -72,7 +72,7 @@ def test_the_decoder_is_its_model(levels, stalls):
 @pytest.mark.parametrize("levels", [1, 5])
 def test_an_abort_ends_a_sample_as_a_broken_one_and_the_next_is_whole(levels):
     """At a random moment, with random stalls; every sample that has begun has one end."""
-    for seed in range(25):
+    for seed in range(12):
         rng = np.random.default_rng(seed)
         x = samples_of(rng, levels, 7, 4)[1:]
         data = list(b"".join(pack_levels(sample, levels) for sample in x))
@@ -85,7 +85,7 @@ def test_an_abort_ends_a_sample_as_a_broken_one_and_the_next_is_whole(levels):
             source, sink = Source(data, 0.3, rng), Sink(0.5, True, rng)
             whole = Source(data[: len(data)], 0.3, rng)
             offered = None
-            for cycle in range(400):
+            for cycle in range(300):
                 abort = cycle == when
                 if cycle == when + 1:
                     source = whole
