@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gate_cells import DP16KD, ECP5_CELLS, ecp5_cells
+from gate_cells import DP16KD, ECP5_CELLS, ICE40_CELLS, ecp5_cells, ice40_cells
 
 import spikefold
+import spikefold_boards
 from spikefold import nn
 from spikefold.design import Design
 from spikefold.flow.artefact import Artefact
@@ -19,7 +20,6 @@ from spikefold.flow.run import run
 from spikefold.flow.tools import Tool, find_tool
 from spikefold.flow.work import work_folder
 from spikefold.train import load_data
-from spikefold_boards import block_ram
 from spikefold_boards.fpgas import find_fpga
 from spikefold_boards.netlist import Netlist
 from spikefold_boards.passes import MAPPED
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.icarus
 HERE = Path(__file__).parent
 SAMPLES = 40
 SCRIPT = f"""read_json {MAPPED}
-delete {" ".join(f"={cell}" for cell in ECP5_CELLS)}
+delete {{modules}}
 read_verilog -defer cells.v
 hierarchy -top digits_top
 proc
@@ -40,7 +40,11 @@ opt_expr
 opt_clean
 write_verilog -noattr gates.v
 """
-DEVICE = find_fpga("ecp5-25k")
+CELLS = {
+    "ecp5-25k": (ECP5_CELLS, ecp5_cells(), DP16KD.read_text()),
+    "ice40-up5k": (ICE40_CELLS, ice40_cells(ICE40_CELLS), ice40_cells(("SB_RAM40_4K",))),
+}
+"""By device: its cells but block RAM, their models, that of block RAM."""
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +57,13 @@ def digits() -> tuple[Design, np.ndarray]:
     return design, data.test_x[:SAMPLES]
 
 
-@pytest.fixture(scope="module")
-def gates(digits: tuple[Design, np.ndarray]) -> Path:
+@pytest.fixture(scope="module", params=["ecp5-25k", pytest.param("ice40-up5k", marks=pytest.mark.slow)])
+def gates(request: pytest.FixtureRequest, digits: tuple[Design, np.ndarray]) -> Path:
     """A folder with the netlist as place and route gets it, as JSON and with yosys' models of its cells as
     Verilog; kept as long as nothing that makes it changes.
     """
-    design, yosys = digits[0], find_tool("yosys")
+    design, yosys, device = digits[0], find_tool("yosys"), find_fpga(request.param)
+    names, cells, block_ram = CELLS[request.param]
     with work_folder() as folder:
         design.write(folder / "build")
         build = folder / "build"
@@ -66,22 +71,24 @@ def gates(digits: tuple[Design, np.ndarray]) -> Path:
         files = [
             *artefact.rtl,
             *artefact.images,
-            *Path(block_ram.__file__).parent.glob("*.py"),
+            *Path(str(spikefold_boards.__file__)).parent.rglob("*.py"),
             Path(__file__),
         ]
         parts = {path.name: path.read_bytes() for path in files}
-        key = key_of(parts | {"yosys": yosys.version, "part": DEVICE.part})
+        key = key_of(parts | {"yosys": yosys.version, "part": device.part})
 
         def build_gates(out: Path) -> None:
             with work_folder() as directory:
                 copy_files(artefact, directory)
                 elaborate(yosys, artefact, directory)
-                map_to_device(yosys, artefact.top, None, DEVICE, directory)
-                (directory / "cells.v").write_text(ecp5_cells())
-                (directory / "gates.ys").write_text(SCRIPT)
+                map_to_device(yosys, artefact.top, None, device, directory)
+                (directory / "cells.v").write_text(cells)
+                modules = " ".join(f"={name}" for name in names)
+                (directory / "gates.ys").write_text(SCRIPT.format(modules=modules))
                 run(yosys, ("-q", "gates.ys"), directory)
                 for name in (MAPPED, "gates.v"):
                     shutil.copyfile(directory / name, out / name)
+                (out / "block_ram.v").write_text(block_ram)
 
         return Cache("simulators").get(key, build_gates)
 
@@ -107,7 +114,7 @@ def simulate(folder: Path, digits: tuple[Design, np.ndarray], pause: int) -> Res
         "PAUSE": pause,
     }
     options = [f"-Pbench.{name}={value}" for name, value in sizes.items()]
-    sources = ("bench.v", str(folder / "gates.v"), str(DP16KD))
+    sources = ("bench.v", str(folder / "gates.v"), str(folder / "block_ram.v"))
     with work_folder() as work:
         (work / "beats.hex").write_text("\n".join(f"{beat:x}" for beat in beats))
         (work / "bench.v").write_text((HERE / "gate_bench.v").read_text().replace("@DUT@", dut(fields)))

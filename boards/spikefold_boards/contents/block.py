@@ -1,5 +1,6 @@
 """The block RAM of a family of devices: its widths, its cell, and where it keeps every bit."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
@@ -22,11 +23,14 @@ class BlockRam(ABC):
         Bits it holds, those included that not every width reaches.
     depths
         Rows by the width of a read; powers of two.
+    part
+        A block in the text of a placed and routed design: its head with the block's name, and its bits.
     """
 
     cell: ClassVar[str]
     size: ClassVar[int]
     depths: ClassVar[Mapping[int, int]]
+    part: ClassVar[re.Pattern[str]]
 
     @abstractmethod
     def instance(self, name: str, width: int) -> str:
@@ -45,12 +49,25 @@ class BlockRam(ABC):
         """The parameters with the contents, as binary texts of a yosys netlist."""
 
     @abstractmethod
-    def placed(self, text: str) -> dict[str, Bits]:
-        """What the blocks of a placed and routed design hold, by the names that they have there."""
+    def from_text(self, text: str) -> Bits:
+        """What a block holds, from its part of a placed design."""
 
     @abstractmethod
+    def to_text(self, bits: Bits) -> str:
+        """Inverse of `from_text`."""
+
+    def placed(self, text: str) -> dict[str, Bits]:
+        """What the blocks of a placed and routed design hold, by the names that they have there."""
+        return {found["name"]: self.from_text(found["bits"]) for found in self.part.finditer(text)}
+
     def with_placed(self, text: str, contents: Mapping[str, Bits]) -> str:
-        """The placed design with other contents in some blocks; those must be in it."""
+        """The placed design with other contents in some blocks."""
+
+        def other(found: re.Match[str]) -> str:
+            bits = contents.get(found["name"])
+            return found[0] if bits is None else found["head"] + self.to_text(bits)
+
+        return self.part.sub(other, text)
 
 
 def binary(bits: Bits) -> str:

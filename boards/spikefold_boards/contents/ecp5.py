@@ -13,7 +13,6 @@ from spikefold_boards.contents.block import Bits, BlockRam, binary
 _WORD, _PADDED = 18, 20
 _WORDS, _ADDRESS = 1024, 14
 _LINES = 64
-_PLACED = re.compile(r"^(\.bram_init (\d+)\n)((?:[0-9a-f]{3}[ \n])+)", re.MULTILINE)
 _BYTE, _BYTES_A_LINE = 9, 8
 
 
@@ -28,6 +27,9 @@ class Ecp5Ram(BlockRam):
     size: ClassVar[int] = _WORD * _WORDS
     depths: ClassVar[Mapping[int, int]] = MappingProxyType(
         {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384}
+    )
+    part: ClassVar[re.Pattern[str]] = re.compile(
+        r"^(?P<head>\.bram_init (?P<name>\d+)\n)(?P<bits>(?:[0-9a-f]{3}[ \n])+)", re.MULTILINE
     )
 
     def instance(self, name: str, width: int) -> str:
@@ -62,24 +64,12 @@ class Ecp5Ram(BlockRam):
         lines = words.reshape(_LINES, -1)
         return {f"INITVAL_{line:02X}": binary(lines[line]) for line in range(_LINES)}
 
-    def placed(self, text: str) -> dict[str, Bits]:
-        return {found[2]: _bits_of(found[3]) for found in _PLACED.finditer(text)}
+    def from_text(self, text: str) -> Bits:
+        """What a block holds: bytes of nine bits."""
+        words = np.array([int(word, 16) for word in text.split()])
+        return (words[:, None] >> np.arange(_BYTE) & 1).astype(np.uint8).reshape(-1)
 
-    def with_placed(self, text: str, contents: Mapping[str, Bits]) -> str:
-        def other(found: re.Match[str]) -> str:
-            bits = contents.get(found[2])
-            return found[0] if bits is None else found[1] + _text_of(bits)
-
-        return _PLACED.sub(other, text)
-
-
-def _bits_of(text: str) -> Bits:
-    """The bits of a block in a placed design: bytes of nine bits."""
-    words = np.array([int(word, 16) for word in text.split()])
-    return (words[:, None] >> np.arange(_BYTE) & 1).astype(np.uint8).reshape(-1)
-
-
-def _text_of(bits: Bits) -> str:
-    words = [f"{word:03x}" for word in bits.reshape(-1, _BYTE) @ (1 << np.arange(_BYTE))]
-    lines = range(0, len(words), _BYTES_A_LINE)
-    return "".join(" ".join(words[k : k + _BYTES_A_LINE]) + "\n" for k in lines)
+    def to_text(self, bits: Bits) -> str:
+        words = [f"{word:03x}" for word in bits.reshape(-1, _BYTE) @ (1 << np.arange(_BYTE))]
+        lines = range(0, len(words), _BYTES_A_LINE)
+        return "".join(" ".join(words[k : k + _BYTES_A_LINE]) + "\n" for k in lines)

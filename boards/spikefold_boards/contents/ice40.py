@@ -12,7 +12,6 @@ from spikefold_boards.contents.block import Bits, BlockRam, binary
 
 _WORD, _WORDS = 16, 256
 _LINES = 16
-_PLACED = re.compile(r"^(\.ram_data (\d+ \d+)\n)((?:[0-9a-f]{64}\n){16})", re.MULTILINE)
 
 
 class Ice40Ram(BlockRam):
@@ -25,6 +24,9 @@ class Ice40Ram(BlockRam):
     cell: ClassVar[str] = "SB_RAM40_4K"
     size: ClassVar[int] = _WORD * _WORDS
     depths: ClassVar[Mapping[int, int]] = MappingProxyType({16: 256, 8: 512, 4: 1024, 2: 2048})
+    part: ClassVar[re.Pattern[str]] = re.compile(
+        r"^(?P<head>\.ram_data (?P<name>\d+ \d+)\n)(?P<bits>(?:[0-9a-f]{64}\n){16})", re.MULTILINE
+    )
 
     def instance(self, name: str, width: int) -> str:
         mode = tuple(self.depths).index(width)
@@ -48,23 +50,11 @@ class Ice40Ram(BlockRam):
         lines = bits.reshape(_LINES, -1)
         return {f"INIT_{line:X}": binary(lines[line]) for line in range(_LINES)}
 
-    def placed(self, text: str) -> dict[str, Bits]:
-        return {found[2]: _bits_of(found[3]) for found in _PLACED.finditer(text)}
+    def from_text(self, text: str) -> Bits:
+        """What a block holds: a number a line, the lowest digit last."""
+        data = b"".join(bytes.fromhex(line)[::-1] for line in text.split())
+        return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
 
-    def with_placed(self, text: str, contents: Mapping[str, Bits]) -> str:
-        def other(found: re.Match[str]) -> str:
-            bits = contents.get(found[2])
-            return found[0] if bits is None else found[1] + _text_of(bits)
-
-        return _PLACED.sub(other, text)
-
-
-def _bits_of(text: str) -> Bits:
-    """The bits of a block in a placed design: a number a line, the lowest digit last."""
-    data = b"".join(bytes.fromhex(line)[::-1] for line in text.split())
-    return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
-
-
-def _text_of(bits: Bits) -> str:
-    lines = np.packbits(bits.reshape(_LINES, -1), axis=1, bitorder="little")
-    return "".join(f"{line[::-1].tobytes().hex()}\n" for line in lines)
+    def to_text(self, bits: Bits) -> str:
+        lines = np.packbits(bits.reshape(_LINES, -1), axis=1, bitorder="little")
+        return "".join(f"{line[::-1].tobytes().hex()}\n" for line in lines)
