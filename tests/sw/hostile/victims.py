@@ -167,7 +167,7 @@ def read_build(root: Path) -> str:
     """Load a build and take it as far as to the files that a simulator would get."""
     design = spikefold.load(root / "b")
     x = features(4)[0]
-    with design._artefact() as artefact:
+    with design.artefact() as artefact:
         files = {path.name: path.read_bytes() for path in (*artefact.rtl, *artefact.images)}
     return digest(design.golden(x).logits, sorted(files.items()), design.cycles(x).results, artefact.top)
 
