@@ -47,7 +47,7 @@ class Energy:
     samples, cycles
         Samples that were run, and clock cycles from the end of the reset until just after the last result.
     period_ns
-        The clock period that leakage is for; what switching takes does not depend on it.
+        The shortest clock period, which leakage is for; what switching takes does not depend on it.
     nets
         How many nets there are; the run gave the activity of every one.
     sequential_pj, combinational_pj
@@ -162,7 +162,8 @@ def _switching(
 
 
 def _energy(design: Design, gates: GateLevel, x: NDArray[np.generic], switching: Switching) -> Energy:
-    period_ns, count = gates.result.period_ns, len(x)
+    count = len(x)
+    period_ns = 1000 / gates.result.fmax_mhz if gates.result.fmax_mhz else gates.result.period_ns
     energies = gates.energies(switching)
     hardware = design.summary
     unary = {**hardware, "coding": dict.fromkeys(hardware["coding"], "unary")}
