@@ -50,20 +50,11 @@ def add_up(
         The run says nothing of a net.
     """
     nets = _nets(netlist, clock, tables, switching, slews)
-    sequential = combinational = leakage = 0.0
-    names = net_names(netlist)
-    clocked = {
-        names[bits[0]]
-        for cell in netlist.cells.values()
-        if (power := tables.cells.get(cell["type"])) is not None and power.flip_flop
-        for pin, bits in cell["connections"].items()
-        if bits and power.pins[pin].output
-    } | {clock.port}
-    for name, net in nets.items():
-        energy = net.changes * net.load * tables.volts**2 / 2
-        sequential, combinational = (
-            (sequential + energy, combinational) if name in clocked else (sequential, combinational + energy)
-        )
+    names, clocked = net_names(netlist), _clocked(netlist, clock, tables)
+    charges = {name: net.changes * net.load * tables.volts**2 / 2 for name, net in nets.items()}
+    sequential = sum(charge for name, charge in charges.items() if name in clocked)
+    combinational = sum(charges.values()) - sequential
+    leakage = 0.0
     for cell in netlist.cells.values():
         power = tables.cells.get(cell["type"])
         if power is None:
@@ -75,6 +66,18 @@ def add_up(
         else:
             combinational += _gate(power, pins)
     return Energies(sequential / 1e3, combinational / 1e3, leakage / 1e3)
+
+
+def _clocked(netlist: Netlist, clock: Clock, tables: PowerTables) -> set[str]:
+    """The clock, and the nets that flip-flops drive."""
+    names = net_names(netlist)
+    found = {clock.port}
+    for cell in netlist.cells.values():
+        power = tables.cells.get(cell["type"])
+        if power is not None and power.flip_flop:
+            outputs = (bits for pin, bits in cell["connections"].items() if power.pins[pin].output)
+            found.update(names[bit] for bits in outputs for bit in bits)
+    return found
 
 
 def _gate(power: CellPower, pins: Mapping[str, _Net]) -> float:
