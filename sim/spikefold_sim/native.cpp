@@ -20,6 +20,9 @@
 #if VM_TRACE_FST
 #include "verilated_fst_c.h"
 using Trace = VerilatedFstC;
+#elif VM_TRACE_SAIF
+#include "verilated_saif_c.h"
+using Trace = VerilatedSaifC;
 #elif VM_TRACE
 #include "verilated_vcd_c.h"
 using Trace = VerilatedVcdC;
@@ -125,6 +128,7 @@ public:
         : words_(words), valid_(1ull << width), stall_(stall) {}
 
     uint64_t idle() const { return valid_ - 1; }
+    bool done() const { return accepted == words_.size(); }
 
     // What to drive in this cycle.
     uint64_t drive(uint64_t cycle) {
@@ -145,19 +149,37 @@ private:
     const Stall stall_;
 };
 
+#if VM_TRACE_SAIF
+constexpr bool AFTER_RESET = true;  // activity counts from the end of reset and load to the end of the run
+#else
+constexpr bool AFTER_RESET = false;  // a waveform shows everything
+#endif
+
 // The clocked design; traced where this binary was built for it.
 class Design {
 public:
     Vtop top;
 
-    explicit Design(const char* trace) {
+    explicit Design(const char* trace) : path_(trace) {
 #if VM_TRACE
-        if (trace) {
-            top.trace(&trace_, 99);
-            trace_.open(trace);
-        }
-#else
-        (void)trace;
+        if (path_) top.trace(&trace_, 99);
+        if (path_ && !AFTER_RESET) trace_.open(path_);
+#endif
+    }
+
+    void begin() {
+#if VM_TRACE
+        if (!path_ || !AFTER_RESET || trace_.isOpen()) return;
+        time_ = 0;
+        trace_.open(path_);
+#endif
+    }
+
+    void end() {
+#if VM_TRACE
+        if (!AFTER_RESET || !trace_.isOpen()) return;
+        dump(0);
+        trace_.close();
 #endif
     }
 
@@ -184,6 +206,7 @@ public:
 
 private:
     uint64_t time_ = 0;
+    const char* path_;
 #if VM_TRACE
     Trace trace_;
     void dump(uint64_t offset) {
@@ -221,6 +244,7 @@ public:
         bool running = true;
         Outcome outcome = FINISHED;
         for (; running; ++cycle_) {
+            if (load_.done()) design_.begin();
             drive();
             design_.settle();
             observe();
@@ -230,6 +254,7 @@ public:
             if (!running) note_states();
             design_.edge();
         }
+        design_.end();
         return outcome;
     }
 

@@ -14,7 +14,7 @@ from spikefold.flow.artefact import Artefact
 from spikefold.flow.run import run
 from spikefold.flow.tools import Tool, find_tool
 from spikefold.flow.work import work_folder
-from spikefold_sim.build import build_traced, build_verilator, simulator_cache
+from spikefold_sim.build import TRACES, build_traced, build_verilator, simulator_cache
 from spikefold_sim.cocotb_engine import Progress
 from spikefold_sim.observation import TAIL, WATCHDOG, Observation, make_plan, observe
 from spikefold_sim.runlog import Plan, RunLog
@@ -62,7 +62,7 @@ class NativeEngine:
         Parameters
         ----------
         trace
-            None, "fst" or "vcd": what the executable can write.
+            None or one of `TRACES`: what the executable can write.
 
         Raises
         ------
@@ -89,7 +89,8 @@ class NativeEngine:
         beats, stalls, watchdog, tail, load
             As for `CocotbEngine.run`.
         trace
-            File for a waveform of everything, ending in .fst or .vcd; None for none.
+            File for a waveform of everything, ending in .fst or .vcd, or for how often every net changes
+            from the end of reset and load to the end of the run, ending in .saif; None for none.
 
         Raises
         ------
@@ -139,12 +140,12 @@ def _arguments(job: Path, plan: Plan) -> list[str]:
 
 
 def trace_kind(trace: Path | None) -> str | None:
-    """The kind of a waveform by its file name; None for none. Raises InputError on any other."""
+    """The kind of a trace by its file name; None for none. Raises InputError on any other."""
     if trace is None:
         return None
     kind = trace.suffix.removeprefix(".")
-    if kind not in ("fst", "vcd"):
-        raise InputError(f"Trace file must end in .fst or .vcd, not {trace.name!r}")
+    if kind not in TRACES:
+        raise InputError(f"Trace file must end in .fst, .vcd or .saif, not {trace.name!r}")
     if not trace.absolute().parent.is_dir():
         raise InputError(f"Trace file's folder must exist, not be missing: {str(trace.absolute().parent)!r}")
     return kind

@@ -161,7 +161,7 @@ class Design:
         stall, seed
             Probability per cycle that the source, and that the sink, waits; and which pattern.
         trace
-            Waveform to write, `.fst` or `.vcd`.
+            Waveform to write, `.fst` or `.vcd`, or how often every net changes, `.saif`.
         progress
             Called with samples done and samples in all.
 
@@ -172,9 +172,9 @@ class Design:
         ToolError
             If the simulator fails or the design hangs.
         """
-        beats, stalls = self._beats(_some(self.encode(x))), Stalls(stall, stall, seed)
+        beats, stalls = self.beats(_some(self.encode(x))), Stalls(stall, stall, seed)
         wave = None if trace is None else as_path("Trace file", trace)
-        seen, _, build_seconds = self._runs.native(beats, stalls, progress, wave)
+        seen, _, build_seconds = self.runs.native(beats, stalls, progress, wave)
         first = seen.start_cycles[0]
         return Simulation(
             logits=seen.logits,
@@ -216,8 +216,8 @@ class Design:
         levels = _some(self.encode(x))
         golden = self._golden.run(levels, record=True)
         predicted = None if stall else self._predict(levels, golden)
-        beats, stalls = self._beats(levels), Stalls(stall, stall, seed)
-        seen, seconds, build_seconds = self._runs.run(simulator, beats, stalls, progress)
+        beats, stalls = self.beats(levels), Stalls(stall, stall, seed)
+        seen, seconds, build_seconds = self.runs.run(simulator, beats, stalls, progress)
         began = time.perf_counter()
         comparison = compare(seen, golden.levels, golden.logits, shapes_of(self.interface))
         return Verification(
@@ -271,8 +271,8 @@ class Design:
             raise InputError(f"Share of broken samples must be 0 to 1, not {share!r}")
         events = ports_of(self.interface).stimulus
         rng = np.random.default_rng(seed)
-        beats, faults = with_faults(self._beats(_some(self.encode(x))), events, share, rng)
-        runs = self._runs
+        beats, faults = with_faults(self.beats(_some(self.encode(x))), events, share, rng)
+        runs = self.runs
         if runs.load:
             runs = replace(runs, load=damaged_loads(runs.load, rng))
         seen = runs.run(simulator, beats, Stalls(stall, stall, seed), progress).seen
@@ -335,7 +335,8 @@ class Design:
     def _predict(self, levels: NDArray[np.int64], golden: Run) -> Cycles:
         return self.architecture.predict(self.plan, {INPUT: levels, **golden.levels})
 
-    def _beats(self, levels: NDArray[np.int64]) -> NDArray[np.void]:
+    def beats(self, levels: NDArray[np.int64]) -> NDArray[np.void]:
+        """What a host sends for levels from `encode`: an array of `spikefold.flow.ports.BEAT`."""
         beats = encode_beats(levels, shapes_of(self.interface)[INPUT])
         if bits := self.interface.tag_bits:
             sample = np.cumsum(beats["end_sample"]) - beats["end_sample"]
@@ -373,7 +374,8 @@ class Design:
         return Gateware(top, self.architecture.probes(self.plan, top))
 
     @property
-    def _runs(self) -> Runs:
+    def runs(self) -> Runs:
+        """How its Verilog, and its gateware, run in simulators."""
         load = load_frame(self.images) if self.interface.loaded else b""
         return Runs(self.interface, load, self.artefact, self._gateware)
 

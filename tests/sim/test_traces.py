@@ -63,7 +63,7 @@ def test_traces(toy, cache, tmp_path, suffix):
 
 def test_an_unknown_kind_of_trace_is_refused(toy, cache, tmp_path):
     engine = NativeEngine(toy, cache)
-    with pytest.raises(InputError, match=r"^Trace file must end in \.fst or \.vcd, not 'out\.txt'$"):
+    with pytest.raises(InputError, match=r"^Trace file must end in \.fst, \.vcd or \.saif, not 'out\.txt'$"):
         engine.run(encode_beats(LEVELS, SHAPE), trace=tmp_path / "out.txt")
     with pytest.raises(InputError, match=r"^Trace file's folder must exist, not be missing: "):
         engine.run(encode_beats(LEVELS, SHAPE), trace=tmp_path / "no" / "out.vcd")

@@ -28,7 +28,7 @@ Examples:
 @click.option("--input", "path", required=True, type=click.Path(path_type=Path), help="Samples, a .npy file.")
 @levels_option
 @click.option("--output", type=click.Path(path_type=Path), help="Logits, as a .npy file to write.")
-@click.option("--trace", type=click.Path(path_type=Path), help="Waveform to write, .fst or .vcd.")
+@click.option("--trace", type=click.Path(path_type=Path), help="Waveform, .fst or .vcd, or activity, .saif.")
 @click.option("--stall", type=float, default=0.0, show_default=True, help="Chance that an end waits, 0..1.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the stalls.")
 @framed

@@ -130,5 +130,12 @@ PROGRAMS: Mapping[str, Program] = {
             version_pattern=r"Icarus Verilog version (\S+)",
             helpers={"iverilog": "iverilog", "vvp": "iverilog"},
         ),
+        Program(
+            name="opensta",
+            title="OpenSTA",
+            executable="sta",
+            version_flag="-version",
+            helpers={"sta": "opensta"},
+        ),
     )
 }

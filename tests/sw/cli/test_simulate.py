@@ -121,7 +121,9 @@ def test_bad_options(folder, build):
         invoke("simulate", build, *x, "--output", folder), 3, r"Output must be a file, not the directory "
     )
     refused(
-        invoke("simulate", build, *x, "--trace", "wave.txt"), 3, r"Trace file must end in \.fst or \.vcd, not"
+        invoke("simulate", build, *x, "--trace", "wave.txt"),
+        3,
+        r"Trace file must end in \.fst, \.vcd or \.saif, not",
     )
     refused(invoke("simulate", build, *x, "--stall", 1), 3, r"Stall probability of the input must be ")
     result = invoke("simulate", build, *x, "--trace", folder / "none" / "w.fst")

@@ -96,7 +96,9 @@ def test_mistakes_have_names(tiny: spikefold.Design) -> None:
             tiny_model(), name=long
         ),
         "Trace file must be a path, not 3": lambda: tiny.simulate(x, trace=3),
-        "Trace file must end in .fst or .vcd, not 'wave.txt'": lambda: tiny.simulate(x, trace="wave.txt"),
+        "Trace file must end in .fst, .vcd or .saif, not 'wave.txt'": lambda: tiny.simulate(
+            x, trace="wave.txt"
+        ),
         "Build directory must be a path, not None": lambda: spikefold.load(None),
         "Memory limit must be a positive number of bytes, not 'x'": lambda: limits.memory("x").__enter__(),
     }
