@@ -104,7 +104,7 @@ def test_text_is_the_same_in_every_process(files):
     here = Path(__file__).parent
     for hash_seed in ("1", "2", "3"):
         result = subprocess.run(
-            [sys.executable, "-c", script, str(here), str(here.parent)],
+            [sys.executable, "-c", script, *map(str, (here, here.parent, here.parents[1] / "sw"))],
             env=os.environ | {"PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
