@@ -11,11 +11,7 @@ import numpy as np
 from cocotb_tools.runner import get_runner
 
 from spikefold.flow.tools import find_tool
-from spikefold_hw.host.axi.events import event_word
-from spikefold_hw.host.dense import dense_levels
-from spikefold_hw.parts.input_rules import Beat
-from spikefold_sim.beats import encode_beats
-from spikefold_sim.dut import shapes_of
+from spikefold.soc.selfcheck import packets_of as packets_of_levels
 
 
 @dataclass
@@ -34,20 +30,9 @@ class Packet:
 
 def good_packets(axi, x):
     """A packet for each sample, with a tag."""
-    interface, design = axi.design.interface, axi.design
-    levels = design.encode(x)
-    tags = [k * 37 % (1 << interface.tag_bits) for k in range(len(x))]
-    if axi.config.input == "dense":
-        rows = dense_levels(interface.input, levels.reshape(*levels.shape[:2], *interface.input.map))
-        return [
-            Packet(bytes(row.tolist()), tag, k) for k, (row, tag) in enumerate(zip(rows, tags, strict=True))
-        ]
-    shape = shapes_of(interface)["input"]
-    found = []
-    for k, tag in enumerate(tags):
-        beats = [Beat(*map(int, beat)) for beat in encode_beats(levels[k : k + 1], shape)]
-        found.append(Packet(b"".join(event_word(b).to_bytes(4, "little") for b in beats), tag, k))
-    return found
+    tags = [k * 37 % (1 << axi.design.interface.tag_bits) for k in range(len(x))]
+    packets = packets_of_levels(axi, axi.design.encode(x))
+    return [Packet(data, tag, k) for k, (data, tag) in enumerate(zip(packets, tags, strict=True))]
 
 
 def wrong_packets(axi, good, rng):
