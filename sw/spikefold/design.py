@@ -347,8 +347,7 @@ class Design:
     def artefact(self) -> Iterator[Artefact]:
         """The design as files that nobody else sees: copied from its build, or written anew.
 
-        A build from elsewhere runs only if its files are those that would be written; one that was replaced
-        since it was loaded is left alone.
+        A build from elsewhere must hold what would be written; one that was replaced meanwhile is left alone.
         """
         with work_folder() as folder:
             if not self._copied(folder):

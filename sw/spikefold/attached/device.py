@@ -21,7 +21,7 @@ from spikefold_hw.host.registers import CONSTANT_NAMES, COUNTERS
 from spikefold_hw.host.uart.hello import Hello, Trait
 from spikefold_hw.host.uart.levels import pack_levels
 from spikefold_hw.host.uart.link import LINK_COUNTERS
-from spikefold_hw.host.uart.protocol import Flag, Mode, reset_command
+from spikefold_hw.host.uart.protocol import Command, Flag, Mode, command
 
 if TYPE_CHECKING:
     from spikefold.design import Design
@@ -228,7 +228,7 @@ class Device:
 
     def reset(self) -> None:
         """Reset the device; what was under way is lost, its counters start at 0."""
-        self._port.send(reset_command())
+        self._port.send(command(Command.RESET))
         self._session = self._begin(self._mode)
 
     def _in_session(self, mode: int) -> Session:

@@ -12,7 +12,7 @@ import spikefold
 from spikefold.attached import Device
 from spikefold.attached.board import link_check, simulated
 from spikefold.errors import InputError, LinkError
-from spikefold_hw.host.uart.protocol import END, Command, command, reset_command
+from spikefold_hw.host.uart.protocol import END, Command, command
 
 
 def samples(count, seed=3):
@@ -103,7 +103,9 @@ def test_random_bytes_between_frames_harm_nobody(design, board):
 def test_a_reset_in_mid_frame_loses_no_sample(design, board):
     x = samples(60)
     with Device(board, design) as device:
-        progress = _at({10, 30, 31}, lambda: device._port.send(b"\x07\x01\x02" + END + reset_command()))
+        progress = _at(
+            {10, 30, 31}, lambda: device._port.send(b"\x07\x01\x02" + END + command(Command.RESET))
+        )
         found = device.simulate(x, progress=progress)
         assert found.differ_from(design.golden(x)) == 0
         assert found.mended.restarts >= 2
@@ -182,7 +184,7 @@ def test_loaded_weights_are_loaded_when_they_are_missing(loadable):
     with simulated(loadable, noise=0.005, seed=1) as port:
         with Device(port, loadable) as device:
             assert device.verify(x).passed
-            found = device.simulate(x, progress=_at({10}, lambda: device._port.send(reset_command())))
+            found = device.simulate(x, progress=_at({10}, lambda: device._port.send(command(Command.RESET))))
             assert found.differ_from(loadable.golden(x)) == 0
             assert found.mended.restarts >= 1
             device.load()

@@ -59,7 +59,6 @@ class Flag(IntEnum):
 
 
 _KINDS = 0x0F
-_RESET_MARK = (0x5A, 0xA5)
 
 
 def command(code: Command, first: int = 0, second: int = 0, payload: bytes = b"") -> bytes:
@@ -82,11 +81,6 @@ def command(code: Command, first: int = 0, second: int = 0, payload: bytes = b""
     """
     head = bytes([code, first, second])
     return cobs.encode(checked(head + payload)) + END
-
-
-def reset_command() -> bytes:
-    """The frame that resets the device."""
-    return command(Command.RESET, *_RESET_MARK)
 
 
 def checked(body: bytes) -> bytes:
