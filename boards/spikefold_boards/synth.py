@@ -22,7 +22,7 @@ from spikefold_boards.result import SynthResult
 from spikefold_boards.yosys import Elaborated, copy_files, copy_without_images, elaborate, map_to_device
 
 _logger = logging.getLogger(__name__)
-_FLOW_VERSION = "5"  # part of the cache key: raise it with any change that can change a result
+_FLOW_VERSION = "6"  # part of the cache key: raise it with any change that can change a result
 _RESULT = "result.json"
 
 Progress = Callable[[str], None]

@@ -107,10 +107,10 @@ def fake_placement(monkeypatch: pytest.MonkeyPatch, achieved: list[float]) -> li
 @pytest.mark.parametrize(
     ("achieved", "clocks"),
     [
-        ([47.0], [45.0]),  # met, and little to gain
-        ([44.0, 44.0], [45.0, 41.25]),  # missed
-        ([60.0, 58.0], [45.0, 56.25]),  # much to gain
-        ([60.0, 55.0, 54.0], [45.0, 56.25, 51.0]),  # too much
+        ([41.0], [39.75]),  # met, and little to gain
+        ([40.0, 40.0], [39.75, 37.5]),  # missed
+        ([60.0, 58.0], [39.75, 56.25]),  # much to gain
+        ([60.0, 55.0, 54.0], [39.75, 56.25, 51.0]),  # too much
     ],
 )
 @pytest.mark.slow

@@ -69,7 +69,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 fpga=_ecp5("ecp5-85k", "CABGA381", "CABGA381", 6),
                 family=Ecp5(),
                 platform="amaranth_boards.ulx3s:ULX3S_85F_Platform",
-                mhz=140,
+                mhz=112.5,
                 reset=("button_fire", 0),
             ),
             Board(
@@ -78,7 +78,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 fpga=_ecp5("ecp5-25k", "CABGA381", "CABGA381", 6),
                 family=Ecp5(),
                 platform="amaranth_boards.ulx3s:ULX3S_25F_Platform",
-                mhz=140,
+                mhz=112.5,
                 reset=("button_fire", 0),
             ),
             Board(
@@ -96,7 +96,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 fpga=FPGAS["ice40-up5k"],
                 family=Ice40(pad=True),
                 platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
-                mhz=45,
+                mhz=39.75,
                 reset=("button", 0),
             ),
             Board(

@@ -183,13 +183,18 @@ class Answers(Component):
         read = rom.read_port()
         value = Signal(VALUE_BITS)
         m.d.comb += read.addr.eq(place)
+        # What the memory says is there two cycles after its place: its output register is used.
+        said = Signal(8, reset_less=True)
+        before, two_before = Signal.like(place), Signal.like(place)
+        m.d.sync += [said.eq(read.data), before.eq(place), two_before.eq(before)]
         with m.If(body.first):
             m.d.sync += value.eq(self.value)
         with m.Elif(body.taken):
             m.d.sync += value.eq(value >> 8)
         m.d.comb += [body.there.eq(1), body.ends.eq(1)]
         with m.If(kind == Kind.HELLO):
-            m.d.comb += [body.byte.eq(read.data), body.unit_ends.eq(place == HELLO_BYTES - 1)]
+            m.d.comb += [body.byte.eq(said), body.unit_ends.eq(place == HELLO_BYTES - 1)]
+            m.d.comb += body.there.eq(two_before == place)
         with m.Elif(kind == Kind.VALUE):
             m.d.comb += [body.byte.eq(value[:8]), body.unit_ends.eq(place == VALUE_BITS // 8 - 1)]
         with m.Else():

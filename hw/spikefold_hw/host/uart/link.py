@@ -122,7 +122,7 @@ class UartLink(Component):
                 f"A host on a UART can read at most {0x100 - COUNTERS - len(registers)} counters, "
                 f"not {len(interface.counters)}"
             )
-        self._interface, self._registers = interface, registers
+        self._interface, self._registers, self._result = interface, registers, result
         self._receiver, self._transmitter = Receiver(rate), Transmitter(rate)
         self._inbox = Inbox(buffer_bits)
         self._levels, self._dense = LevelDecoder(interface.input), DenseEvents(interface.input)
@@ -189,7 +189,7 @@ class UartLink(Component):
     def _answer(self, m: Module) -> None:
         """What an answer tells."""
         inbox, answers = self._inbox, self._answers
-        m.submodules.result = result = Slot(answers.results.signature.flip())
+        m.submodules.result = result = Slot(stream.Signature(self._result))
         connect(m, wiring.flipped(self.results), result.i)
         connect(m, result.o, answers.results)
         for name in ("session", "consumed", "expected", "round", "address", "read", "refused", "accepted"):
