@@ -31,7 +31,7 @@ pytestmark = pytest.mark.icarus
 HERE = Path(__file__).parent
 SAMPLES = 40
 SCRIPT = f"""read_json {MAPPED}
-delete {{modules}}
+delete {{modules}} =*paramod*
 read_verilog -defer cells.v
 hierarchy -top digits_top
 proc

@@ -151,6 +151,35 @@ def test_broken_record_is_refused(
         Record.read(tmp_path / "copy")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 7}, r"\ABlock '.*' of the record must be one of reader\."),
+        ({"row": -1}, r"\ABlock '.*' of the record must be one of reader\."),
+        ({"module": "other"}, r"\ABlock '.*' of the record must be one of reader\."),
+        ({"image": "../mem/rom9x40.mem"}, r"\ABlock '.*' of the record must be one of reader\."),
+        ({"image": "none.mem"}, r"\AMemory image 'none\.mem' "),
+        (None, r"\ABlock '.*' of the record must be one of reader\."),
+    ],
+)
+def test_record_of_blocks_that_are_not_there_is_refused(
+    made: tuple[str, Path], tmp_path: Path, change: dict[str, object] | None, message: str
+) -> None:
+    first, *others = Record.read(made[1]).places
+    wrong = (
+        replace(first, name="none")
+        if change is None
+        else replace(
+            first,
+            block=replace(first.block, **change),  # type: ignore[arg-type]
+        )
+    )
+    record = replace(Record.read(made[1]), places=(wrong, *others))
+    with pytest.raises(InputError, match=message):
+        patch(record, made[1], Reader(1), tmp_path / "patched")
+    assert not (tmp_path / "patched").exists()
+
+
 def test_a_folder_without_a_record_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"\AFolder .* must hold contents\.json, as spikefold bitstream"):
         Record.read(tmp_path)

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from spikefold.errors import InputError, shown
 from spikefold.flow.artefact import MEMORY_FOLDER, Artefact
 from spikefold_boards.contents.block import BlockRam
 from spikefold_boards.contents.fill import Block, read_images
-from spikefold_boards.contents.roms import BLOCK_RAMS
+from spikefold_boards.contents.roms import BLOCK_RAMS, RomShape
 from spikefold_boards.netlist import Netlist
 from spikefold_boards.passes import MAPPED
 from spikefold_boards.patch.marks import locate, mark
@@ -65,9 +66,24 @@ def put_images(record: Record, ram: BlockRam, folder: Path, images: Path) -> Non
     Raises
     ------
     InputError
-        As `read_image`.
+        As `read_image`, or the record names blocks that are not there or of no known kind.
     """
     placed = folder / record.made.placed
+    text = placed.read_text("utf-8")
+    _check(record, ram, text)
     rows = read_images(record.blocks, images)
     contents = {place.name: place.block.bits(rows[place.block.image], ram) for place in record.places}
-    placed.write_text(ram.with_placed(placed.read_text("utf-8"), contents), "utf-8")
+    placed.write_text(ram.with_placed(text, contents), "utf-8")
+
+
+def _check(record: Record, ram: BlockRam, text: str) -> None:
+    there = ram.placed(text)
+    for place in record.places:
+        block = place.block
+        known = block.width in ram.depths and min(block.row, block.bit) >= 0
+        known = known and Path(block.image).name == block.image
+        if place.name not in there or not known or RomShape.of(block.module) is None:
+            raise InputError(
+                f"Block {shown(block.cell)} of the record must be one of {record.made.placed}, but is not; "
+                "make the bitstream again"
+            )
