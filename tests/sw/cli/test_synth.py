@@ -43,7 +43,10 @@ def test_fields_with_place_and_route(build):
 @pytest.mark.parametrize(
     ("options", "pattern"),
     [
-        (["--device", "ecp5"], r"Device must be one of ecp5-85k, .*, ice40-hx8k, gowin-9k, gowin-20k, xc7, not 'ecp5'$"),
+        (
+            ["--device", "ecp5"],
+            r"Device must be one of ecp5-85k, .*, ice40-hx8k, gowin-9k, gowin-20k, xc7, not 'ecp5'$",
+        ),
         (
             ["--device", "xc7", "--timeout", "0"],
             r"Limit of time must be a positive number of seconds, not 0\.0$",
