@@ -12,7 +12,19 @@ from cli_case import data_file, fields, invoke, model_file, recipe_meta, refused
 from spikefold import __version__
 from spikefold.errors import BuildError, InputError, MissingToolError, SpikefoldError, ToolError
 
-COMMANDS = ("train", "compile", "verify", "simulate", "synth", "analyze", "demo", "examples", "cache")
+COMMANDS = (
+    "train",
+    "compile",
+    "verify",
+    "simulate",
+    "synth",
+    "analyze",
+    "demo",
+    "examples",
+    "cache",
+    "patch",
+    "images",
+)
 
 
 def test_version():
