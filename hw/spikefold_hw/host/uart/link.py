@@ -1,6 +1,6 @@
 """A block's streams on one side, a wire on the other."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -173,15 +173,18 @@ class UartLink(Component):
         inbox, loads = self._inbox, self._inbox.mode[Mode.LOAD.bit_length() - 1]
         connect(m, levels.o, dense.i)
         connect(m, dense.o, wiring.flipped(self.events))
+        slot = Slot(stream.Signature(8))
+        m.submodules.taken = ResetInserter(inbox.started)(slot)  # a new session leaves no byte of the last
+        connect(m, inbox.o, slot.i)
         begun = self._answers.begun
         count = Signal.like(begun)
         m.d.comb += [
             levels.abort.eq(inbox.started),
-            levels.i.payload.eq(inbox.o.payload),
-            levels.i.valid.eq(inbox.o.valid & ~loads),
-            self.load.payload.eq(inbox.o.payload),
-            self.load.valid.eq(inbox.o.valid & loads),
-            inbox.o.ready.eq(Mux(loads, self.load.ready, levels.i.ready)),
+            levels.i.payload.eq(slot.o.payload),
+            levels.i.valid.eq(slot.o.valid & ~loads),
+            self.load.payload.eq(slot.o.payload),
+            self.load.valid.eq(slot.o.valid & loads),
+            slot.o.ready.eq(Mux(loads, self.load.ready, levels.i.ready)),
             begun.eq(count),
         ]
         m.d.sync += count.eq(count + levels.begins)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
@@ -42,12 +42,11 @@ class Slot(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.d.comb += self.i.ready.eq(~self.o.valid)
+        arriving = Value.cast(self.i.payload)
+        kept = Signal(len(arriving), reset_less=True)  # so that a block RAM's output register can be it
+        m.d.comb += [self.i.ready.eq(~self.o.valid), Value.cast(self.o.payload).eq(kept)]
         with m.If(self.o.valid):
             m.d.sync += self.o.valid.eq(~self.o.ready)
         with m.Else():
-            m.d.sync += [
-                self.o.valid.eq(self.i.valid),
-                Value.cast(self.o.payload).eq(Value.cast(self.i.payload)),
-            ]
+            m.d.sync += [self.o.valid.eq(self.i.valid), kept.eq(arriving)]
         return m
