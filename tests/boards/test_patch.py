@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from board_case import unpacker
 from rom_case import Size, drawn, write_design
 
 from spikefold.errors import InputError, ToolError
 from spikefold.flow.artefact import Artefact
 from spikefold.flow.run import run
-from spikefold.flow.tools import Tool
 from spikefold.flow.work import work_folder
 from spikefold_boards.boards.bitstream import Options, bitstream
 from spikefold_boards.boards.board import find_board
@@ -59,7 +59,7 @@ def make(board: str, design: Reader, output: Path) -> Path:
 
 def ice40_rows(folder: Path, place: str, rows: int) -> list[int]:
     """What icestorm reads back of a block of 16 bits: a number a line, sixteen rows in it, the last first."""
-    run(Tool("iceunpack", ("yowasp-iceunpack",)), ("reader.bin", "unpacked.asc"), folder)
+    run(unpacker("iceunpack"), ("reader.bin", "unpacked.asc"), folder)
     _, text = (folder / "unpacked.asc").read_text().split(f".ram_data {place}\n")
     words = [re.findall("....", line)[::-1] for line in text.splitlines()[:16]]
     return [int(word, 16) for line in words for word in line][:rows]
@@ -67,7 +67,7 @@ def ice40_rows(folder: Path, place: str, rows: int) -> list[int]:
 
 def ecp5_rows(folder: Path, place: str, rows: int) -> list[int]:
     """What trellis reads back of a block of 18 bits: two bytes of nine bits a row."""
-    run(Tool("ecpunpack", ("yowasp-ecpunpack",)), ("--input", "reader.bit", "--textcfg", "unpacked"), folder)
+    run(unpacker("ecpunpack"), ("--input", "reader.bit", "--textcfg", "unpacked"), folder)
     _, text = (folder / "unpacked").read_text().split(f".bram_init {place}\n")
     words = [int(word, 16) for word in text.split()[: 2 * rows]]
     return [low | high << 9 for low, high in zip(words[::2], words[1::2], strict=True)]
