@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from board_case import ROWS, host
+from board_case import ROWS, host, unpacker
 
 from spikefold.errors import ToolError
 from spikefold.flow.artefact import Artefact
