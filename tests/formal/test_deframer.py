@@ -52,7 +52,7 @@ class Watched(Deframer):
         m.d.comb += [crc.match_detected.eq(self.verdict), self.sums[0].eq(crc.valid)]
         m.d.comb += self.sums[1].eq(crc.valid & crc.data)
         if self._leftover:  # a fault: a zero in the place of a byte is not looked for
-            m.d.comb += self.ended.eq(0)
+            m.d.sync += self.ended.eq(0)
         return m
 
 
@@ -71,24 +71,27 @@ def deframer_proof(checksums, fault=None):
         m.d.sync += fresh.eq(zero)
     with m.If(zero):
         m.d.sync += since.eq(1)
+    # What ends with a zero is told in the cycle after it.
+    ends, told = Signal(), Signal()
+    m.d.sync += [ends.eq(zero & ~fresh), told.eq(since)]
     # Another one, which is held in its reset until a zero comes.
     m.submodules.anew = anew = ResetInserter(~since)(Watched(checksums))
     for each in (dut, anew):
         m.d.comb += [each.i.valid.eq(comes), each.i.payload.eq(byte), each.verdict.eq(verdict)]
     for name in ("verdict", "byte", "comes", "since"):
         proof.show(f"{name}_", {"verdict": verdict, "byte": byte, "comes": comes, "since": since}[name])
-    proof.check("a frame ends with a zero that something came before", dut.ended == (zero & ~fresh))
-    proof.check("a frame is summed up when it ends", ~dut.ended | ~dut.sums[0])
+    proof.check("a frame ends with a zero that something came before", dut.ended == ends)
+    proof.check("a frame is summed up when it ends", ~(zero & ~fresh) | ~dut.sums[0])
     proof.check("a zero is no byte of a frame", ~(dut.o.valid & zero))
     proof.check("a byte comes with one on the wire", ~dut.o.valid | comes)
-    for name, ours, theirs in (
-        ("bytes", dut.o.valid, anew.o.valid),
-        ("values", Mux(dut.o.valid, dut.o.payload, 0), Mux(anew.o.valid, anew.o.payload, 0)),
-        ("ends", dut.ended, anew.ended),
-        ("verdicts", dut.ended & dut.good, anew.ended & anew.good),
-        ("sums", dut.sums, anew.sums),
+    for name, begun, ours, theirs in (
+        ("bytes", since, dut.o.valid, anew.o.valid),
+        ("values", since, Mux(dut.o.valid, dut.o.payload, 0), Mux(anew.o.valid, anew.o.payload, 0)),
+        ("ends", told, dut.ended, anew.ended),
+        ("verdicts", told, dut.ended & dut.good, anew.ended & anew.good),
+        ("sums", since, dut.sums, anew.sums),
     ):
-        proof.check(f"after a zero its {name} are those of one that was reset", ~since | (ours == theirs))
+        proof.check(f"after a zero its {name} are those of one that was reset", ~begun | (ours == theirs))
     return proof
 
 
