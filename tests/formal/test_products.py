@@ -111,6 +111,6 @@ def test_sum_of_products(case):
 
 
 def test_a_sign_that_is_forgotten_is_found(monkeypatch):
-    monkeypatch.setattr("spikefold_hw.parts.lanes._add", lambda total, operand, negative: total + operand)
+    monkeypatch.setattr("spikefold_hw.parts.lanes.add", lambda total, operand, negative: total + operand)
     proof, depth, platform = products_proof(*CASES[1])
     refute(proof, "a sum is that of products", depth, platform)

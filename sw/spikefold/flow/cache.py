@@ -11,7 +11,7 @@ from typing import Any
 
 from spikefold.files import sha256
 from spikefold.flow.locks import locked
-from spikefold.flow.upkeep import STAMP, cache_root, room_for
+from spikefold.flow.upkeep import STAMP, Kind, cache_root, room_for
 from spikefold.flow.work import work_folder
 
 _logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Cache:
         Where to keep them instead.
     """
 
-    def __init__(self, kind: str, folder: Path | None = None) -> None:
+    def __init__(self, kind: Kind, folder: Path | None = None) -> None:
         self._root = cache_root() if folder is None else None
         self.folder = cache_root() / kind if folder is None else folder
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 import platformdirs
 
@@ -16,7 +17,8 @@ from spikefold.errors import InputError
 from spikefold.flow.locks import locked
 from spikefold.flow.work import work_folder
 
-KINDS = ("builds", "data", "results", "simulators")
+Kind = Literal["bitstreams", "builds", "data", "gates", "results", "simulators"]
+KINDS: tuple[str, ...] = get_args(Kind)
 """Folders of the cache. Others are those of earlier versions, and go."""
 
 STAMP = "entry.json"
