@@ -12,6 +12,7 @@ from spikefold.cli import main
 REPOSITORY = "for those who work on spikefold itself, in a clone"
 NOT_RUN = {
     r"pip install .*": "tests/packaging and `make wheel` install it",
+    r"apt-get .*": "wants root; continuous integration installs it",
     r"make .*|\.venv/bin/.*|mkdocs .*": REPOSITORY,
     r"spikefold import checkpoint_max\.pth .*": "wants a checkpoint of PIT's authors; test_pit.py makes one",
     r"torchrun .*": "needs CIFAR-10 and GPUs; tests/sw/train/test_distributed.py runs two processes",
